@@ -1,0 +1,100 @@
+// swift-tools-version: 6.3
+// relais: a mail system of small Unix tools. Modules are listed lowest first; an arrow never points
+// up (`scripts/lint` holds the order below against what the sources import).
+
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+// Release tools are one file that runs in an empty chroot. Debug builds stay dynamic: they link faster.
+let fullyStatic: [LinkerSetting] = [
+    .unsafeFlags(
+        ["-static-executable", "-Xlinker", "--gc-sections", "-Xlinker", "-s"],
+        .when(configuration: .release))
+]
+// imapd alone uses the system's libc, for iconv (see relais(7), "Charsets").
+let staticSwiftOnly: [LinkerSetting] = [
+    .unsafeFlags(
+        ["-static-stdlib", "-Xlinker", "--gc-sections", "-Xlinker", "-s"],
+        .when(configuration: .release))
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tool(
+    _ name: String, _ dependencies: [Target.Dependency], linking: [LinkerSetting]? = nil
+) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, swiftSettings: strict,
+        linkerSettings: linking ?? fullyStatic)
+}
+
+func tests(_ module: String, _ also: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: "\(module)Tests", dependencies: [.target(name: module)] + also,
+        exclude: [], swiftSettings: strict)
+}
+
+/// What every tool stands on.
+let everyTool: [Target.Dependency] = ["Program", "Sandbox", "Mail", "Unix", "Bytes"]
+
+let package = Package(
+    name: "relais",
+    targets: [
+        .systemLibrary(
+            name: "COpenSSL", pkgConfig: "libssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(
+            name: "CAres", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
+        .target(name: "CSystem"),
+
+        library("Bytes"),
+        library("Unix", ["Bytes", "CSystem"]),
+        library("Sandbox", ["Unix"]),
+        library("Mail", ["Bytes"]),
+        library("MIME", ["Mail", "Bytes"]),
+        library("Program", ["Unix", "Mail", "Bytes"]),
+        library("TLS", ["Unix", "Bytes", "COpenSSL"]),
+        library("Resolver", ["Unix", "Mail", "Bytes", "CAres"]),
+        library("Queue", ["Unix", "Mail", "Bytes"]),
+        library("MailStore", ["Unix", "MIME", "Mail", "Bytes"]),
+        library("Auth", ["Unix", "Bytes"]),
+        library("SMTP", ["Mail", "Bytes"]),
+        library("POP3", ["Mail", "Bytes"]),
+        library("IMAP", ["MIME", "Mail", "Bytes"]),
+        library("Delivery", ["Mail", "Unix", "Bytes"]),
+
+        tool("smtpd", ["SMTP", "Queue", "Delivery", "Resolver", "Auth"] + everyTool),
+        tool("sendmail-compat", ["Queue", "Delivery"] + everyTool),
+        tool("queue-runner", ["Queue", "Delivery"] + everyTool),
+        tool("remote-deliver", ["SMTP", "TLS", "Resolver", "Delivery"] + everyTool),
+        tool("local-deliver", ["Delivery", "MailStore"] + everyTool),
+        tool("pop3d", ["POP3", "MailStore", "Auth"] + everyTool),
+        tool("imapd", ["IMAP", "MIME", "MailStore", "Auth", "CSystem"] + everyTool, linking: staticSwiftOnly),
+        tool("mxlookup", ["Resolver"] + everyTool),
+        tool("checkpassword", ["Auth"] + everyTool),
+        tool("tls-relay", ["TLS"] + everyTool),
+
+        tests("Bytes"),
+        tests("Unix", ["Bytes"]),
+        tests("Mail", ["Bytes"]),
+        tests("MIME", ["Mail", "Bytes"]),
+        tests("Program", ["Unix", "Mail", "Bytes"]),
+        tests("TLS", ["Unix", "Bytes"]),
+        tests("Resolver", ["Unix", "Mail", "Bytes"]),
+        tests("Queue", ["Unix", "Mail", "Bytes"]),
+        tests("MailStore", ["Unix", "MIME", "Mail", "Bytes"]),
+        tests("Auth", ["Unix", "Bytes"]),
+        tests("SMTP", ["Mail", "Bytes"]),
+        tests("POP3", ["Mail", "Bytes"]),
+        tests("IMAP", ["MIME", "Mail", "Bytes"]),
+        tests("Delivery", ["Unix", "Mail", "Bytes"]),
+    ]
+)

@@ -1,0 +1,126 @@
+// Byte classes and ASCII case folding. Protocol words are folded here and nowhere else: Unicode folding
+// turns U+212A into "k" and would let two different names meet.
+
+extension UInt8 {
+    package static let nul: UInt8 = 0x00
+    package static let tab: UInt8 = 0x09
+    package static let lf: UInt8 = 0x0A
+    package static let cr: UInt8 = 0x0D
+    package static let space: UInt8 = 0x20
+    package static let quote: UInt8 = 0x22
+    package static let backslash: UInt8 = 0x5C
+    package static let dot: UInt8 = 0x2E
+    package static let del: UInt8 = 0x7F
+
+    /// The code of one ASCII character, for literals: `.ascii("<")`.
+    package static func ascii(_ scalar: Unicode.Scalar) -> UInt8 {
+        UInt8(ascii: scalar)
+    }
+
+    package var isDigit: Bool { self &- 0x30 < 10 }
+    package var isUpper: Bool { self &- 0x41 < 26 }
+    package var isLower: Bool { self &- 0x61 < 26 }
+    package var isAlpha: Bool { (self | 0x20) &- 0x61 < 26 }
+    package var isAlphanumeric: Bool { isDigit || isAlpha }
+    /// SP or HTAB: WSP of RFC 5234 appendix B.1.
+    package var isWhitespace: Bool { self == .space || self == .tab }
+    /// VCHAR of RFC 5234 appendix B.1.
+    package var isVisible: Bool { self &- 0x21 < 0x5E }
+    /// VCHAR or SP.
+    package var isPrintable: Bool { self &- 0x20 < 0x5F }
+    package var isControl: Bool { self < 0x20 || self == .del }
+    package var isASCII: Bool { self < 0x80 }
+
+    package var lowercased: UInt8 { isUpper ? self | 0x20 : self }
+    package var uppercased: UInt8 { isLower ? self & 0xDF : self }
+
+    /// The value of a hexadecimal digit of either case.
+    package var hexValue: UInt8? {
+        if isDigit { return self &- 0x30 }
+        let folded = self | 0x20
+        return folded &- 0x61 < 6 ? folded &- 0x61 &+ 10 : nil
+    }
+}
+
+extension Sequence where Element == UInt8 {
+    /// Whether the bytes are `word`, letters compared without case. `word` is ASCII.
+    package func equalsFolded(_ word: StaticString) -> Bool {
+        word.withUTF8Buffer { buffer in
+            var index = 0
+            for byte in self {
+                guard index < buffer.count, unsafe byte.lowercased == buffer[index].lowercased else {
+                    return false
+                }
+                index += 1
+            }
+            return index == buffer.count
+        }
+    }
+
+    /// Whether both are the same bytes, ASCII letters compared without case.
+    package func equalsFolded(_ other: some Sequence<UInt8>) -> Bool {
+        var theirs = other.makeIterator()
+        for byte in self {
+            guard let their = theirs.next(), byte.lowercased == their.lowercased else { return false }
+        }
+        return theirs.next() == nil
+    }
+
+    /// The bytes with A–Z turned into a–z.
+    package func folded() -> [UInt8] { map(\.lowercased) }
+}
+
+extension Collection<UInt8> {
+    package func hasPrefixFolded(_ word: StaticString) -> Bool {
+        prefix(word.utf8CodeUnitCount).equalsFolded(word)
+    }
+
+    /// The bytes as text for people: what is not printable ASCII becomes `\xNN`, at most `limit` bytes
+    /// are shown. Everything a stranger sent passes through here before it reaches a log or a terminal.
+    package func escaped(limit: Int = 512) -> String {
+        var text = ""
+        for byte in prefix(limit) {
+            if byte == .backslash {
+                text += "\\\\"
+            } else if byte.isPrintable {
+                text.unicodeScalars.append(Unicode.Scalar(byte))
+            } else {
+                text += "\\x"
+                text.unicodeScalars.append(Unicode.Scalar(hexDigit(byte >> 4)))
+                text.unicodeScalars.append(Unicode.Scalar(hexDigit(byte & 15)))
+            }
+        }
+        if count > limit { text += "..." }
+        return text
+    }
+}
+
+/// The lower-case hexadecimal digit of a value below 16.
+package func hexDigit(_ value: UInt8) -> UInt8 {
+    value < 10 ? 0x30 + value : 0x57 + value
+}
+
+extension Array where Element == UInt8 {
+    /// The UTF-8 of a text of ours.
+    package init(_ text: StaticString) {
+        self = text.withUTF8Buffer { unsafe Array($0) }
+    }
+
+    package static func += (bytes: inout [UInt8], text: StaticString) {
+        text.withUTF8Buffer { unsafe bytes.append(contentsOf: $0) }
+    }
+
+    package static func += (bytes: inout [UInt8], text: String) {
+        bytes.append(contentsOf: text.utf8)
+    }
+}
+
+extension Collection<UInt8> {
+    /// The bytes without leading and trailing SP and HTAB.
+    package func trimmed() -> SubSequence where Self: BidirectionalCollection {
+        let start = firstIndex { !$0.isWhitespace } ?? endIndex
+        var end = endIndex
+        while end > start, self[index(before: end)].isWhitespace { end = index(before: end) }
+        return self[start..<end]
+    }
+}

@@ -1,0 +1,31 @@
+extension FixedWidthInteger {
+    /// The value of 1*DIGIT, nil for anything else or what does not fit. (`Int("+5")` is 5, hence this.)
+    package init?(strictDecimal digits: some Collection<UInt8>) {
+        guard !digits.isEmpty else { return nil }
+        var value: Self = 0
+        for byte in digits {
+            guard byte.isDigit else { return nil }
+            let (scaled, over) = value.multipliedReportingOverflow(by: 10)
+            let (sum, carry) = scaled.addingReportingOverflow(Self(byte &- 0x30))
+            if over || carry { return nil }
+            value = sum
+        }
+        self = value
+    }
+}
+
+extension Array where Element == UInt8 {
+    /// Appends a number in decimal, with leading zeros up to `width` digits.
+    package mutating func append(decimal value: some BinaryInteger, width: Int = 1) {
+        if value < 0 { append(.ascii("-")) }
+        var rest = value.magnitude
+        var digits: [UInt8] = []
+        repeat {
+            let (quotient, remainder) = rest.quotientAndRemainder(dividingBy: 10)
+            digits.append(0x30 + UInt8(remainder))
+            rest = quotient
+        } while rest != 0
+        for _ in 0..<Swift.max(0, width - digits.count) { append(0x30) }
+        append(contentsOf: digits.reversed())
+    }
+}

@@ -1,0 +1,196 @@
+#define _GNU_SOURCE
+#include "CSystem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/types.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#ifndef RENAME_NOREPLACE
+#define RENAME_NOREPLACE 1
+#endif
+#endif
+
+int cs_open(int directory, const char *path, int flags, unsigned mode) {
+    return openat(directory, path, flags | O_CLOEXEC, (mode_t)mode);
+}
+
+int cs_rename_noreplace(int from_directory, const char *from, int to_directory, const char *to) {
+#if defined(__linux__)
+    int r = (int)syscall(SYS_renameat2, from_directory, from, to_directory, to, RENAME_NOREPLACE);
+    if (r == 0 || (errno != EINVAL && errno != ENOSYS)) return r;
+#endif
+    if (linkat(from_directory, from, to_directory, to, 0) != 0) return -1;
+    return unlinkat(from_directory, from, 0);
+}
+
+int cs_link_unnamed(int file, int directory, const char *name) {
+#if defined(__linux__)
+    char path[40];
+    if (linkat(file, "", directory, name, AT_EMPTY_PATH) == 0) return 0;
+    if (errno != ENOENT && errno != EPERM) return -1;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    return linkat(AT_FDCWD, path, directory, name, AT_SYMLINK_FOLLOW);
+#else
+    (void)file; (void)directory; (void)name;
+    errno = EOPNOTSUPP;
+    return -1;
+#endif
+}
+
+int cs_o_tmpfile(void) {
+#if defined(O_TMPFILE)
+    return O_TMPFILE;
+#else
+    return 0;
+#endif
+}
+
+int cs_byte_lock(int file, int kind, int per_process, int wait, int64_t offset, int64_t length) {
+    struct flock lock;
+    memset(&lock, 0, sizeof lock);
+    lock.l_type = (short)kind;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = offset;
+    lock.l_len = length;
+#if defined(F_OFD_SETLK)
+    if (!per_process) return fcntl(file, wait ? F_OFD_SETLKW : F_OFD_SETLK, &lock);
+#endif
+    return fcntl(file, wait ? F_SETLKW : F_SETLK, &lock);
+}
+
+#define MOST_DESCRIPTORS 4
+
+int64_t cs_send_with_descriptors(int socket, const void *bytes, size_t count, const int *descriptors, int n) {
+    union { struct cmsghdr align; char space[CMSG_SPACE(sizeof(int) * MOST_DESCRIPTORS)]; } control;
+    struct iovec part = { (void *)bytes, count };
+    struct msghdr message;
+    if (n < 0 || n > MOST_DESCRIPTORS) { errno = EINVAL; return -1; }
+    memset(&message, 0, sizeof message);
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    if (n > 0) {
+        memset(&control, 0, sizeof control);
+        message.msg_control = control.space;
+        message.msg_controllen = CMSG_SPACE(sizeof(int) * n);
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int) * n);
+        memcpy(CMSG_DATA(header), descriptors, sizeof(int) * n);
+    }
+    return sendmsg(socket, &message, MSG_NOSIGNAL);
+}
+
+int64_t cs_receive_with_descriptors(int socket, void *bytes, size_t capacity, int *descriptors, int *n) {
+    union { struct cmsghdr align; char space[CMSG_SPACE(sizeof(int) * MOST_DESCRIPTORS)]; } control;
+    struct iovec part = { bytes, capacity };
+    struct msghdr message;
+    int taken = 0;
+    memset(&message, 0, sizeof message);
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.space;
+    message.msg_controllen = sizeof control.space;
+#if defined(MSG_CMSG_CLOEXEC)
+    ssize_t got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+#else
+    ssize_t got = recvmsg(socket, &message, 0);
+#endif
+    if (got >= 0) {
+        for (struct cmsghdr *h = CMSG_FIRSTHDR(&message); h; h = CMSG_NXTHDR(&message, h)) {
+            if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS) continue;
+            int count = (int)((h->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+            for (int i = 0; i < count; i++) {
+                int one;
+                memcpy(&one, CMSG_DATA(h) + sizeof(int) * i, sizeof one);
+#if !defined(MSG_CMSG_CLOEXEC)
+                fcntl(one, F_SETFD, FD_CLOEXEC);
+#endif
+                if (taken < MOST_DESCRIPTORS) descriptors[taken++] = one; else close(one);
+            }
+        }
+    }
+    *n = taken;
+    return got;
+}
+
+int cs_peer_credentials(int socket, unsigned *uid, unsigned *gid) {
+#if defined(__linux__)
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return -1;
+    *uid = peer.uid;
+    *gid = peer.gid;
+    return 0;
+#else
+    uid_t u; gid_t g;
+    if (getpeereid(socket, &u, &g) != 0) return -1;
+    *uid = u; *gid = g;
+    return 0;
+#endif
+}
+
+int cs_random(void *bytes, size_t count) {
+#if defined(__linux__)
+    ssize_t got = getrandom(bytes, count, 0);
+    if (got >= 0 && (size_t)got != count) { errno = EIO; return -1; }
+    return got < 0 ? -1 : 0;
+#else
+    arc4random_buf(bytes, count);
+    return 0;
+#endif
+}
+
+int64_t cs_filesystem_type(int file) {
+#if defined(__linux__)
+    struct statfs about;
+    return fstatfs(file, &about) == 0 ? (int64_t)about.f_type : -1;
+#else
+    (void)file;
+    return 0;
+#endif
+}
+
+int cs_close_from(int first) {
+#if defined(__linux__) && defined(SYS_close_range)
+    if (syscall(SYS_close_range, (unsigned)first, ~0u, 0) == 0) return 0;
+#endif
+    long most = sysconf(_SC_OPEN_MAX);
+    if (most < 0 || most > 65536) most = 65536;
+    for (int fd = first; fd < most; fd++) close(fd);
+    return 0;
+}
+
+int cs_no_new_privileges(void) {
+#if defined(__linux__)
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+#else
+    return 0;
+#endif
+}
+
+int cs_undumpable(void) {
+#if defined(__linux__)
+    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#else
+    return 0;
+#endif
+}
+
+int64_t cs_device_of(int file) {
+    struct stat about;
+    return fstat(file, &about) == 0 ? (int64_t)about.st_dev : -1;
+}

@@ -1,0 +1,28 @@
+// What Glibc's Swift overlay lacks: variadic calls, macros, and Linux calls newer than the C library.
+#ifndef CSYSTEM_H
+#define CSYSTEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+int cs_open(int directory, const char *path, int flags, unsigned mode);
+int cs_rename_noreplace(int from_directory, const char *from, int to_directory, const char *to);
+/// Gives the unnamed file behind `file` a name; without privilege, through /proc/self/fd.
+int cs_link_unnamed(int file, int directory, const char *name);
+int cs_o_tmpfile(void);
+/// kind: F_RDLCK, F_WRLCK or F_UNLCK; owner 0: the open file (OFD), 1: the process (POSIX).
+int cs_byte_lock(int file, int kind, int per_process, int wait, int64_t offset, int64_t length);
+int64_t cs_send_with_descriptors(int socket, const void *bytes, size_t count, const int *descriptors, int n);
+/// At most 4 descriptors are taken; `*n` says how many came. Others are closed.
+int64_t cs_receive_with_descriptors(int socket, void *bytes, size_t capacity, int *descriptors, int *n);
+int cs_peer_credentials(int socket, unsigned *uid, unsigned *gid);
+int cs_random(void *bytes, size_t count);
+/// Whether the filesystem behind `file` carries a new name with the file's fsync: the magic of statfs.
+int64_t cs_filesystem_type(int file);
+int cs_close_from(int first);
+int cs_no_new_privileges(void);
+int cs_undumpable(void);
+int64_t cs_device_of(int file);
+
+#endif
