@@ -77,7 +77,8 @@ let package = Package(
         tool("remote-deliver", ["SMTP", "TLS", "Resolver", "Delivery"] + everyTool),
         tool("local-deliver", ["Delivery", "MailStore"] + everyTool),
         tool("pop3d", ["POP3", "MailStore", "Auth"] + everyTool),
-        tool("imapd", ["IMAP", "MIME", "MailStore", "Auth", "CSystem"] + everyTool, linking: staticSwiftOnly),
+        tool(
+            "imapd", ["IMAP", "MIME", "MailStore", "Auth", "CSystem"] + everyTool, linking: staticSwiftOnly),
         tool("mxlookup", ["Resolver"] + everyTool),
         tool("checkpassword", ["Auth"] + everyTool),
         tool("tls-relay", ["TLS"] + everyTool),

@@ -194,3 +194,10 @@ int64_t cs_device_of(int file) {
     struct stat about;
     return fstat(file, &about) == 0 ? (int64_t)about.st_dev : -1;
 }
+
+int cs_set_group(unsigned group) { return setresgid(group, group, group); }
+int cs_set_user(unsigned user) { return setresuid(user, user, user); }
+int cs_pipe(int *ends) { return pipe2(ends, O_CLOEXEC); }
+int cs_socket_pair(int *ends) { return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends); }
+int cs_socket(int family, int type) { return socket(family, type | SOCK_CLOEXEC, 0); }
+int cs_accept(int socket) { return accept4(socket, NULL, NULL, SOCK_CLOEXEC); }

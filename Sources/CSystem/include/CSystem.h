@@ -23,6 +23,14 @@ int64_t cs_filesystem_type(int file);
 int cs_close_from(int first);
 int cs_no_new_privileges(void);
 int cs_undumpable(void);
+/// Real, effective and saved at once.
+int cs_set_group(unsigned group);
+int cs_set_user(unsigned user);
+int cs_pipe(int *ends);
+/// A connected pair of Unix stream sockets; a socket; both close-on-exec.
+int cs_socket_pair(int *ends);
+int cs_socket(int family, int type);
+int cs_accept(int socket);
 int64_t cs_device_of(int file);
 
 #endif

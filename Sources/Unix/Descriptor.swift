@@ -1,0 +1,148 @@
+import CSystem
+import Glibc
+
+/// An open file that closes when its owner goes away. Where a failing close means lost data (a file that
+/// carries mail), call `close()`; `deinit` is for the ways out that already failed.
+package struct Descriptor: ~Copyable {
+    package let raw: CInt
+
+    /// Takes over an open descriptor: one just opened, or 0, 1, 2 in a program's main.
+    package init(adopting raw: CInt) { self.raw = raw }
+
+    deinit { _ = Glibc.close(raw) }
+
+    package consuming func close() throws(SystemError) {
+        let raw = self.raw
+        discard self
+        // Not retried on EINTR: Linux has closed the descriptor by then.
+        if Glibc.close(raw) != 0, Errno.current != .interrupted {
+            throw SystemError("close", .current, "")
+        }
+    }
+
+    /// Gives the descriptor away without closing it.
+    package consuming func release() -> CInt {
+        let raw = self.raw
+        discard self
+        return raw
+    }
+
+    package func duplicate() throws(SystemError) -> Descriptor {
+        Descriptor(
+            adopting: try SystemCall.perform("dup") { fcntl(raw, F_DUPFD_CLOEXEC, 3) })
+    }
+}
+
+extension Descriptor {
+    /// Reads at most `capacity` bytes; empty at the end of the file.
+    package func read(upTo capacity: Int) throws(SystemError) -> [UInt8] {
+        try File.read(raw, upTo: capacity)
+    }
+
+    /// Reads at most `capacity` bytes at `offset`; the file's position is neither used nor moved.
+    package func read(upTo capacity: Int, at offset: Int) throws(SystemError) -> [UInt8] {
+        try File.read(raw, upTo: capacity, at: offset)
+    }
+
+    /// Reads to the end, at most `limit` bytes; nil when there is more.
+    package func readAll(limit: Int) throws(SystemError) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        while bytes.count <= limit {
+            let part = try read(upTo: min(limit + 1 - bytes.count, 65536))
+            if part.isEmpty { return bytes }
+            bytes += part
+        }
+        return nil
+    }
+
+    package func write(_ bytes: some Collection<UInt8>) throws(SystemError) {
+        try File.writeAll(raw, bytes)
+    }
+
+    package func synchronize() throws(SystemError) {
+        try SystemCall.perform("fsync") { fsync(raw) }
+    }
+
+    package func truncate(to length: Int) throws(SystemError) {
+        try SystemCall.perform("ftruncate") { ftruncate(raw, off_t(length)) }
+    }
+
+    package func seek(to offset: Int) throws(SystemError) {
+        try SystemCall.perform("lseek") { lseek(raw, off_t(offset), SEEK_SET) }
+    }
+
+    package func seekToEnd() throws(SystemError) -> Int {
+        Int(try SystemCall.perform("lseek") { lseek(raw, 0, SEEK_END) })
+    }
+
+    package func status() throws(SystemError) -> FileStatus { try FileStatus(of: raw) }
+
+    package func setMode(_ mode: UInt32) throws(SystemError) {
+        try SystemCall.perform("fchmod") { fchmod(raw, mode_t(mode)) }
+    }
+
+    package func setOwner(user: UInt32, group: UInt32) throws(SystemError) {
+        try SystemCall.perform("fchown") { fchown(raw, user, group) }
+    }
+}
+
+/// Operations on descriptors that somebody else owns: the standard ones, or a stream's.
+package enum File {
+    package static func read(_ raw: CInt, upTo capacity: Int) throws(SystemError) -> [UInt8] {
+        var failure: SystemError?
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
+            do throws(SystemError) {
+                count = try SystemCall.perform("read") {
+                    unsafe Glibc.read(raw, buffer.baseAddress, capacity)
+                }
+            } catch { failure = error }
+        }
+        if let failure { throw failure }
+        return bytes
+    }
+
+    package static func read(
+        _ raw: CInt, upTo capacity: Int, at offset: Int
+    ) throws(SystemError) -> [UInt8] {
+        var failure: SystemError?
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
+            do throws(SystemError) {
+                count = try SystemCall.perform("pread") {
+                    unsafe pread(raw, buffer.baseAddress, capacity, off_t(offset))
+                }
+            } catch { failure = error }
+        }
+        if let failure { throw failure }
+        return bytes
+    }
+
+    /// Reads behind what `buffer` holds; how many bytes came, 0 at the end.
+    package static func append(
+        _ raw: CInt, to buffer: inout [UInt8], upTo capacity: Int
+    ) throws(SystemError) -> Int {
+        let part = try read(raw, upTo: capacity)
+        if buffer.isEmpty { buffer = part } else { buffer.append(contentsOf: part) }
+        return part.count
+    }
+
+    /// Writes all of `bytes`, in as many calls as the kernel wants.
+    package static func writeAll(
+        _ raw: CInt, _ bytes: some Collection<UInt8>
+    ) throws(SystemError) {
+        var failure: SystemError?
+        func write(_ buffer: UnsafeBufferPointer<UInt8>) {
+            var done = 0
+            do throws(SystemError) {
+                while done < buffer.count {
+                    done += try SystemCall.perform("write") {
+                        unsafe Glibc.write(raw, buffer.baseAddress! + done, buffer.count - done)
+                    }
+                }
+            } catch { failure = error }
+        }
+        if bytes.withContiguousStorageIfAvailable({ unsafe write($0) }) == nil {
+            unsafe Array(bytes).withUnsafeBufferPointer { unsafe write($0) }
+        }
+        if let failure { throw failure }
+    }
+}

@@ -1,0 +1,206 @@
+import Bytes
+import CSystem
+import Glibc
+
+/// An open directory; every name below is looked up in it, so that a directory swapped for a link after
+/// it was opened changes nothing.
+package struct Directory: ~Copyable {
+    package let descriptor: Descriptor
+    /// As it was opened, for messages.
+    package let path: String
+
+    /// Opens `path` (from the working directory, or from `parent`); a symbolic link at its end only if
+    /// `following`.
+    package init(_ path: String, following: Bool = true) throws(SystemError) {
+        try self.init(path, at: AT_FDCWD, shown: path, following: following)
+    }
+
+    package init(_ name: String, in parent: borrowing Directory) throws(SystemError) {
+        try self.init(name, at: parent.descriptor.raw, shown: "\(parent.path)/\(name)", following: false)
+    }
+
+    package init(adopting descriptor: consuming Descriptor, path: String) {
+        self.descriptor = descriptor
+        self.path = path
+    }
+
+    private init(_ name: String, at parent: CInt, shown: String, following: Bool) throws(SystemError) {
+        let flags = O_RDONLY | O_DIRECTORY | (following ? 0 : O_NOFOLLOW)
+        let raw = try SystemCall.perform("open", shown) { unsafe cs_open(parent, name, flags, 0) }
+        descriptor = Descriptor(adopting: raw)
+        path = shown
+    }
+
+    private func shown(_ name: String) -> String { "\(path)/\(name)" }
+
+    /// How a file is opened. Nothing here follows a symbolic link, and nothing blocks on a FIFO.
+    package enum Opening {
+        case read
+        case readWrite
+        /// Read and write, positioned by the kernel at the end for each write.
+        case append(createMode: UInt32)
+        /// Must not exist yet.
+        case createNew(mode: UInt32)
+        /// Read and write; made if missing.
+        case create(mode: UInt32)
+
+        fileprivate var flags: CInt {
+            let own =
+                switch self {
+                case .read: O_RDONLY
+                case .readWrite: O_RDWR
+                case .append: O_RDWR | O_APPEND | O_CREAT
+                case .createNew: O_RDWR | O_CREAT | O_EXCL
+                case .create: O_RDWR | O_CREAT
+                }
+            return own | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
+        }
+
+        fileprivate var mode: UInt32 {
+            switch self {
+            case .read, .readWrite: 0
+            case .append(let mode), .createNew(let mode), .create(let mode): mode
+            }
+        }
+    }
+
+    package func open(_ name: String, _ opening: Opening) throws(SystemError) -> Descriptor {
+        Descriptor(
+            adopting: try SystemCall.perform("open", shown(name)) {
+                unsafe cs_open(descriptor.raw, name, opening.flags, opening.mode)
+            })
+    }
+
+    /// The same where a missing name is an ordinary answer.
+    package func openIfPresent(_ name: String, _ opening: Opening) throws(SystemError) -> Descriptor? {
+        switch SystemCall.attempt({ unsafe cs_open(descriptor.raw, name, opening.flags, opening.mode) }) {
+        case .success(let raw): return Descriptor(adopting: raw)
+        case .failure(.noEntry): return nil
+        case .failure(let code): throw SystemError("open", code, shown(name))
+        }
+    }
+
+    /// A file without a name, for writing (Linux); nil where the system or this filesystem has none.
+    package func openUnnamed(mode: UInt32) throws(SystemError) -> Descriptor? {
+        guard cs_o_tmpfile() != 0 else { return nil }
+        switch SystemCall.attempt({
+            unsafe cs_open(descriptor.raw, ".", cs_o_tmpfile() | O_RDWR, mode)
+        }) {
+        case .success(let raw): return Descriptor(adopting: raw)
+        case .failure(.notSupported), .failure(.isDirectory), .failure(.invalid), .failure(.noEntry):
+            return nil
+        case .failure(let code): throw SystemError("open", code, shown("."))
+        }
+    }
+
+    /// Gives a file that `openUnnamed` made its name.
+    package func link(_ file: borrowing Descriptor, as name: String) throws(SystemError) {
+        let raw = file.raw
+        try SystemCall.perform("link", shown(name)) { unsafe cs_link_unnamed(raw, descriptor.raw, name) }
+    }
+
+    package func link(_ name: String, to other: borrowing Directory, as newName: String) throws(SystemError) {
+        let target = other.descriptor.raw
+        try SystemCall.perform("link", shown(name)) {
+            unsafe linkat(descriptor.raw, name, target, newName, 0)
+        }
+    }
+
+    /// Moves a file; fails with EEXIST rather than replace another.
+    package func rename(
+        _ name: String, to other: borrowing Directory, as newName: String
+    ) throws(SystemError) {
+        let target = other.descriptor.raw
+        try SystemCall.perform("rename", "\(shown(name)) to \(other.path)/\(newName)") {
+            unsafe cs_rename_noreplace(descriptor.raw, name, target, newName)
+        }
+    }
+
+    /// Puts a file in the place of another at one stroke.
+    package func replace(_ newName: String, with name: String) throws(SystemError) {
+        try SystemCall.perform("rename", shown(name)) {
+            unsafe renameat(descriptor.raw, name, descriptor.raw, newName)
+        }
+    }
+
+    package func remove(_ name: String) throws(SystemError) {
+        try SystemCall.perform("unlink", shown(name)) { unsafe unlinkat(descriptor.raw, name, 0) }
+    }
+
+    /// Whether the file was there.
+    @discardableResult
+    package func removeIfPresent(_ name: String) throws(SystemError) -> Bool {
+        switch SystemCall.attempt({ unsafe unlinkat(descriptor.raw, name, 0) }) {
+        case .success: return true
+        case .failure(.noEntry): return false
+        case .failure(let code): throw SystemError("unlink", code, shown(name))
+        }
+    }
+
+    package func removeDirectory(_ name: String) throws(SystemError) {
+        try SystemCall.perform("rmdir", shown(name)) { unsafe unlinkat(descriptor.raw, name, AT_REMOVEDIR) }
+    }
+
+    /// Makes a directory; whether it was not there before.
+    @discardableResult
+    package func makeDirectory(_ name: String, mode: UInt32) throws(SystemError) -> Bool {
+        switch SystemCall.attempt({ unsafe mkdirat(descriptor.raw, name, mode_t(mode)) }) {
+        case .success: return true
+        case .failure(.exists): return false
+        case .failure(let code): throw SystemError("mkdir", code, shown(name))
+        }
+    }
+
+    /// What `name` is, without following it; nil if there is no such name.
+    package func status(of name: String) throws(SystemError) -> FileStatus? {
+        var about = stat()
+        switch SystemCall.attempt({ unsafe fstatat(descriptor.raw, name, &about, AT_SYMLINK_NOFOLLOW) }) {
+        case .success: return FileStatus(about)
+        case .failure(.noEntry): return nil
+        case .failure(let code): throw SystemError("stat", code, shown(name))
+        }
+    }
+
+    /// Makes names added or removed here durable.
+    package func synchronize() throws(SystemError) {
+        try SystemCall.perform("fsync", path) { fsync(descriptor.raw) }
+    }
+
+    /// All names but `.` and `..`, in the directory's own order. Names that are not UTF-8 are shown with
+    /// replacement characters and so lead to nothing: callers that must see them use `forEachName`.
+    package func names() throws(SystemError) -> [String] {
+        var names: [String] = []
+        try forEachName { name in
+            names.append(String(decoding: name, as: UTF8.self))
+            return true
+        }
+        return names
+    }
+
+    /// Calls `body` with each name until it returns false.
+    package func forEachName(_ body: ([UInt8]) -> Bool) throws(SystemError) {
+        // A second open file, because reading a directory moves its position.
+        let raw = try SystemCall.perform("open", path) {
+            unsafe cs_open(descriptor.raw, ".", O_RDONLY | O_DIRECTORY, 0)
+        }
+        guard let stream = unsafe fdopendir(raw) else {
+            let code = Errno.current
+            close(raw)
+            throw SystemError("fdopendir", code, path)
+        }
+        defer { unsafe closedir(stream) }
+        while true {
+            errno = 0
+            guard let entry = unsafe readdir(stream) else {
+                if errno != 0 { throw SystemError("readdir", .current, path) }
+                return
+            }
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                let start = unsafe UnsafeRawPointer(pointer).assumingMemoryBound(to: UInt8.self)
+                return unsafe Array(UnsafeBufferPointer(start: start, count: strlen(start)))
+            }
+            if name == [.dot] || name == [.dot, .dot] { continue }
+            if !body(name) { return }
+        }
+    }
+}

@@ -1,0 +1,20 @@
+import Glibc
+
+/// The process's environment. Programs keep what they name and drop the rest before they do anything else.
+package enum Environment {
+    package static func value(of name: String) -> String? {
+        guard let text = unsafe getenv(name) else { return nil }
+        return unsafe String(cString: text)
+    }
+
+    package static func set(_ name: String, to value: String) {
+        unsafe setenv(name, value, 1)
+    }
+
+    /// Drops every variable but `kept`.
+    package static func keepOnly(_ kept: [String]) {
+        let values = kept.compactMap { name in value(of: name).map { (name, $0) } }
+        clearenv()
+        for (name, value) in values { set(name, to: value) }
+    }
+}

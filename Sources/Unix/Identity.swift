@@ -1,0 +1,39 @@
+import CSystem
+import Glibc
+
+/// Who this process is, and giving that up.
+package enum Identity {
+    package static var user: UInt32 { getuid() }
+    package static var effectiveUser: UInt32 { geteuid() }
+    package static var group: UInt32 { getgid() }
+    package static var effectiveGroup: UInt32 { getegid() }
+    package static var process: Int32 { getpid() }
+    package static var isRoot: Bool { geteuid() == 0 }
+    package static var isSetGroup: Bool { getgid() != getegid() || getuid() != geteuid() }
+
+    /// Becomes a user for good: supplementary groups, group, user, in this order, each checked afterwards.
+    /// A process that is not root can only "become" itself.
+    package static func become(user: UInt32, group: UInt32, groups: [UInt32]) throws(SystemError) {
+        if !isRoot {
+            guard geteuid() == user else { throw SystemError("setuid", .notPermitted, String(user)) }
+            return
+        }
+        try SystemCall.perform("setgroups") { unsafe setgroups(groups.count, groups) }
+        try SystemCall.perform("setgid", String(group)) { cs_set_group(group) }
+        try SystemCall.perform("setuid", String(user)) { cs_set_user(user) }
+        guard getuid() == user, geteuid() == user, getgid() == group, getegid() == group else {
+            throw SystemError("setuid", .notPermitted, String(user))
+        }
+        // Root must not come back.
+        guard user == 0 || setuid(0) != 0 else { throw SystemError("setuid", .notPermitted, "0") }
+        _ = cs_undumpable()
+    }
+
+    /// Gives up the group that a setgid bit lent.
+    package static func dropSetGroup() throws(SystemError) {
+        let real = getgid()
+        try SystemCall.perform("setgid", String(real)) { cs_set_group(real) }
+    }
+
+    package static func setFileCreationMask(_ mask: UInt32) { umask(mode_t(mask)) }
+}

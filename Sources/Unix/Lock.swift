@@ -1,0 +1,45 @@
+import CSystem
+import Glibc
+
+/// Advisory locks on open files.
+extension Descriptor {
+    /// flock(2), exclusive, at once or not at all; whether we have it now. It belongs to the open file:
+    /// every copy of the descriptor shares it, and the last close lets go.
+    package func tryLock() throws(SystemError) -> Bool {
+        switch SystemCall.attempt({ flock(raw, LOCK_EX | LOCK_NB) }) {
+        case .success: return true
+        case .failure(.again): return false
+        case .failure(let code): throw SystemError("flock", code, "")
+        }
+    }
+
+    /// flock(2), exclusive, waiting for it.
+    package func lock() throws(SystemError) {
+        try SystemCall.perform("flock") { flock(raw, LOCK_EX) }
+    }
+
+    package func unlock() throws(SystemError) {
+        try SystemCall.perform("flock") { flock(raw, LOCK_UN) }
+    }
+
+    /// A write lock on one byte range of the open file (Linux: OFD; elsewhere the process's).
+    package func tryLockBytes(at offset: Int, count: Int = 1) throws(SystemError) -> Bool {
+        try tryLockBytes(at: offset, count: count, perProcess: false)
+    }
+
+    /// The process-wide lock of fcntl(2) over the whole file: what mail readers take on an mbox. It is lost
+    /// when this process closes any descriptor of the file.
+    package func tryLockWholeFile() throws(SystemError) -> Bool {
+        try tryLockBytes(at: 0, count: 0, perProcess: true)
+    }
+
+    private func tryLockBytes(at offset: Int, count: Int, perProcess: Bool) throws(SystemError) -> Bool {
+        switch SystemCall.attempt({
+            cs_byte_lock(raw, CInt(F_WRLCK), perProcess ? 1 : 0, 0, Int64(offset), Int64(count))
+        }) {
+        case .success: return true
+        case .failure(.again), .failure(.accessDenied): return false
+        case .failure(let code): throw SystemError("fcntl", code, "")
+        }
+    }
+}

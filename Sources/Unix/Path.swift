@@ -1,0 +1,61 @@
+import CSystem
+import Glibc
+
+/// Operations on whole path names, for configuration files, logs and the like.
+package enum Path {
+    /// The bytes of a small file of the operator's; nil if there is none.
+    package static func contents(_ path: String, limit: Int = 1 << 24) throws(SystemError) -> [UInt8]? {
+        switch SystemCall.attempt({ unsafe cs_open(AT_FDCWD, path, O_RDONLY | O_NOCTTY, 0) }) {
+        case .failure(.noEntry): return nil
+        case .failure(let code): throw SystemError("open", code, path)
+        case .success(let raw):
+            let file = Descriptor(adopting: raw)
+            guard let bytes = try file.readAll(limit: limit) else {
+                throw SystemError("read", Errno(EFBIG), path)
+            }
+            return bytes
+        }
+    }
+
+    package static func status(_ path: String, following: Bool = true) throws(SystemError) -> FileStatus? {
+        var about = stat()
+        let flags = following ? 0 : AT_SYMLINK_NOFOLLOW
+        switch SystemCall.attempt({ unsafe fstatat(AT_FDCWD, path, &about, flags) }) {
+        case .success: return FileStatus(about)
+        case .failure(.noEntry), .failure(.notDirectory): return nil
+        case .failure(let code): throw SystemError("stat", code, path)
+        }
+    }
+
+    static func open(_ path: String, _ flags: CInt, mode: UInt32 = 0) throws(SystemError) -> Descriptor {
+        Descriptor(
+            adopting: try SystemCall.perform("open", path) { unsafe cs_open(AT_FDCWD, path, flags, mode) })
+    }
+
+    /// Opens a log for appending; made with `mode` if missing.
+    package static func openForAppending(_ path: String, mode: UInt32 = 0o640) throws(SystemError)
+        -> Descriptor
+    {
+        try open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY, mode: mode)
+    }
+
+    package static func changeDirectory(to path: String) throws(SystemError) {
+        try SystemCall.perform("chdir", path) { unsafe chdir(path) }
+    }
+
+    package static func openForReading(_ path: String) throws(SystemError) -> Descriptor {
+        try open(path, O_RDONLY | O_NOCTTY)
+    }
+
+    package static func isWritable(_ path: String) -> Bool { unsafe Glibc.access(path, W_OK) == 0 }
+    package static func isExecutable(_ path: String) -> Bool { unsafe Glibc.access(path, X_OK) == 0 }
+
+    /// Free bytes and free inodes for the unprivileged on the filesystem that holds `path`.
+    package static func freeSpace(_ path: String) throws(SystemError) -> (
+        bytes: UInt64, inodes: UInt64, hasInodes: Bool
+    ) {
+        var about = statvfs()
+        try SystemCall.perform("statvfs", path) { unsafe statvfs(path, &about) }
+        return (UInt64(about.f_bavail) * UInt64(about.f_frsize), UInt64(about.f_favail), about.f_files > 0)
+    }
+}

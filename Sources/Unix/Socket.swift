@@ -1,0 +1,162 @@
+import Bytes
+import CSystem
+import Glibc
+
+/// Sockets, as far as a program that inetd starts and that talks to neighbours needs them.
+package enum Socket {
+    /// Connects a TCP socket, waiting no longer than `deadline`; from `source` if given.
+    package static func connect(
+        to address: SocketAddress, from source: IPAddress? = nil, by deadline: Deadline
+    ) throws(SystemError) -> Descriptor {
+        guard case .ip(let ip, _) = address else { throw SystemError("connect", .invalid, "\(address)") }
+        let family = if case .v4 = ip { AF_INET } else { AF_INET6 }
+        let stream = CInt(SOCK_STREAM.rawValue)
+        let socket = Descriptor(adopting: try SystemCall.perform("socket") { cs_socket(family, stream) })
+        let raw = socket.raw
+        if let source {
+            try SystemCall.perform("bind", "\(source)") {
+                unsafe SocketAddress.ip(source, port: 0).withKernelForm { unsafe bind(raw, $0, $1) }
+            }
+        }
+        // Our own socket, shared with nobody: it may be non-blocking while it connects.
+        let flags = fcntl(raw, F_GETFL)
+        _ = fcntl(raw, F_SETFL, flags | O_NONBLOCK)
+        if unsafe address.withKernelForm({ unsafe Glibc.connect(raw, $0, $1) }) != 0 {
+            guard errno == EINPROGRESS else { throw SystemError("connect", .current, "\(address)") }
+            guard try Poll.wait(raw, for: .writing, until: deadline) else {
+                throw SystemError("connect", .timedOut, "\(address)")
+            }
+            var code: CInt = 0
+            var size = socklen_t(MemoryLayout<CInt>.size)
+            unsafe getsockopt(raw, SOL_SOCKET, SO_ERROR, &code, &size)
+            guard code == 0 else { throw SystemError("connect", Errno(code), "\(address)") }
+        }
+        _ = fcntl(raw, F_SETFL, flags)
+        return socket
+    }
+
+    /// Sends each segment at once: we write whole replies, and Nagle's algorithm would wait for the
+    /// acknowledgement that the peer delays. Does nothing on what is no TCP socket.
+    package static func sendAtOnce(_ raw: CInt) {
+        var on: CInt = 1
+        unsafe setsockopt(raw, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
+    }
+
+    /// No more writing: the peer sees the end, and can still answer.
+    package static func endWriting(_ raw: CInt) { shutdown(raw, CInt(SHUT_WR)) }
+
+    /// User and group of who connected a Unix socket.
+    package static func peerCredentials(_ raw: CInt) throws(SystemError) -> (user: UInt32, group: UInt32) {
+        var user: UInt32 = 0
+        var group: UInt32 = 0
+        try SystemCall.perform("getsockopt") { unsafe cs_peer_credentials(raw, &user, &group) }
+        return (user, group)
+    }
+}
+
+/// Unix sockets by path: the services of DESIGN §4.
+package enum ServiceSocket {
+    /// Connects to a stream service; ENOENT and ECONNREFUSED mean that inetd has no such line.
+    package static func connect(_ path: String) throws(SystemError) -> Descriptor {
+        let stream = CInt(SOCK_STREAM.rawValue)
+        let socket = Descriptor(adopting: try SystemCall.perform("socket") { cs_socket(AF_UNIX, stream) })
+        let raw = socket.raw
+        try SystemCall.perform("connect", path) {
+            unsafe withAddress(path) { unsafe Glibc.connect(raw, $0, $1) }
+        }
+        return socket
+    }
+
+    /// Sends one datagram, never waiting; whether somebody's queue took it. (A full queue is as good: the
+    /// one who reads it will be looking anyway.)
+    @discardableResult
+    package static func kick(_ path: String) -> Bool {
+        let raw = cs_socket(AF_UNIX, CInt(SOCK_DGRAM.rawValue))
+        guard raw >= 0 else { return false }
+        defer { close(raw) }
+        var byte: UInt8 = 0x6B
+        return unsafe withAddress(path) {
+            unsafe CInt(clamping: sendto(raw, &byte, 1, CInt(MSG_DONTWAIT), $0, $1))
+        } == 1 || errno == EAGAIN
+    }
+
+    /// Reads away every waiting datagram.
+    package static func drain(_ raw: CInt) {
+        var byte: UInt8 = 0
+        while unsafe recv(raw, &byte, 1, CInt(MSG_DONTWAIT)) >= 0 {}
+    }
+
+    private static func withAddress(
+        _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt
+    ) -> CInt {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(path.utf8)
+        let room = MemoryLayout.size(ofValue: address.sun_path)
+        guard bytes.count < room else {
+            errno = ENAMETOOLONG
+            return -1
+        }
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: bytes) }
+        return unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+    }
+}
+
+/// Bytes that travel with open files (SCM_RIGHTS).
+package enum DescriptorPassing {
+    /// Most files that go with one message.
+    package static let limit = 4
+
+    /// Sends all of `bytes`; the files go with the first of them.
+    package static func send(
+        _ bytes: [UInt8], with files: [CInt], over socket: CInt
+    ) throws(SystemError) {
+        precondition(!bytes.isEmpty && files.count <= limit)
+        let sent = try SystemCall.perform("sendmsg") {
+            unsafe cs_send_with_descriptors(socket, bytes, bytes.count, files, CInt(files.count))
+        }
+        if sent < bytes.count { try File.writeAll(socket, bytes[Int(sent)...]) }
+    }
+
+    /// What one receive brought: bytes (none at the end) and raw descriptors that the caller now owns and
+    /// must adopt at once.
+    package struct Received {
+        package var bytes: [UInt8]
+        package var files: [CInt]
+    }
+
+    package static func receive(upTo capacity: Int, over socket: CInt) throws(SystemError) -> Received {
+        var files = [CInt](repeating: -1, count: limit)
+        var count: CInt = 0
+        var buffer = [UInt8](repeating: 0, count: capacity)
+        let got = try SystemCall.perform("recvmsg") {
+            unsafe cs_receive_with_descriptors(socket, &buffer, capacity, &files, &count)
+        }
+        return Received(bytes: Array(buffer.prefix(Int(got))), files: Array(files.prefix(Int(count))))
+    }
+}
+
+package enum Poll {
+    package enum Purpose { case reading, writing }
+
+    /// Whether `raw` became ready before the deadline. A hang-up counts as ready: the next call tells.
+    package static func wait(
+        _ raw: CInt, for purpose: Purpose, until deadline: Deadline
+    ) throws(SystemError) -> Bool {
+        var item = pollfd(fd: raw, events: Int16(purpose == .reading ? POLLIN : POLLOUT), revents: 0)
+        return try SystemCall.perform("poll") { unsafe poll(&item, 1, deadline.pollTimeout) } > 0
+    }
+
+    /// Which of `readers` can be read, when one can or the deadline passes (then none).
+    package static func wait(
+        anyOf readers: [CInt], until deadline: Deadline
+    ) throws(SystemError) -> [CInt] {
+        var items = readers.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        try SystemCall.perform("poll") { unsafe poll(&items, nfds_t(items.count), deadline.pollTimeout) }
+        return items.filter { $0.revents != 0 }.map(\.fd)
+    }
+}

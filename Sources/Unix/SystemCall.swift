@@ -1,0 +1,80 @@
+import CSystem
+import Glibc
+
+/// The one way to the kernel: every call that can fail goes through `perform`, which retries EINTR and
+/// turns -1 into a `SystemError`.
+///
+/// In debug builds a fault can be armed: die before the k-th call, or let the k-th call fail with a given
+/// error number without being made. Crash tests walk k over all calls of a step.
+package enum SystemCall {
+    #if DEBUG
+        /// What happens at the call whose number `countdown` reaches.
+        package enum Fault { case none, die, fail(Errno) }
+
+        nonisolated(unsafe) private static var fault = Fault.none
+        nonisolated(unsafe) private static var countdown = 0
+        nonisolated(unsafe) private(set) package static var count = 0
+
+        /// Arms a fault at the `number`-th call from now, 1 being the next.
+        package static func arm(_ fault: Fault, at number: Int) {
+            unsafe self.fault = fault
+            unsafe countdown = number
+            unsafe count = 0
+        }
+
+        /// Arms what RELAIS_FAULT says: `die:K` or `fail:K:ERRNO` with a number. For tests of whole programs.
+        package static func armFromEnvironment() {
+            guard let plan = Environment.value(of: "RELAIS_FAULT") else { return }
+            let words = plan.split(separator: ":")
+            guard words.count >= 2, let number = Int(words[1]) else { return }
+            if words[0] == "die" {
+                arm(.die, at: number)
+            } else if words[0] == "fail", words.count == 3, let code = CInt(words[2]) {
+                arm(.fail(Errno(code)), at: number)
+            }
+        }
+
+        private static func faultOfThisCall() -> Errno? {
+            unsafe count += 1
+            guard unsafe countdown > 0 else { return nil }
+            unsafe countdown -= 1
+            guard unsafe countdown == 0 else { return nil }
+            switch unsafe fault {
+            case .none: return nil
+            case .die:
+                kill(getpid(), SIGKILL)
+                return nil
+            case .fail(let code): return code
+            }
+        }
+    #endif
+
+    /// Makes a call that returns -1 and sets errno when it fails.
+    @discardableResult
+    package static func perform<Result: FixedWidthInteger & SignedInteger>(
+        _ call: StaticString, _ object: @autoclosure () -> String = "", _ body: () -> Result
+    ) throws(SystemError) -> Result {
+        switch attempt(body) {
+        case .success(let result): return result
+        case .failure(let code): throw SystemError(call, code, object())
+        }
+    }
+
+    /// The same where failing is an ordinary answer, not an error.
+    package static func attempt<Result: FixedWidthInteger & SignedInteger>(
+        _ body: () -> Result
+    ) -> Swift.Result<Result, Errno> {
+        while true {
+            #if DEBUG
+                if let code = faultOfThisCall() {
+                    if code == .interrupted { continue }
+                    return .failure(code)
+                }
+            #endif
+            let result = body()
+            if result != -1 { return .success(result) }
+            let code = Errno.current
+            if code != .interrupted { return .failure(code) }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import Glibc
+
+/// A system call that failed: which one, why, and on what. `description` is for logs and operators,
+/// never for a peer.
+package struct SystemError: Error, Equatable, CustomStringConvertible {
+    package let call: String
+    package let code: Errno
+    package let object: String
+
+    package init(_ call: StaticString, _ code: Errno, _ object: String) {
+        self.call = call.description
+        self.code = code
+        self.object = object
+    }
+
+    package var description: String {
+        object.isEmpty ? "\(call): \(code)" : "\(call) \(object): \(code)"
+    }
+}
+
+/// An error number of the system, by its name.
+package struct Errno: Error, Hashable, CustomStringConvertible {
+    package let number: CInt
+
+    package init(_ number: CInt) { self.number = number }
+
+    package static var current: Errno { Errno(errno) }
+
+    package static let again = Errno(EAGAIN)
+    package static let accessDenied = Errno(EACCES)
+    package static let badDescriptor = Errno(EBADF)
+    package static let brokenPipe = Errno(EPIPE)
+    package static let connectionRefused = Errno(ECONNREFUSED)
+    package static let connectionReset = Errno(ECONNRESET)
+    package static let exists = Errno(EEXIST)
+    package static let inputOutput = Errno(EIO)
+    package static let interrupted = Errno(EINTR)
+    package static let invalid = Errno(EINVAL)
+    package static let isDirectory = Errno(EISDIR)
+    package static let noEntry = Errno(ENOENT)
+    package static let noSpace = Errno(ENOSPC)
+    package static let notDirectory = Errno(ENOTDIR)
+    package static let notEmpty = Errno(ENOTEMPTY)
+    package static let notPermitted = Errno(EPERM)
+    package static let notSupported = Errno(EOPNOTSUPP)
+    package static let overQuota = Errno(EDQUOT)
+    package static let timedOut = Errno(ETIMEDOUT)
+    package static let tooManyLinks = Errno(ELOOP)
+    package static let crossDevice = Errno(EXDEV)
+    package static let nameTooLong = Errno(ENAMETOOLONG)
+    package static let tooManyFiles = Errno(EMFILE)
+
+    package var description: String {
+        guard let text = unsafe strerror(number) else { return "error \(number)" }
+        return unsafe String(cString: text)
+    }
+}

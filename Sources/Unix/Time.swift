@@ -1,0 +1,83 @@
+import Glibc
+
+/// A moment of the wall clock, in microseconds since 1970.
+package struct Time: Comparable, Hashable {
+    package var microseconds: Int64
+
+    package init(microseconds: Int64) { self.microseconds = microseconds }
+    package init(seconds: Int64) {
+        microseconds = seconds.multipliedReportingOverflow(by: 1_000_000).partialValue
+    }
+
+    init(_ time: timespec) {
+        microseconds = Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
+    }
+
+    package var seconds: Int64 { microseconds / 1_000_000 }
+
+    package static func now() -> Time {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return Time(time)
+    }
+
+    package static func < (a: Time, b: Time) -> Bool { a.microseconds < b.microseconds }
+    package static func + (a: Time, b: Duration) -> Time {
+        Time(microseconds: a.microseconds + b.microseconds)
+    }
+    package static func - (a: Time, b: Time) -> Duration {
+        .microseconds(a.microseconds - b.microseconds)
+    }
+}
+
+extension Duration {
+    package var microseconds: Int64 {
+        components.seconds * 1_000_000 + components.attoseconds / 1_000_000_000_000
+    }
+    /// Whole milliseconds, rounded up, as `poll` takes them.
+    package var milliseconds: Int64 { (microseconds + 999) / 1000 }
+    package var inSeconds: Double { Double(microseconds) / 1_000_000 }
+}
+
+/// A moment of the monotonic clock by which something must be done.
+package struct Deadline: Comparable {
+    private let microseconds: Int64
+
+    package static let never = Deadline(microseconds: .max)
+
+    private init(microseconds: Int64) { self.microseconds = microseconds }
+
+    package static func after(_ duration: Duration) -> Deadline {
+        Deadline(microseconds: monotonicMicroseconds() + duration.microseconds)
+    }
+
+    package static func monotonicMicroseconds() -> Int64 {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return Time(time).microseconds
+    }
+
+    package var hasPassed: Bool { remaining == .zero }
+
+    package var remaining: Duration {
+        if microseconds == .max { return .seconds(86400 * 365) }
+        return .microseconds(max(0, microseconds - Self.monotonicMicroseconds()))
+    }
+
+    /// What `poll` takes: -1 for ever, else milliseconds.
+    package var pollTimeout: CInt {
+        microseconds == .max ? -1 : CInt(clamping: remaining.milliseconds)
+    }
+
+    package static func < (a: Deadline, b: Deadline) -> Bool { a.microseconds < b.microseconds }
+}
+
+/// Waits; used where a peer's delay or a lock that cannot be waited for asks for it.
+package func pause(_ duration: Duration) {
+    guard duration > .zero else { return }
+    var wanted = timespec(
+        tv_sec: Int(duration.microseconds / 1_000_000), tv_nsec: Int(duration.microseconds % 1_000_000 * 1000)
+    )
+    var left = timespec()
+    while unsafe nanosleep(&wanted, &left) != 0, errno == EINTR { wanted = left }
+}
