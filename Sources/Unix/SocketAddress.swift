@@ -120,8 +120,7 @@ package enum SocketAddress: Equatable, CustomStringConvertible {
     }
 
     private init(_ storage: sockaddr_storage) {
-        var storage = storage
-        self = unsafe withUnsafeMutableBytes(of: &storage) { raw -> SocketAddress in
+        self = unsafe withUnsafeBytes(of: storage) { raw -> SocketAddress in
             switch CInt(storage.ss_family) {
             case AF_INET:
                 let found = unsafe raw.loadUnaligned(as: sockaddr_in.self)
