@@ -43,6 +43,12 @@ package enum Path {
         try SystemCall.perform("chdir", path) { unsafe chdir(path) }
     }
 
+    /// Opens a file that serves as a lock, made empty if missing.
+    package static func openForLocking(_ path: String, mode: UInt32 = 0o600) throws(SystemError) -> Descriptor
+    {
+        try open(path, O_RDWR | O_CREAT | O_NOCTTY | O_NOFOLLOW, mode: mode)
+    }
+
     package static func openForReading(_ path: String) throws(SystemError) -> Descriptor {
         try open(path, O_RDONLY | O_NOCTTY)
     }

@@ -86,7 +86,7 @@ package enum ServiceSocket {
         while unsafe recv(raw, &byte, 1, CInt(MSG_DONTWAIT)) >= 0 {}
     }
 
-    private static func withAddress(
+    static func withAddress(
         _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt
     ) -> CInt {
         var address = sockaddr_un()

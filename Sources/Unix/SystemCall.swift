@@ -13,13 +13,19 @@ package enum SystemCall {
 
         nonisolated(unsafe) private static var fault = Fault.none
         nonisolated(unsafe) private static var countdown = 0
-        nonisolated(unsafe) private(set) package static var count = 0
+        nonisolated(unsafe) private static var count = 0
+        /// The thread that armed the fault: tests run side by side, and only its calls count.
+        nonisolated(unsafe) private static var owner: pthread_t?
+
+        /// How many calls were made since a fault was armed.
+        package static var callCount: Int { unsafe count }
 
         /// Arms a fault at the `number`-th call from now, 1 being the next.
         package static func arm(_ fault: Fault, at number: Int) {
             unsafe self.fault = fault
             unsafe countdown = number
             unsafe count = 0
+            unsafe owner = pthread_self()
         }
 
         /// Arms what RELAIS_FAULT says: `die:K` or `fail:K:ERRNO` with a number. For tests of whole programs.
@@ -35,6 +41,7 @@ package enum SystemCall {
         }
 
         private static func faultOfThisCall() -> Errno? {
+            guard let owner = unsafe owner, pthread_equal(owner, pthread_self()) != 0 else { return nil }
             unsafe count += 1
             guard unsafe countdown > 0 else { return nil }
             unsafe countdown -= 1

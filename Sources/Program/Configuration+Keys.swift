@@ -1,0 +1,345 @@
+import Bytes
+import Unix
+
+/// A row of the configuration table.
+package struct ConfigurationKey {
+    package enum ValueType {
+        case text, list, networks, number, bytes, duration, durations, log, choice([String]), addresses, port
+
+        package var expectation: String {
+            switch self {
+            case .text: "one line of text"
+            case .list: "words with commas or spaces between them"
+            case .networks: "networks such as 192.0.2.0/24 or 2001:db8::/32"
+            case .number: "a whole number"
+            case .bytes: "a size such as 50M (K, M, G or plain bytes)"
+            case .duration: "a duration such as 30s, 5m, 4h or 5d"
+            case .durations: "durations such as 5m 10m 1h, each from 1m to 30d"
+            case .log: "syslog, stderr, none, or a file's path that begins with /"
+            case .choice(let choices): "one of " + choices.joined(separator: ", ")
+            case .addresses: "IP addresses"
+            case .port: "a port number from 1 to 65535"
+            }
+        }
+    }
+
+    package let name: String
+    package let type: ValueType
+    /// As it would be written in the file; empty where the host decides.
+    package let standard: String
+    /// One line.
+    package let meaning: String
+    /// Whether the value was good, and then it holds.
+    package let set: (inout Configuration, String) -> Bool
+}
+
+extension Configuration {
+    package static var keys: [ConfigurationKey] {
+        identityKeys + mailboxKeys + receivingKeys + sendingKeys + queueKeys
+    }
+
+    private static var identityKeys: [ConfigurationKey] {
+        [
+            text("hostname", "", "the name that this host gives itself in SMTP and in trace fields", isDomain)
+            {
+                $0.hostname = $1
+            },
+            list(
+                "local-domains", "",
+                "domains whose mail is delivered on this host; default: hostname and localhost"
+            ) { $0.localDomains = $1 },
+            list("relay-domains", "", "other domains that strangers may send to through this host") {
+                $0.relayDomains = $1
+            },
+            parsed("relay-networks", .networks, "127.0.0.0/8 ::1", "clients that may send anywhere", networks)
+            {
+                $0.relayNetworks = $1
+            },
+            text("postmaster", "root", "who gets mail for postmaster when no alias says", { !$0.isEmpty }) {
+                $0.postmaster = $1
+            },
+            parsed("log", .log, "syslog", "where log lines go", logTarget) { $0.log = $1 },
+            text(
+                "syslog-name", "relais",
+                "what log lines begin with; `postfix` suits readers of Postfix's logs",
+                isWord
+            ) { $0.syslogName = $1 },
+            text("queue-directory", "/var/spool/relais", "the queue, see queue(5)", isAbsolute) {
+                $0.queueDirectory = $1
+            },
+            text(
+                "slots-directory", "/var/lib/relais/slots", "the files whose locks count connections",
+                isAbsolute
+            ) { $0.slotsDirectory = $1 },
+            text(
+                "tls-certificate", "", "PEM file with the certificate chain; empty: no TLS is offered",
+                isAbsoluteOrEmpty
+            ) { $0.tlsCertificate = $1 },
+            text("tls-key", "", "PEM file with the private key, if not in tls-certificate", isAbsoluteOrEmpty)
+            {
+                $0.tlsKey = $1
+            },
+        ]
+    }
+
+    private static var mailboxKeys: [ConfigurationKey] {
+        [
+            text(
+                "mailbox", "~/Maildir/",
+                "where mail goes: a Maildir (ends in /) or an mbox; ~ is the home, %u the user", isMailbox
+            ) { $0.mailbox = $1 },
+            text("aliases-file", "/etc/aliases", "aliases(5); empty: none", isAbsoluteOrEmpty) {
+                $0.aliasesFile = $1
+            },
+            text(
+                "recipient-delimiter", "+", "what separates user and extension; empty: nothing does",
+                { $0.utf8.count <= 1 }
+            ) { $0.recipientDelimiter = $1 },
+            choice(
+                "user-source", "files", "passwd and group, or what getent(1) prints",
+                [("files", UserDatabase.Source.files), ("getent", .getent)]
+            ) { $0.userSource = $1 },
+            number(
+                "first-user-id", 1000, 0...Int(UInt32.max), "accounts below it get no mail and cannot log in"
+            ) { $0.firstUserID = UInt32($1) },
+            text(
+                "users-file", "",
+                "passwords for POP3 and IMAP in Dovecot's passwd-file form; empty: the system's",
+                isAbsoluteOrEmpty
+            ) { $0.usersFile = $1 },
+            duration("program-timeout", "1000s", "how long a |program may take") { $0.programTimeout = $1 },
+            number(
+                "reader-connections", 400, 1...100_000,
+                "most POP3 connections, and most IMAP connections, at a time"
+            ) { $0.readerConnections = $1 },
+            number("reader-connections-per-address", 40, 1...256, "the same from one address") {
+                $0.readerConnectionsPerAddress = $1
+            },
+            choice(
+                "plaintext-login", "loopback", "when a password may come without TLS",
+                PlaintextLogin.allCases.map { ($0.rawValue, $0) }
+            ) { $0.plaintextLogin = $1 },
+        ]
+    }
+
+    private static var receivingKeys: [ConfigurationKey] {
+        [
+            size("message-size-limit", "50M", "largest message accepted", 1024...(1 << 40)) {
+                $0.messageSizeLimit = $1
+            },
+            number("recipient-limit", 1000, 1...100_000, "most recipients of a message that comes by SMTP") {
+                $0.recipientLimit = $1
+            },
+            size(
+                "minimum-free-space", "100M",
+                "with less than this and the message's size free, mail is refused for now", 0...(1 << 50)
+            ) { $0.minimumFreeSpace = $1 },
+            number("smtp-connections", 200, 1...100_000, "most SMTP connections at a time") {
+                $0.smtpConnections = $1
+            },
+            number(
+                "smtp-connections-per-address", 20, 1...256,
+                "the same from one address outside relay-networks"
+            ) { $0.smtpConnectionsPerAddress = $1 },
+            duration("smtp-timeout", "300s", "how long a client may be silent") { $0.smtpTimeout = $1 },
+            duration("smtp-session-limit", "1h", "how long an SMTP session may last") {
+                $0.smtpSessionLimit = $1
+            },
+        ]
+    }
+
+    private static var sendingKeys: [ConfigurationKey] {
+        [
+            choice(
+                "smtp-tls", "opportunistic", "whether mail to other hosts is sent over TLS",
+                TransportSecurity.allCases.map { ($0.rawValue, $0) }
+            ) { $0.smtpTLS = $1 },
+            parsed("smtp-port", .port, "25", "the port of other hosts' SMTP servers", port) {
+                $0.smtpPort = $1
+            },
+            choice(
+                "ip-version", "any", "which IP to use to other hosts",
+                IPVersion.allCases.map { ($0.rawValue, $0) }
+            ) { $0.ipVersion = $1 },
+            parsed(
+                "outgoing-address", .addresses, "",
+                "our own address on connections to other hosts, one an IP version", addresses
+            ) { $0.outgoingAddress = $1 },
+            list("dns-servers", "", "name servers, address or address#port; default: those of resolv.conf(5)")
+            {
+                $0.dnsServers = $1
+            },
+            duration("connect-timeout", "30s", "how long a connection to another host may take") {
+                $0.connectTimeout = $1
+            },
+            duration("reply-timeout", "300s", "how long another host may take for a reply") {
+                $0.replyTimeout = $1
+            },
+            duration(
+                "data-timeout", "600s",
+                "the same for the reply that ends a message (RFC 5321 section 4.5.3.2.6)"
+            ) { $0.dataTimeout = $1 },
+            number("messages-per-session", 100, 1...10_000, "most messages sent over one connection") {
+                $0.messagesPerSession = $1
+            },
+        ]
+    }
+
+    private static var queueKeys: [ConfigurationKey] {
+        [
+            parsed(
+                "retry-intervals", .durations, "5m 10m 20m 40m 80m 160m 4h",
+                "waits between attempts; the last one repeats", durations
+            ) { $0.retryIntervals = $1 },
+            duration("queue-lifetime", "5d", "how long a message is tried before it is returned") {
+                $0.queueLifetime = $1
+            },
+            size("bounce-size-limit", "50K", "larger messages are returned as headers only", 0...(1 << 30)) {
+                $0.bounceSizeLimit = $1
+            },
+            number("remote-concurrency", 20, 1...1000, "most SMTP sessions to other hosts at a time") {
+                $0.remoteConcurrency = $1
+            },
+            number("destination-concurrency", 5, 1...100, "most of them to one domain") {
+                $0.destinationConcurrency = $1
+            },
+            number("local-concurrency", 10, 1...1000, "most local deliveries at a time") {
+                $0.localConcurrency = $1
+            },
+        ]
+    }
+}
+
+// MARK: - Rows by type
+
+private typealias Key = ConfigurationKey
+
+private func parsed<Value>(
+    _ name: String, _ type: Key.ValueType, _ standard: String, _ meaning: String,
+    _ read: @escaping (String) -> Value?, _ assign: @escaping (inout Configuration, Value) -> Void
+) -> Key {
+    Key(name: name, type: type, standard: standard, meaning: meaning) { configuration, text in
+        guard let value = read(text) else { return false }
+        assign(&configuration, value)
+        return true
+    }
+}
+
+private func text(
+    _ name: String, _ standard: String, _ meaning: String, _ isGood: @escaping (String) -> Bool,
+    _ assign: @escaping (inout Configuration, String) -> Void
+) -> Key {
+    parsed(name, .text, standard, meaning, { isGood($0) ? $0 : nil }, assign)
+}
+
+private func list(
+    _ name: String, _ standard: String, _ meaning: String,
+    _ assign: @escaping (inout Configuration, [String]) -> Void
+) -> Key {
+    parsed(name, .list, standard, meaning, words, assign)
+}
+
+private func number(
+    _ name: String, _ standard: Int, _ range: ClosedRange<Int>, _ meaning: String,
+    _ assign: @escaping (inout Configuration, Int) -> Void
+) -> Key {
+    parsed(
+        name, .number, String(standard), meaning,
+        { Int(strictDecimal: Array($0.utf8)).flatMap { range.contains($0) ? $0 : nil } }, assign)
+}
+
+private func size(
+    _ name: String, _ standard: String, _ meaning: String, _ range: ClosedRange<Int>,
+    _ assign: @escaping (inout Configuration, Int) -> Void
+) -> Key {
+    parsed(
+        name, .bytes, standard, meaning, { scaled($0, sizeUnits).flatMap { range.contains($0) ? $0 : nil } },
+        assign)
+}
+
+private func duration(
+    _ name: String, _ standard: String, _ meaning: String,
+    _ assign: @escaping (inout Configuration, Duration) -> Void
+) -> Key {
+    parsed(name, .duration, standard, meaning, seconds, assign)
+}
+
+private func choice<Value>(
+    _ name: String, _ standard: String, _ meaning: String, _ choices: [(String, Value)],
+    _ assign: @escaping (inout Configuration, Value) -> Void
+) -> Key {
+    parsed(
+        name, .choice(choices.map(\.0)), standard, meaning, { text in choices.first { $0.0 == text }?.1 },
+        assign)
+}
+
+// MARK: - Values
+
+private let sizeUnits: [UInt8: Int] = [.ascii("K"): 1 << 10, .ascii("M"): 1 << 20, .ascii("G"): 1 << 30]
+private let timeUnits: [UInt8: Int] = [
+    .ascii("s"): 1, .ascii("m"): 60, .ascii("h"): 3600, .ascii("d"): 86400,
+]
+
+private func scaled(_ text: String, _ units: [UInt8: Int]) -> Int? {
+    var digits = Array(text.utf8)
+    var unit = 1
+    if let last = digits.last, let scale = units[last] {
+        unit = scale
+        digits.removeLast()
+    }
+    guard let number = Int(strictDecimal: digits) else { return nil }
+    let (product, over) = number.multipliedReportingOverflow(by: unit)
+    return over ? nil : product
+}
+
+/// From one second to ten years.
+private func seconds(_ text: String) -> Duration? {
+    guard let count = scaled(text, timeUnits), (1...315_360_000).contains(count) else { return nil }
+    return .seconds(count)
+}
+
+private func words(_ text: String) -> [String] {
+    text.split { $0 == "," || $0 == " " || $0 == "\t" }.map(String.init)
+}
+
+/// The values of all words, or nil if one has none.
+private func each<Value>(_ text: String, _ read: (String) -> Value?) -> [Value]? {
+    let words = words(text)
+    let values = words.compactMap(read)
+    return values.count == words.count ? values : nil
+}
+
+private func networks(_ text: String) -> [Network]? { each(text) { Network($0) } }
+private func addresses(_ text: String) -> [IPAddress]? { each(text) { IPAddress($0) } }
+
+private func durations(_ text: String) -> [Duration]? {
+    guard let values = each(text, seconds), !values.isEmpty,
+        values.allSatisfy({ $0 >= .seconds(60) && $0 <= .seconds(2_592_000) })
+    else { return nil }
+    return values
+}
+
+private func port(_ text: String) -> UInt16? {
+    UInt16(strictDecimal: Array(text.utf8)).flatMap { $0 == 0 ? nil : $0 }
+}
+
+private func logTarget(_ text: String) -> Log.Target? {
+    switch text {
+    case "syslog": .syslog
+    case "stderr": .stderr
+    case "none": Log.Target.none
+    default: isAbsolute(text) ? .file(text) : nil
+    }
+}
+
+private func isAbsolute(_ text: String) -> Bool { text.hasPrefix("/") }
+private func isAbsoluteOrEmpty(_ text: String) -> Bool { text.isEmpty || isAbsolute(text) }
+private func isMailbox(_ text: String) -> Bool { text.hasPrefix("~/") || isAbsolute(text) }
+private func isWord(_ text: String) -> Bool {
+    !text.isEmpty && text.utf8.allSatisfy { $0.isAlphanumeric || $0 == .ascii("-") || $0 == .ascii("_") }
+}
+private func isDomain(_ text: String) -> Bool {
+    (1...255).contains(text.utf8.count)
+        && text.utf8.allSatisfy { $0.isAlphanumeric || $0 == .ascii("-") || $0 == .dot }
+        && text.utf8.first!.isAlphanumeric
+}

@@ -1,0 +1,180 @@
+import Bytes
+package import Unix
+
+/// What relais.conf says, or what holds without it. Every key is a row of `Configuration.keys`
+/// (Configuration+Keys.swift); relais.conf(5) is the prose.
+package struct Configuration: Equatable {
+    /// Where STARTTLS stands with the neighbours.
+    package enum TransportSecurity: String, CaseIterable { case off, opportunistic, required }
+    /// When a password may come over an unencrypted connection.
+    package enum PlaintextLogin: String, CaseIterable { case never, loopback, always }
+    package enum IPVersion: String, CaseIterable { case any, ipv4, ipv6 }
+
+    // Who we are and for whom we receive
+    package var hostname = ""
+    package var localDomains: [String] = []
+    package var relayDomains: [String] = []
+    package var relayNetworks: [Network] = [Network("127.0.0.0/8")!, Network("::1")!]
+    package var postmaster = "root"
+
+    // Mailboxes and users
+    package var mailbox = "~/Maildir/"
+    package var aliasesFile = "/etc/aliases"
+    package var recipientDelimiter = "+"
+    package var userSource = UserDatabase.Source.files
+    package var firstUserID: UInt32 = 1000
+    package var usersFile = ""
+    package var programTimeout: Duration = .seconds(1000)
+
+    // Places
+    package var queueDirectory = "/var/spool/relais"
+    package var slotsDirectory = "/var/lib/relais/slots"
+    package var log = Log.Target.syslog
+    package var syslogName = "relais"
+
+    // Receiving
+    package var messageSizeLimit = 52_428_800
+    package var recipientLimit = 1000
+    package var minimumFreeSpace = 104_857_600
+    package var smtpConnections = 200
+    package var smtpConnectionsPerAddress = 20
+    package var smtpTimeout: Duration = .seconds(300)
+    package var smtpSessionLimit: Duration = .seconds(3600)
+
+    // Reading mail
+    package var readerConnections = 400
+    package var readerConnectionsPerAddress = 40
+    package var plaintextLogin = PlaintextLogin.loopback
+
+    // TLS
+    package var tlsCertificate = ""
+    package var tlsKey = ""
+
+    // Sending
+    package var smtpTLS = TransportSecurity.opportunistic
+    package var smtpPort: UInt16 = 25
+    package var ipVersion = IPVersion.any
+    package var outgoingAddress: [IPAddress] = []
+    package var dnsServers: [String] = []
+    package var connectTimeout: Duration = .seconds(30)
+    package var replyTimeout: Duration = .seconds(300)
+    package var dataTimeout: Duration = .seconds(600)
+    package var messagesPerSession = 100
+
+    // The queue
+    package var retryIntervals: [Duration] = [
+        .seconds(300), .seconds(600), .seconds(1200), .seconds(2400), .seconds(4800), .seconds(9600),
+        .seconds(14400),
+    ]
+    package var queueLifetime: Duration = .seconds(432_000)
+    package var bounceSizeLimit = 51200
+    package var remoteConcurrency = 20
+    package var destinationConcurrency = 5
+    package var localConcurrency = 10
+
+    package init() {}
+}
+
+extension Configuration {
+    /// Where the host's configuration is looked for when no option names another.
+    #if os(Linux)
+        package static let standardPath = "/etc/relais/relais.conf"
+    #else
+        package static let standardPath = "/usr/local/etc/relais/relais.conf"
+    #endif
+
+    package func serviceSocket(_ name: String) -> String { "\(queueDirectory)/service/\(name)" }
+    package func slotsFile(_ service: String) -> String { "\(slotsDirectory)/\(service)" }
+
+    /// The log of one of our programs.
+    package func openLog(_ program: String) -> Log { Log(log, name: syslogName, program: program) }
+
+    package var users: UserDatabase { UserDatabase(userSource) }
+
+    /// Whether mail for `domain` (compared without case) is delivered on this host.
+    package func isLocal(domain: some Collection<UInt8>) -> Bool {
+        localDomains.contains { domain.equalsFolded($0.utf8) }
+    }
+
+    package func relays(for address: IPAddress) -> Bool { relayNetworks.contains { $0.contains(address) } }
+
+    /// Reads `path`, or the standard file (which may be missing: then defaults hold), and completes what
+    /// depends on the host.
+    package static func load(_ path: String?) throws(ConfigurationError) -> Configuration {
+        let file = path ?? standardPath
+        let bytes: [UInt8]?
+        do throws(SystemError) { bytes = try Path.contents(file, limit: 1 << 20) } catch {
+            throw ConfigurationError(file: file, line: 0, message: "cannot be read: \(error)")
+        }
+        guard let bytes else {
+            guard path == nil else {
+                throw ConfigurationError(file: file, line: 0, message: "no such file")
+            }
+            return Configuration().completed()
+        }
+        return try parse(bytes, file: file).completed()
+    }
+
+    /// Fills in what the host knows: its name, and the domains that are local by default.
+    private func completed() -> Configuration {
+        var result = self
+        if result.hostname.isEmpty { result.hostname = Host.name() }
+        if result.localDomains.isEmpty { result.localDomains = [result.hostname, "localhost"] }
+        return result
+    }
+
+    /// Reads `key = value` lines; `#` begins a comment line, and a line that begins with white space
+    /// continues the one before.
+    package static func parse(_ bytes: [UInt8], file: String) throws(ConfigurationError) -> Configuration {
+        var result = Configuration()
+        var seen: Set<String> = []
+        let keys = Self.keys
+        for (number, line) in logicalLines(bytes) {
+            func failure(_ message: String) -> ConfigurationError {
+                ConfigurationError(file: file, line: number, message: message)
+            }
+            guard let equals = line.firstIndex(of: .ascii("=")) else {
+                throw failure("expected `key = value`, found \"\(line.escaped(limit: 60))\"")
+            }
+            let name = String(decoding: line[..<equals].trimmed(), as: UTF8.self)
+            guard let key = keys.first(where: { $0.name == name }) else {
+                throw failure(
+                    "unknown key \"\(Array(name.utf8).escaped(limit: 60))\"; relais.conf(5) lists them")
+            }
+            guard seen.insert(name).inserted else { throw failure("\(name) is given twice") }
+            let value = Array(line[(equals + 1)...].trimmed())
+            guard value.allSatisfy({ $0 >= 0x20 && $0 != .del }) else {
+                throw failure("\(name) has a control character in its value")
+            }
+            guard key.set(&result, String(decoding: value, as: UTF8.self)) else {
+                throw failure("\(name) takes \(key.type.expectation), not \"\(value.escaped(limit: 60))\"")
+            }
+        }
+        return result
+    }
+
+    private static func logicalLines(_ bytes: [UInt8]) -> [(number: Int, line: [UInt8])] {
+        var lines: [(number: Int, line: [UInt8])] = []
+        for (index, raw) in bytes.split(separator: .lf, omittingEmptySubsequences: false).enumerated() {
+            let line = raw.last == .cr ? raw.dropLast() : raw
+            let text = line.trimmed()
+            guard let first = text.first, first != .ascii("#") else { continue }
+            if line.first!.isWhitespace, !lines.isEmpty {
+                lines[lines.count - 1].line += [.space] + text
+            } else {
+                lines.append((index + 1, Array(text)))
+            }
+        }
+        return lines
+    }
+}
+
+/// A configuration that cannot be used: where, what, and what is expected.
+package struct ConfigurationError: Error, Equatable, CustomStringConvertible {
+    package let file: String
+    /// From 1; 0 when it is about the whole file.
+    package let line: Int
+    package let message: String
+
+    package var description: String { line == 0 ? "\(file): \(message)" : "\(file):\(line): \(message)" }
+}

@@ -1,0 +1,62 @@
+package import Unix
+
+/// One of a service's places for a connection: a byte-range lock that the kernel lets go of when the
+/// process ends, however it ends. The service's file in the slots directory is never written; only its
+/// ranges are locked: bytes 0..<total for the service, and a range a client address behind them.
+package struct ConnectionSlot: ~Copyable {
+    private let file: Descriptor
+
+    package enum Refusal: Error, Equatable {
+        case tooMany
+        case tooManyFromAddress
+        case unusable(SystemError)
+    }
+
+    private static let addressRegion = 1 << 20
+    private static let addressStride = 1 << 8
+
+    /// Takes a place in `path` for a client at `address` (nil: a client that is not counted by address).
+    package init(
+        _ path: String, total: Int, perAddress: Int, address: IPAddress?
+    ) throws(Refusal) {
+        let file: Descriptor
+        do throws(SystemError) {
+            file = try Path.openForLocking(path)
+        } catch { throw .unusable(error) }
+        if let address {
+            let start = Self.addressRegion + Int(Self.hash(address)) * Self.addressStride
+            guard
+                try Self.takeOne(
+                    of: start..<start + min(perAddress, Self.addressStride), in: file, first: start)
+            else {
+                throw .tooManyFromAddress
+            }
+        }
+        // From a place of chance on, so that a busy service needs few tries.
+        var random = Randomness()
+        guard total > 0,
+            try Self.takeOne(of: 0..<total, in: file, first: Int.random(in: 0..<total, using: &random))
+        else {
+            throw .tooMany
+        }
+        self.file = file
+    }
+
+    private static func takeOne(
+        of range: Range<Int>, in file: borrowing Descriptor, first: Int
+    ) throws(Refusal) -> Bool {
+        do throws(SystemError) {
+            for step in 0..<range.count {
+                let place = range.lowerBound + (first - range.lowerBound + step) % range.count
+                if try file.tryLockBytes(at: place) { return true }
+            }
+            return false
+        } catch { throw .unusable(error) }
+    }
+
+    /// FNV-1a, 32 bits. IPv6 clients are told apart by their /64: that is what one customer holds.
+    private static func hash(_ address: IPAddress) -> UInt32 {
+        let bytes = address.bytes.count == 16 ? address.bytes.prefix(8) : address.bytes[...]
+        return bytes.reduce(2_166_136_261) { ($0 ^ UInt32($1)) &* 16_777_619 }
+    }
+}

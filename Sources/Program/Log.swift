@@ -1,0 +1,82 @@
+import Bytes
+import Unix
+
+/// Where a program says what it did: syslog, a file, or stderr when run by hand. A line has Postfix's shape,
+/// `<name>/<program>[<pid>]: <text>`, so that what reads mail logs today goes on reading. Every line is in
+/// relais-log(5).
+package final class Log {
+    package enum Target: Equatable {
+        case syslog
+        case file(String)
+        case stderr
+        case none
+    }
+
+    package enum Severity: Int {
+        case error = 3
+        case warning = 4
+        case info = 6
+    }
+
+    private static let mailFacility = 2
+    private static let longest = 2000
+
+    private let target: Target
+    private let tag: String
+    private lazy var system = SystemLog()
+    private var file: CInt?
+
+    package init(_ target: Target, name: String, program: String) {
+        self.target = target
+        tag = "\(name)/\(program)"
+    }
+
+    package func info(_ text: String) { write(text, .info) }
+    package func warning(_ text: String) { write("warning: \(text)", .warning) }
+    package func error(_ text: String) { write("error: \(text)", .error) }
+
+    private func write(_ text: String, _ severity: Severity) {
+        // Callers escape what strangers sent; this is the second lock on that door (T84).
+        let line = Self.printable(text)
+        switch target {
+        case .none: return
+        case .syslog:
+            system.send(severity: severity.rawValue, facility: Self.mailFacility, tag: tag, text: line)
+        case .stderr: try? File.writeAll(2, "\(tag)[\(Identity.process)]: \(line)\n".utf8)
+        case .file(let path):
+            if file == nil { file = (try? Path.openForAppending(path))?.release() }
+            guard let file else { return }
+            let stamp = Self.stamp(LocalTime(.now()))
+            try? File.writeAll(file, "\(stamp) \(Self.host) \(tag)[\(Identity.process)]: \(line)\n".utf8)
+        }
+    }
+
+    private static let host = Host.name().prefix { $0 != "." }
+
+    private static func printable(_ text: String) -> String {
+        text.utf8.count <= longest && text.utf8.allSatisfy(\.isPrintable)
+            ? text : Array(text.utf8).escapedControls(limit: longest)
+    }
+
+    private static func stamp(_ time: LocalTime) -> String {
+        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+        var bytes = Array("\(months[time.month - 1]) ".utf8)
+        if time.day < 10 { bytes.append(.space) }
+        bytes.append(decimal: time.day)
+        bytes.append(.space)
+        bytes.append(decimal: time.hour, width: 2)
+        bytes.append(.ascii(":"))
+        bytes.append(decimal: time.minute, width: 2)
+        bytes.append(.ascii(":"))
+        bytes.append(decimal: time.second, width: 2)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
+
+extension Array where Element == UInt8 {
+    /// Like `escaped`, but a backslash stays: for text that was escaped once already.
+    fileprivate func escapedControls(limit: Int) -> String {
+        split(separator: .backslash, omittingEmptySubsequences: false)
+            .map { $0.escaped(limit: limit) }.joined(separator: "\\")
+    }
+}

@@ -1,0 +1,183 @@
+import Bytes
+import Unix
+
+/// One option of a tool: a row of the table that parsing, `--help`, and the man page's test share.
+package struct Option: Sendable {
+    package let short: Character?
+    package let long: String
+    /// The name of its argument, if it takes one.
+    package let argument: String?
+    package let meaning: String
+
+    package static func flag(_ short: Character?, _ long: String, _ meaning: String) -> Option {
+        Option(short: short, long: long, argument: nil, meaning: meaning)
+    }
+
+    package static func value(
+        _ short: Character?, _ long: String, _ argument: String, _ meaning: String
+    ) -> Option {
+        Option(short: short, long: long, argument: argument, meaning: meaning)
+    }
+
+    /// Every tool has it.
+    package static let config = Option.value(
+        "C", "config", "file", "read this instead of the host's relais.conf")
+}
+
+/// A program's command line: its name, what it takes, and how it answers `--help`, `--version` and mistakes.
+package struct Tool: Sendable {
+    package static let version = "0.1"
+
+    package let name: String
+    /// What follows the name in the usage line.
+    package let synopsis: String
+    package let summary: String
+    package let options: [Option]
+
+    package init(_ name: String, synopsis: String, summary: String, options: [Option]) {
+        self.name = name
+        self.synopsis = synopsis
+        self.summary = summary
+        self.options = options
+    }
+
+    /// Reads the process's arguments; answers `-h`, `--help`, `--version` and mistakes, and ends then.
+    package func arguments() -> Arguments {
+        #if DEBUG
+            SystemCall.armFromEnvironment()
+        #endif
+        do {
+            let arguments = try parse(CommandLine.arguments.dropFirst())
+            if arguments.has("help") { answer(help) }
+            if arguments.has("version") { answer("\(name) (relais) \(Self.version)\n") }
+            return arguments
+        } catch {
+            wrong(error.message)
+        }
+    }
+
+    /// Says on stderr what is wrong with the command line, and ends with status 64.
+    package func wrong(_ message: String) -> Never {
+        fail("\(message) (\(name) --help shows the options)", .usage)
+    }
+
+    /// Says one line on stderr and ends.
+    package func fail(_ message: String, _ status: ExitStatus) -> Never {
+        try? File.writeAll(2, "\(name): \(message)\n".utf8)
+        status.leave()
+    }
+
+    private func answer(_ text: String) -> Never {
+        do throws(SystemError) {
+            try File.writeAll(1, text.utf8)
+        } catch {
+            fail("\(error)", .inputOutput)
+        }
+        ExitStatus.ok.leave()
+    }
+
+    package var help: String {
+        var text = "usage: \(name)\(synopsis.isEmpty ? "" : " ")\(synopsis)\n\(summary)\n\n"
+        for option in options + Self.common {
+            var left = "  " + (option.short.map { "-\($0), " } ?? "    ") + "--\(option.long)"
+            if let argument = option.argument { left += " \(argument)" }
+            let pad = String(repeating: " ", count: max(2, 30 - left.utf8.count))
+            text += left + pad + option.meaning + "\n"
+        }
+        return text + "\nThe manual is \(name) in section 1 or 8; relais(7) is the overview.\n"
+    }
+
+    private static let common = [
+        Option.flag("h", "help", "say this and exit"),
+        Option.flag(nil, "version", "say the version and exit"),
+    ]
+
+    /// Reads options and operands as getopt_long(3) does, operands anywhere, until `--`.
+    package func parse(_ words: some Sequence<String>) throws(UsageError) -> Arguments {
+        var result = Arguments()
+        var rest = Array(words)[...]
+        while let word = rest.popFirst() {
+            if word == "--" {
+                result.operands += rest
+                break
+            } else if word.hasPrefix("--") {
+                try parseLong(word.dropFirst(2), &rest, &result)
+            } else if word.hasPrefix("-"), word != "-" {
+                try parseShort(word.dropFirst(), &rest, &result)
+            } else {
+                result.operands.append(word)
+            }
+        }
+        return result
+    }
+
+    private func parseLong(
+        _ word: Substring, _ rest: inout ArraySlice<String>, _ result: inout Arguments
+    ) throws(UsageError) {
+        let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        let known = options + Self.common
+        guard let option = known.first(where: { $0.long == parts[0] }) else {
+            throw UsageError("unknown option --\(Array(parts[0].utf8).escaped(limit: 60))")
+        }
+        if option.argument == nil {
+            guard parts.count == 1 else { throw UsageError("option --\(option.long) takes no argument") }
+            result.given.append((option.long, ""))
+        } else if parts.count == 2 {
+            result.given.append((option.long, String(parts[1])))
+        } else {
+            guard let value = rest.popFirst() else {
+                throw UsageError("option --\(option.long) needs an argument")
+            }
+            result.given.append((option.long, value))
+        }
+    }
+
+    private func parseShort(
+        _ letters: Substring, _ rest: inout ArraySlice<String>, _ result: inout Arguments
+    ) throws(UsageError) {
+        var letters = letters
+        while let letter = letters.popFirst() {
+            guard let option = (options + Self.common).first(where: { $0.short == letter }) else {
+                throw UsageError("unknown option -\(Array(String(letter).utf8).escaped(limit: 8))")
+            }
+            if option.argument == nil {
+                result.given.append((option.long, ""))
+            } else if !letters.isEmpty {
+                result.given.append((option.long, String(letters)))
+                return
+            } else {
+                guard let value = rest.popFirst() else {
+                    throw UsageError("option -\(letter) needs an argument")
+                }
+                result.given.append((option.long, value))
+            }
+        }
+    }
+}
+
+/// A command line that cannot be obeyed.
+package struct UsageError: Error, Equatable {
+    package let message: String
+    package init(_ message: String) { self.message = message }
+}
+
+/// What a command line said. Options are asked for by their long name.
+package struct Arguments {
+    package var operands: [String] = []
+    fileprivate(set) var given: [(name: String, value: String)] = []
+
+    package func has(_ long: String) -> Bool { given.contains { $0.name == long } }
+    /// The last value given.
+    package func value(_ long: String) -> String? { given.last { $0.name == long }?.value }
+    package func values(_ long: String) -> [String] { given.filter { $0.name == long }.map(\.value) }
+
+    /// A whole number between the bounds, or nil when the option was not given.
+    package func number(_ long: String, _ range: ClosedRange<Int>) throws(UsageError) -> Int? {
+        guard let text = value(long) else { return nil }
+        guard let number = Int(strictDecimal: Array(text.utf8)), range.contains(number) else {
+            throw UsageError(
+                "option --\(long) takes a number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+}

@@ -1,0 +1,76 @@
+import Testing
+
+import Unix
+
+@Suite(.serialized) struct FileTests {
+    @Test("a file without a name gets one, and a name is never replaced by rename")
+    func names() throws {
+        let place = try TemporaryDirectory()
+        let directory = try Directory(place.path)
+        guard let file = try directory.openUnnamed(mode: 0o660) else { return }
+        try file.write(Array("hello".utf8))
+        #expect(try file.status().links == 0)
+        try directory.link(file, as: "a")
+        #expect(try directory.status(of: "a")?.size == 5)
+        let other = try directory.open("b", .createNew(mode: 0o600))
+        try other.close()
+        #expect(throws: SystemError.self) { try directory.rename("a", to: directory, as: "b") }
+        try directory.rename("a", to: directory, as: "c")
+        #expect(try directory.names().sorted() == ["b", "c"])
+    }
+
+    @Test("no opening follows a symbolic link")
+    func links() throws {
+        let place = try TemporaryDirectory()
+        let directory = try Directory(place.path)
+        _ = try ChildProcess.output(of: "/bin/ln", arguments: ["ln", "-s", "/etc/passwd", place.path + "/x"])
+        #expect(try directory.status(of: "x")?.kind == .symbolicLink)
+        #expect(throws: SystemError.self) { _ = try directory.open("x", .read).raw }
+        #expect(throws: SystemError.self) { _ = try directory.open("x", .create(mode: 0o600)).raw }
+    }
+
+    @Test("a lock is the open file's: another open file does not get it")
+    func locks() throws {
+        let place = try TemporaryDirectory()
+        let directory = try Directory(place.path)
+        let one = try directory.open("l", .create(mode: 0o600))
+        let two = try directory.open("l", .readWrite)
+        #expect(try one.tryLock())
+        #expect(try !two.tryLock())
+        try one.unlock()
+        #expect(try two.tryLock())
+        #expect(try one.tryLockBytes(at: 5))
+        #expect(try !two.tryLockBytes(at: 5))
+        #expect(try two.tryLockBytes(at: 6))
+    }
+
+    #if DEBUG
+        @Test("an armed fault fails exactly the k-th call, and EINTR is retried")
+        func faults() throws {
+            let place = try TemporaryDirectory()
+            let directory = try Directory(place.path)
+            SystemCall.arm(.fail(.noSpace), at: 2)
+            defer { SystemCall.arm(.none, at: 0) }
+            _ = try directory.status(of: "missing")
+            #expect(throws: SystemError("stat", .noSpace, place.path + "/missing")) {
+                try directory.status(of: "missing")
+            }
+            SystemCall.arm(.fail(.interrupted), at: 1)
+            #expect(try directory.status(of: "missing") == nil)
+            #expect(SystemCall.callCount == 2)
+        }
+    #endif
+}
+
+/// A directory that goes away with its owner.
+final class TemporaryDirectory {
+    let path: String
+
+    init() throws {
+        var random = Randomness()
+        path = "/tmp/relais-test-\(random.next())"
+        try Directory("/tmp").makeDirectory(String(path.dropFirst(5)), mode: 0o700)
+    }
+
+    deinit { _ = try? ChildProcess.output(of: "/bin/rm", arguments: ["rm", "-rf", path]) }
+}
