@@ -1,0 +1,128 @@
+import Bytes
+package import Unix
+
+/// aliases(5): `name: target, target`, read anew for each question. No second file is built from it, so
+/// none can be out of date; `newaliases` checks it.
+package struct AliasFile {
+    package enum Failure: Error, Equatable {
+        case system(SystemError)
+        /// What is wrong, and the line where its entry begins.
+        case malformed(String, line: Int)
+    }
+
+    package let path: String
+
+    package init(_ path: String) { self.path = path }
+
+    /// The targets of an alias; nil if the file (which may be missing) has none of that name. Names are
+    /// compared without case. The first entry counts.
+    package func targets(of name: some Collection<UInt8>) throws(Failure) -> [Target]? {
+        var found: [Target]?
+        try forEachEntry { entry throws(Failure) in
+            guard entry.name.equalsFolded(name) else { return true }
+            found = try entry.targets()
+            return false
+        }
+        return found
+    }
+
+    package struct Entry {
+        /// Empty if the line is no entry; then `targets` says so, and lookups pass it over.
+        package let name: [UInt8]
+        package let line: Int
+        fileprivate let list: ArraySlice<UInt8>
+
+        package func targets() throws(Failure) -> [Target] {
+            guard !name.isEmpty else { throw .malformed("`name: target` expected", line: line) }
+            var cursor = Cursor(list)
+            do throws(SyntaxError) {
+                let targets = try cursor.targets()
+                guard !targets.isEmpty else { throw SyntaxError("target", at: 0) }
+                return targets
+            } catch {
+                let name = name.escaped(limit: 64)
+                throw .malformed("\(error.production) expected in the list of \(name)", line: line)
+            }
+        }
+    }
+
+    /// Calls `body` with each entry until it returns false.
+    package func forEachEntry(_ body: (Entry) throws(Failure) -> Bool) throws(Failure) {
+        guard var lines = try open() else { return }
+        while true {
+            let line: LogicalLines.Line?
+            do throws(LogicalLines.Failure) { line = try lines.next() } catch { throw Failure(error) }
+            guard let line else { return }
+            if try !body(Entry(line)) { return }
+        }
+    }
+
+    private func open() throws(Failure) -> LogicalLines? {
+        do throws(SystemError) {
+            return LogicalLines(try Path.openForReading(path))
+        } catch {
+            if error.code == .noEntry { return nil }
+            throw .system(error)
+        }
+    }
+
+}
+
+extension AliasFile.Entry {
+    /// `name ":" list`; a name in quotes may hold anything but a control byte.
+    fileprivate init(_ line: LogicalLines.Line) {
+        self.line = line.number
+        var cursor = Cursor(line.bytes)
+        var name: [UInt8] = []
+        _ = cursor.take(while: \.isWhitespace)
+        if cursor.skip(.quote) {
+            while let byte = cursor.next(), byte != .quote {
+                name.append(byte == .backslash ? cursor.next() ?? byte : byte)
+            }
+        } else {
+            name = Array(cursor.take { $0 != .ascii(":") && !$0.isWhitespace })
+        }
+        _ = cursor.take(while: \.isWhitespace)
+        let isEntry = cursor.skip(.ascii(":")) && !name.contains(where: \.isControl)
+        self.name = isEntry ? name : []
+        list = cursor.rest
+    }
+}
+
+extension AliasFile.Failure {
+    fileprivate init(_ failure: LogicalLines.Failure) {
+        switch failure {
+        case .system(let error): self = .system(error)
+        case .tooLong(let line): self = .malformed("entry too long", line: line)
+        }
+    }
+}
+
+extension AliasFile {
+    /// Everything wrong with the file, for newaliases and `queue-runner --check`: line (0: the whole file)
+    /// and what; and how many entries are well.
+    package func check() -> (entries: Int, problems: [(line: Int, text: String)]) {
+        var problems: [(line: Int, text: String)] = []
+        var seen: Set<[UInt8]> = []
+        do throws(Failure) {
+            try forEachEntry { entry throws(Failure) in
+                do throws(Failure) {
+                    _ = try entry.targets()
+                    if !seen.insert(entry.name.folded()).inserted {
+                        problems.append((entry.line, "duplicate entry \(entry.name.escaped(limit: 64))"))
+                    }
+                } catch {
+                    guard case .malformed(let text, let line) = error else { throw error }
+                    problems.append((line, text))
+                }
+                return true
+            }
+        } catch {
+            switch error {
+            case .system(let cause): problems.append((0, cause.description))
+            case .malformed(let text, let line): problems.append((line, text))
+            }
+        }
+        return (seen.count, problems)
+    }
+}

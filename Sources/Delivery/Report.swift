@@ -1,0 +1,157 @@
+import Bytes
+package import Mail
+
+/// What became of one recipient of one job: what a deliverer answers to the queue-runner.
+package struct Report: Equatable {
+    package enum Verdict: UInt8 {
+        /// Done: `K`. Said only after what was delivered is durable.
+        case delivered = 0x4B
+        /// Try again later: `Z`.
+        case deferred = 0x5A
+        /// Never: `D`.
+        case failed = 0x44
+        /// Send it to `forward` instead: `R`. Done once the runner has put that into the queue.
+        case forwarded = 0x52
+    }
+
+    /// The job's place in the batch, counted from 0, and the recipient's index in that job.
+    package var job: Int
+    package var recipient: Int
+    package var verdict: Verdict
+    package var status: EnhancedStatus
+    /// For the log and the DSN: printable ASCII, one line.
+    package private(set) var text: [UInt8]
+    /// Who took it, for the log line: `mx.example.org[192.0.2.1]:25`, `local`, `command`.
+    package private(set) var relay: [UInt8]
+    /// Microseconds until there was a session, and from then to the answer.
+    package var connecting: Int
+    package var transmitting: Int
+    /// For `forwarded`: the addresses, the reverse-path to use instead (nil: the message's own), and header
+    /// lines to put on top of the message, each with its LF.
+    package var forward: Forward?
+
+    package struct Forward: Equatable {
+        package var addresses: [[UInt8]]
+        package var reversePath: [UInt8]?
+        package var header: [UInt8]
+
+        package init(addresses: [[UInt8]], reversePath: [UInt8]? = nil, header: [UInt8] = []) {
+            self.addresses = addresses
+            self.reversePath = reversePath
+            self.header = header
+        }
+    }
+
+    /// `text` and `relay` may hold what a stranger said: they are escaped and cut here.
+    package init(
+        job: Int, recipient: Int, _ verdict: Verdict, _ status: EnhancedStatus,
+        _ text: some Collection<UInt8>,
+        relay: some Collection<UInt8> = [UInt8]("local"), connecting: Int = 0, transmitting: Int = 0,
+        forward: Forward? = nil
+    ) {
+        self.job = job
+        self.recipient = recipient
+        self.verdict = verdict
+        self.status = status
+        self.text = Self.presentable(text, limit: Self.longestText)
+        self.relay = Self.presentable(relay, limit: Self.longestRelay)
+        self.connecting = max(0, connecting)
+        self.transmitting = max(0, transmitting)
+        self.forward = forward
+    }
+
+    private static func presentable(_ bytes: some Collection<UInt8>, limit: Int) -> [UInt8] {
+        if bytes.count <= limit, bytes.allSatisfy(\.isPrintable) { return Array(bytes) }
+        // An escape is at most four bytes, and "..." comes behind.
+        return Array(bytes.escaped(limit: (limit - 3) / 4).utf8)
+    }
+
+    package static let longestText = 1024
+    package static let longestRelay = 320
+    package static let longestHeader = 4096
+    /// Most addresses that one recipient can be forwarded to; a longer list is refused where it is read.
+    package static let mostAddresses = 10_000
+    static let longestRecord = mostAddresses * (Job.longestPath + 5) + 16384
+}
+
+extension Report {
+    static let kind: StaticString = "report1"
+    static let endOfReports: StaticString = "end1"
+
+    func framed() -> [UInt8] {
+        var record = RecordWriter(Self.kind)
+        record.add(job)
+        record.add(recipient)
+        record.add([verdict.rawValue])
+        record.add(Array(status.description.utf8))
+        record.add(text)
+        record.add(relay)
+        record.add(connecting)
+        record.add(transmitting)
+        if let forward {
+            record.add(forward.reversePath == nil ? 0 : 1)
+            record.add(forward.reversePath ?? [])
+            record.add(forward.header)
+            for address in forward.addresses { record.add(address) }
+        }
+        return record.framed()
+    }
+
+    /// Reads what follows the kind of a report's record.
+    init(_ record: inout RecordReader) throws(SyntaxError) {
+        job = try record.number(upTo: Job.mostInBatch, "job")
+        recipient = try record.number(upTo: Int(Int32.max), "recipient")
+        let letter = try record.bytes(limit: 1, "verdict")
+        guard let verdict = letter.first.flatMap(Verdict.init) else { throw SyntaxError("verdict", at: 0) }
+        self.verdict = verdict
+        guard let status = EnhancedStatus(try record.bytes(limit: 11, "status")), status.suits(verdict)
+        else { throw SyntaxError("status", at: 0) }
+        self.status = status
+        text = try Self.printable(&record, limit: Self.longestText, "text")
+        relay = try Self.printable(&record, limit: Self.longestRelay, "relay")
+        connecting = try record.number("connecting")
+        transmitting = try record.number("transmitting")
+        forward = verdict == .forwarded ? try Forward(&record) : nil
+        try record.end("report")
+    }
+
+    private static func printable(
+        _ record: inout RecordReader, limit: Int, _ production: StaticString
+    ) throws(SyntaxError) -> [UInt8] {
+        let field = try record.bytes(limit: limit, production)
+        guard field.allSatisfy(\.isPrintable) else { throw SyntaxError(production, at: 0) }
+        return Array(field)
+    }
+}
+
+extension Report.Forward {
+    fileprivate init(_ record: inout RecordReader) throws(SyntaxError) {
+        let hasReversePath = try record.number(upTo: 1, "has-reverse-path") == 1
+        let path = try record.line(limit: Job.longestPath, "reverse-path")
+        reversePath = hasReversePath ? path : nil
+        header = Array(try record.bytes(limit: Report.longestHeader, "header"))
+        guard header.isEmpty || header.last == .lf, !header.contains(.nul), !header.contains(.cr) else {
+            throw SyntaxError("header", at: 0)
+        }
+        addresses = []
+        while !record.isAtEnd {
+            let address = try record.line(limit: Job.longestPath, "address")
+            guard !address.isEmpty, addresses.count < Report.mostAddresses else {
+                throw SyntaxError("address", at: 0)
+            }
+            addresses.append(address)
+        }
+        guard !addresses.isEmpty else { throw SyntaxError("address", at: 0) }
+    }
+}
+
+extension EnhancedStatus {
+    /// RFC 3463 §2: class 2 is success, 4 persistent transient failure, 5 permanent failure.
+    fileprivate func suits(_ verdict: Report.Verdict) -> Bool {
+        switch verdict {
+        case .delivered, .forwarded: kind == .success
+        case .deferred: kind == .persistentTransientFailure
+        case .failed: kind == .permanentFailure
+        }
+    }
+}

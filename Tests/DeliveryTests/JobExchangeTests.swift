@@ -1,0 +1,265 @@
+import Bytes
+import Mail
+import Testing
+import Unix
+
+@testable import Delivery
+
+/// A job with everything in it.
+private let job = Job(
+    id: [UInt8]("06f8xyz1abc"), arrival: Time(microseconds: 1_700_000_000_123_456),
+    reversePath: [UInt8]("a@example.org"), parameters: [UInt8]("BODY=8BITMIME RET=HDRS"),
+    destination: .remote([UInt8]("example.net")), contentOffset: 512, contentLength: 1024,
+    recipients: [
+        Job.Recipient(address: [UInt8]("b@example.net"), parameters: [UInt8]("NOTIFY=NEVER"), index: 3),
+        Job.Recipient(address: [UInt8]("\"c d\"@example.net"), index: 7),
+    ])
+
+private let delivered = EnhancedStatus(2, 0, 0)
+
+@Suite struct JobExchangeTests {
+    /// Both ends of a connection, and a file to pass.
+    final class Ends {
+        let sender: JobSender
+        var far: Descriptor
+        let file: Descriptor
+
+        init() throws {
+            let pair = try DescriptorPair.sockets()
+            far = try pair.second.duplicate()
+            sender = JobSender(adopting: pair.keepFirst(), patience: .seconds(5))
+            file = try Path.openForReading("/dev/null")
+        }
+
+        var receiver: JobReceiver { JobReceiver(over: far.raw, patience: .seconds(5)) }
+    }
+
+    @Test("jobs arrive as they were sent, each with its file, and reports come back")
+    func round() throws {
+        let ends = try Ends()
+        var local = job
+        local.destination = .local([UInt8]("bob"))
+        local.reversePath = []
+        try ends.sender.send(job, file: ends.file)
+        try ends.sender.send(local, file: ends.file)
+        try ends.sender.endBatch()
+
+        let receiver = ends.receiver
+        let batch = try receiver.receiveAll()
+        #expect(batch.map(\.job) == [job, local])
+        #expect(!receiver.runnerIsGone)
+        let reports = [
+            Report(job: 1, recipient: 7, .delivered, delivered, [UInt8]("delivered to maildir")),
+            Report(
+                job: 0, recipient: 3, .failed, EnhancedStatus(5, 1, 1),
+                [UInt8]("said: no\r\n such\u{1b} user"),
+                relay: [UInt8]("mx.example.net[192.0.2.1]:25"), connecting: 12, transmitting: 3456),
+            Report(
+                job: 0, recipient: 7, .forwarded, delivered, [UInt8]("forwarded"),
+                forward: Report.Forward(
+                    addresses: [[UInt8]("x@example.com"), [UInt8]("y")], reversePath: [],
+                    header: [UInt8]("Delivered-To: b@example.net\n"))),
+        ]
+        for report in reports { try receiver.report(report) }
+        try receiver.finish()
+        #expect(ends.sender.receive() == JobSender.Progress(reports: reports, isOver: true))
+        #expect(ends.sender.outstanding.map(\.job) == [1])
+        #expect(ends.sender.outstanding.map(\.recipient) == [3])
+        #expect(reports[1].text == [UInt8]("said: no\\x0d\\x0a such\\x1b user"))
+    }
+
+    @Test("a job cut short at any byte is refused as a whole")
+    func cut() throws {
+        let frame = job.framed() + RecordWriter(Job.endOfBatch).framed()
+        for length in 0..<frame.count {
+            let ends = try Ends()
+            if length > 0 {
+                try DescriptorPassing.send(
+                    Array(frame.prefix(length)), with: [ends.file.raw], over: ends.sender.raw)
+            }
+            Socket.endWriting(ends.sender.raw)
+            #expect(throws: ExchangeError.ended) { try ends.receiver.receiveAll() }
+        }
+    }
+
+    @Test("a report cut short at any byte leaves its recipient outstanding")
+    func cutReport() throws {
+        let frame = Report(job: 0, recipient: 3, .delivered, delivered, [UInt8]("ok")).framed()
+        for length in 0..<frame.count {
+            let ends = try Ends()
+            try ends.sender.send(job, file: ends.file)
+            try ends.sender.endBatch()
+            if length > 0 { try ends.far.write(frame.prefix(length)) }
+            // Unread jobs would make this a reset; the runner must not care.
+            ends.far = try Path.openForReading("/dev/null")
+            var progress = ends.sender.receive()
+            if !progress.isOver { progress = ends.sender.receive() }
+            #expect(progress == JobSender.Progress(isOver: true, failure: .ended))
+            #expect(ends.sender.outstanding.count == 2)
+        }
+    }
+
+    /// Records as their fields; what must be refused, and as what.
+    static let badJobs: [([String], String)] = {
+        let good = [
+            "job1", "abc1", "1", "a@b", "", "remote", "b.example", "0", "10", "1", "x@b.example", "", "0",
+        ]
+        func with(_ place: Int, _ value: String) -> [String] {
+            var fields = good
+            fields[place] = value
+            return fields
+        }
+        return [
+            ([], "kind"), (["job2"] + good.dropFirst(), "kind"), (["job1"], "id"),
+            (with(1, ""), "id"), (with(1, "ABC"), "id"), (with(1, "../x"), "id"),
+            (with(1, String(repeating: "a", count: 65)), "id"),
+            (with(2, "-1"), "arrival"), (with(2, "0x10"), "arrival"), (with(2, ""), "arrival"),
+            (with(2, "99999999999999999999"), "arrival"), (with(2, "9223372036854775808"), "arrival"),
+            (with(3, "a\nb"), "reverse-path"), (with(3, "a\0b"), "reverse-path"),
+            (with(3, String(repeating: "a", count: 513)), "reverse-path"),
+            (with(4, "SIZE=1\r"), "mail-parameters"),
+            (with(4, String(repeating: "a", count: 2049)), "mail-parameters"),
+            (with(5, "elsewhere"), "destination"), (with(5, ""), "destination"),
+            (with(6, "b\u{1b}"), "destination"),
+            (with(7, "-1"), "content-offset"), (with(8, "+1"), "content-length"),
+            (with(7, "9223372036854775807"), "content-length"),
+            (with(9, "0"), "recipients"), (with(9, "1001"), "recipients"), (with(9, "2"), "forward-path"),
+            (with(10, ""), "forward-path"), (with(10, "a\r\nDATA"), "forward-path"),
+            (with(11, "A=\u{7f}"), "rcpt-parameters"), (with(12, "2147483648"), "index"),
+            (with(12, "x"), "index"), (good + [""], "job"), (Array(good.dropLast()), "index"),
+            (["end1", ""], "end"),
+        ]
+    }()
+
+    @Test("a job that breaks a rule is refused, and nothing is delivered", arguments: badJobs)
+    func badJob(fields: [String], rule: String) throws {
+        let ends = try Ends()
+        var record: [UInt8] = []
+        for field in fields { Netstring.append(field.utf8, to: &record) }
+        var frame: [UInt8] = []
+        Netstring.append(record, to: &frame)
+        try DescriptorPassing.send(frame, with: [ends.file.raw], over: ends.sender.raw)
+        let failure = #expect(throws: ExchangeError.self) { try ends.receiver.receiveAll() }
+        guard case .malformed(let production) = failure else {
+            Issue.record("\(String(describing: failure))")
+            return
+        }
+        #expect(production.description == rule)
+    }
+
+    @Test(
+        "bytes that are no record are refused at once",
+        arguments: [
+            "x", "-1:", "+3:abc,", "3:abcd", " 3:abc,", "99999999999:", "18446744073709551616:", "3;abc,",
+            "3:abc,", "1:a,", "5:2:ab,x", "00000000000000000000003:abc,", "\n", "\0",
+        ])
+    func noRecord(text: String) throws {
+        let ends = try Ends()
+        try ends.far.write(text.utf8)
+        let receiver = JobReceiver(over: ends.sender.raw, patience: .seconds(5))
+        #expect(throws: ExchangeError.self) { try receiver.receiveAll() }
+        try ends.sender.send(job, file: ends.file)
+        #expect(ends.sender.outstanding.count == 2)
+    }
+
+    @Test("a job needs exactly one file")
+    func files() throws {
+        for count in [0, 2, 4] {
+            let ends = try Ends()
+            let files = Array(repeating: ends.file.raw, count: count)
+            try DescriptorPassing.send(job.framed(), with: files, over: ends.sender.raw)
+            try ends.sender.endBatch()
+            #expect(throws: ExchangeError.malformed("file")) { try ends.receiver.receiveAll() }
+        }
+    }
+
+    @Test("a report that was not due ends the exchange; the reports before it count")
+    func unexpected() throws {
+        func report(_ job: Int, _ recipient: Int) -> Report {
+            Report(job: job, recipient: recipient, .delivered, delivered, [UInt8]("ok"))
+        }
+        for wrong in [report(0, 3), report(0, 4), report(1, 7), report(99, 7)] {
+            let ends = try Ends()
+            try ends.sender.send(job, file: ends.file)
+            try ends.sender.endBatch()
+            _ = try ends.receiver.receiveAll()
+            try ends.far.write(report(0, 3).framed() + wrong.framed() + report(0, 7).framed())
+            let progress = ends.sender.receive()
+            #expect(progress.reports == [report(0, 3)])
+            #expect(progress.isOver)
+            #expect(progress.failure == .malformed("recipient that is waiting"))
+            #expect(ends.sender.outstanding.map(\.recipient) == [7])
+        }
+    }
+
+    static let badReports: [([String], String)] = [
+        (["report2"], "kind"), (["report1"], "job"), (["report1", "101"], "job"),
+        (["report1", "0", "-3"], "recipient"),
+        (["report1", "0", "3", "k", "2.0.0", "", "", "0", "0"], "verdict"),
+        (["report1", "0", "3", "", "2.0.0", "", "", "0", "0"], "verdict"),
+        (["report1", "0", "3", "KK", "2.0.0", "", "", "0", "0"], "verdict"),
+        // A verdict and a code that contradict each other.
+        (["report1", "0", "3", "K", "4.0.0", "", "", "0", "0"], "status"),
+        (["report1", "0", "3", "Z", "5.0.0", "", "", "0", "0"], "status"),
+        (["report1", "0", "3", "D", "2.0.0", "", "", "0", "0"], "status"),
+        (["report1", "0", "3", "D", "5.7.2 x", "", "", "0", "0"], "status"),
+        (["report1", "0", "3", "D", "", "", "", "0", "0"], "status"),
+        (["report1", "0", "3", "K", "2.0.0", "a\nb", "", "0", "0"], "text"),
+        (["report1", "0", "3", "K", "2.0.0", "é", "", "0", "0"], "text"),
+        (["report1", "0", "3", "K", "2.0.0", String(repeating: "x", count: 1025), "", "0", "0"], "text"),
+        (["report1", "0", "3", "K", "2.0.0", "", "a\tb", "0", "0"], "relay"),
+        (["report1", "0", "3", "K", "2.0.0", "", "", "x", "0"], "connecting"),
+        (["report1", "0", "3", "K", "2.0.0", "", "", "0"], "transmitting"),
+        (["report1", "0", "3", "K", "2.0.0", "", "", "0", "0", "0", "", "", "a@b"], "report"),
+        (["report1", "0", "3", "R", "2.0.0", "", "", "0", "0"], "has-reverse-path"),
+        (["report1", "0", "3", "R", "2.0.0", "", "", "0", "0", "2", "", "", "a@b"], "has-reverse-path"),
+        (["report1", "0", "3", "R", "2.0.0", "", "", "0", "0", "0", "", ""], "address"),
+        (["report1", "0", "3", "R", "2.0.0", "", "", "0", "0", "0", "", "", ""], "address"),
+        (["report1", "0", "3", "R", "2.0.0", "", "", "0", "0", "0", "", "", "a\nb"], "address"),
+        (["report1", "0", "3", "R", "2.0.0", "", "", "0", "0", "0", "", "X: y", "a@b"], "header"),
+        (["report1", "0", "3", "R", "2.0.0", "", "", "0", "0", "0", "", "X: y\r\n", "a@b"], "header"),
+    ]
+
+    @Test("a report that breaks a rule defers its recipient", arguments: badReports)
+    func badReport(fields: [String], rule: String) throws {
+        let ends = try Ends()
+        try ends.sender.send(job, file: ends.file)
+        try ends.sender.endBatch()
+        _ = try ends.receiver.receiveAll()
+        var record: [UInt8] = []
+        for field in fields { Netstring.append(field.utf8, to: &record) }
+        var frame: [UInt8] = []
+        Netstring.append(record, to: &frame)
+        try ends.far.write(frame)
+        let progress = ends.sender.receive()
+        #expect(progress.isOver && progress.reports.isEmpty)
+        #expect(ends.sender.outstanding.count == 2)
+        guard case .malformed(let production) = progress.failure else {
+            Issue.record("\(String(describing: progress.failure))")
+            return
+        }
+        #expect(production.description == rule)
+    }
+
+    @Test("a batch has at most so many jobs, and a job so many recipients")
+    func limits() throws {
+        let ends = try Ends()
+        for _ in 0..<Job.mostInBatch {
+            #expect(ends.sender.hasRoom)
+            try ends.sender.send(job, file: ends.file)
+            // Nobody else empties the socket while this test fills it.
+            let received = try DescriptorPassing.receive(upTo: 65536, over: ends.far.raw)
+            received.files.forEach { _ = Descriptor(adopting: $0) }
+        }
+        #expect(!ends.sender.hasRoom)
+        #expect(throws: ExchangeError.tooLarge) { try ends.sender.send(job, file: ends.file) }
+
+        var large = job
+        large.recipients = (0..<Job.mostRecipients).map {
+            Job.Recipient(address: [UInt8]("x@example.net"), index: $0)
+        }
+        #expect(large.isWithinLimits)
+        large.recipients.append(Job.Recipient(address: [UInt8]("y@example.net"), index: 1_000_000))
+        #expect(!large.isWithinLimits)
+    }
+}
