@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -190,14 +191,36 @@ int cs_undumpable(void) {
 #endif
 }
 
-int64_t cs_device_of(int file) {
-    struct stat about;
-    return fstat(file, &about) == 0 ? (int64_t)about.st_dev : -1;
-}
-
 int cs_set_group(unsigned group) { return setresgid(group, group, group); }
 int cs_set_user(unsigned user) { return setresuid(user, user, user); }
 int cs_pipe(int *ends) { return pipe2(ends, O_CLOEXEC); }
 int cs_socket_pair(int *ends) { return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends); }
 int cs_socket(int family, int type) { return socket(family, type | SOCK_CLOEXEC, 0); }
 int cs_accept(int socket) { return accept4(socket, NULL, NULL, SOCK_CLOEXEC); }
+
+int cs_sync_filesystem(int file) {
+#if defined(__linux__)
+    return syncfs(file);
+#else
+    return fsync(file);
+#endif
+}
+
+int cs_o_search(void) {
+#if defined(O_PATH)
+    return O_PATH;
+#else
+    return O_SEARCH;
+#endif
+}
+
+int cs_raise_file_limit(int wanted) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return -1;
+    rlim_t most = limit.rlim_max < (rlim_t)wanted ? limit.rlim_max : (rlim_t)wanted;
+    if (limit.rlim_cur < most) {
+        limit.rlim_cur = most;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return -1;
+    }
+    return (int)limit.rlim_cur;
+}

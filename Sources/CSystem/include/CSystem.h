@@ -20,6 +20,11 @@ int cs_peer_credentials(int socket, unsigned *uid, unsigned *gid);
 int cs_random(void *bytes, size_t count);
 /// Whether the filesystem behind `file` carries a new name with the file's fsync: the magic of statfs.
 int64_t cs_filesystem_type(int file);
+/// Makes everything on the filesystem behind `file` durable (Linux; elsewhere only the file).
+int cs_sync_filesystem(int file);
+int cs_o_search(void);
+/// Raises the soft limit of open files to `wanted`, as far as the hard limit allows.
+int cs_raise_file_limit(int wanted);
 int cs_close_from(int first);
 int cs_no_new_privileges(void);
 int cs_undumpable(void);
@@ -31,6 +36,5 @@ int cs_pipe(int *ends);
 int cs_socket_pair(int *ends);
 int cs_socket(int family, int type);
 int cs_accept(int socket);
-int64_t cs_device_of(int file);
 
 #endif

@@ -1,0 +1,71 @@
+import Bytes
+package import Unix
+
+/// A message that this process has locked: nobody else delivers, moves or removes it until it is closed.
+package final class ClaimedMessage {
+    package let id: MessageID
+    package let head: MessageHead
+    /// Where the content begins in the file.
+    package let contentOffset: Int
+    /// Who injected it: the file's owner, never what the head says.
+    package let injector: UInt32
+    package let inode: UInt64
+    package internal(set) var place: Place
+    /// Its lock must not travel: deliverers get a file opened anew.
+    private let file: Descriptor
+
+    package var envelope: Envelope { head.envelope }
+    package var arrival: Time { head.arrival }
+
+    init(
+        head: MessageHead, contentOffset: Int, status: FileStatus, place: Place, file: consuming Descriptor
+    ) {
+        id = head.id
+        self.head = head
+        self.contentOffset = contentOffset
+        injector = status.user
+        inode = status.inode
+        self.place = place
+        self.file = file
+    }
+
+    /// At most `limit` bytes of the content, from `offset` of it.
+    package func content(at offset: Int, upTo limit: Int) throws(QueueError) -> [UInt8] {
+        let count = min(limit, head.contentLength - offset)
+        guard count > 0 else { return [] }
+        do throws(SystemError) {
+            return try file.read(upTo: count, at: contentOffset + offset)
+        } catch { throw .claim(error) }
+    }
+}
+
+/// Where in the queue a message's file is.
+package enum Place: Hashable {
+    case incoming
+    case deferred(minute: Int64)
+    case hold
+    case corrupt
+
+    /// The directory below the queue's.
+    package var path: String {
+        switch self {
+        case .incoming: "incoming"
+        case .deferred(let minute): "deferred/\(minute)"
+        case .hold: "hold"
+        case .corrupt: "corrupt"
+        }
+    }
+}
+
+/// What came of trying to claim a name.
+package enum Claim {
+    case claimed(ClaimedMessage)
+    /// Somebody has it locked: its injector, or another runner. Since when, by the file's change time.
+    case busy(since: Time)
+    /// The name leads to nothing any more.
+    case gone
+    /// No valid trailer and nobody writing: never acknowledged. Since when.
+    case unfinished(since: Time)
+    /// Not what an injector of ours makes, or damaged: to be set aside.
+    case invalid(reason: String)
+}

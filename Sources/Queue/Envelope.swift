@@ -1,0 +1,33 @@
+import Bytes
+
+/// Who sends a message to whom, as the queue keeps it. Paths are without angle brackets and hold no control
+/// byte; parameters are text as on the wire (`SIZE=… BODY=…`), unknown ones included.
+package struct Envelope: Equatable {
+    package struct Recipient: Equatable {
+        package var address: [UInt8]
+        package var parameters: [UInt8]
+
+        package init(_ address: [UInt8], parameters: [UInt8] = []) {
+            self.address = address
+            self.parameters = parameters
+        }
+    }
+
+    /// Empty for the null reverse-path.
+    package var reversePath: [UInt8]
+    package var parameters: [UInt8]
+    package var recipients: [Recipient]
+
+    package init(reversePath: [UInt8], parameters: [UInt8] = [], recipients: [Recipient]) {
+        self.reversePath = reversePath
+        self.parameters = parameters
+        self.recipients = recipients
+    }
+
+    /// Whether it can be written as lines: no control byte anywhere (T14, T67), and somebody to send to.
+    var isStorable: Bool {
+        func isLine(_ bytes: [UInt8]) -> Bool { !bytes.contains(where: \.isControl) }
+        return isLine(reversePath) && isLine(parameters) && !recipients.isEmpty
+            && recipients.allSatisfy { !$0.address.isEmpty && isLine($0.address) && isLine($0.parameters) }
+    }
+}

@@ -1,0 +1,133 @@
+import Bytes
+package import Unix
+
+/// Puts one message into the queue: S0 to S3 of queue(5).
+///
+/// A small message is gathered in memory and written by one call; a large one goes to the unnamed file as it
+/// comes. Until `commit` returns, no name leads to a whole file, and whoever dies leaves nothing that counts.
+package final class Injection {
+    package let id: MessageID
+    private let queue: String
+    private let arrival: Time
+    private let bootID: String
+    private let envelope: Envelope
+    private let directory: Directory
+    private let file: Descriptor
+    private var isNamed: Bool
+    private var isCommitted = false
+
+    /// Head and content not yet written to the file.
+    private var gathered: [UInt8]
+    private let headSize: Int
+    private var written = 0
+    private var contentLength = 0
+    private var contentCRC = CRC32C()
+    private var lastByte: UInt8 = .lf
+
+    private static let gatherLimit = 1 << 17
+
+    /// Begins a message in the queue at `queue`. `id` is given where a repeated step must meet its own trace.
+    package init(
+        queue: String, envelope: Envelope, id: MessageID? = nil, arrival: Time = .now()
+    ) throws(QueueError) {
+        guard envelope.isStorable else { throw .envelope }
+        let id = id ?? MessageID.new(at: arrival)
+        do throws(SystemError) {
+            bootID = try Host.bootID()
+            directory = try Directory(searching: "\(queue)/incoming")
+            if let unnamed = try directory.openUnnamed(mode: 0o660) {
+                file = unnamed
+                _ = try file.tryLock()
+                isNamed = false
+            } else {
+                file = try Self.createNamed(id.text, in: directory)
+                isNamed = true
+            }
+            // The runner reads and locks it by group, whatever this process's umask.
+            try file.setMode(0o660)
+        } catch { throw .inject(error) }
+        self.queue = queue
+        self.id = id
+        self.arrival = arrival
+        self.envelope = envelope
+        let head = MessageHead(id: id, arrival: arrival, bootID: bootID, contentLength: 0, envelope: envelope)
+        gathered = head.encoded
+        headSize = gathered.count
+    }
+
+    deinit {
+        if isNamed, !isCommitted { _ = try? directory.removeIfPresent(id.text) }
+    }
+
+    /// Without unnamed files the runner can come between creation and lock and take the file for a dead one.
+    private static func createNamed(
+        _ name: String, in directory: borrowing Directory
+    ) throws(SystemError) -> Descriptor {
+        for _ in 0..<100 {
+            let file = try directory.open(name, .createNew(mode: 0o660))
+            try file.lock()
+            if try file.status().links == 1 { return file }
+        }
+        throw SystemError("flock", .again, name)
+    }
+
+    /// Adds content; lines end in LF.
+    package func append(_ content: some Collection<UInt8>) throws(QueueError) {
+        guard !content.isEmpty else { return }
+        let start = gathered.count
+        gathered.append(contentsOf: content)
+        contentCRC.update(gathered[start...])
+        contentLength += content.count
+        lastByte = gathered[gathered.count - 1]
+        if gathered.count >= Self.gatherLimit {
+            do throws(SystemError) { try writeGathered() } catch { throw .inject(error) }
+        }
+    }
+
+    private func writeGathered() throws(SystemError) {
+        try file.write(gathered)
+        written += gathered.count
+        gathered.removeAll(keepingCapacity: true)
+    }
+
+    /// Makes the message durable and visible, lets it go, and wakes the runner. When this returns, the
+    /// message is ours; when it throws, nothing of it is in the queue.
+    package func commit() throws(QueueError) {
+        if lastByte != .lf { try append([.lf]) }
+        do throws(SystemError) {
+            try complete()
+            if !isNamed {
+                try directory.link(file, as: id.text)
+                isNamed = true
+            }
+            try writeGathered()
+            try file.synchronizeWithName()
+            guard try file.status().links == 1 else { throw SystemError("fsync", .noEntry, id.text) }
+            isCommitted = true
+        } catch {
+            if error.call == "link", error.code == .exists { throw .exists }
+            throw .commit(error)
+        }
+        // A failure here changes nothing: the lock goes with the file's last descriptor.
+        try? file.unlock()
+        ServiceSocket.kick("\(queue)/service/kick")
+    }
+
+    /// Puts the length into the head and the trailer behind the content.
+    private func complete() throws(SystemError) {
+        let head = MessageHead(
+            id: id, arrival: arrival, bootID: bootID, contentLength: contentLength, envelope: envelope
+        ).encoded
+        if written == 0 {
+            gathered.replaceSubrange(..<headSize, with: head)
+        } else {
+            try file.write(head, at: 0)
+        }
+        var headCRC = CRC32C()
+        headCRC.update(head[...])
+        gathered +=
+            MessageTrailer(
+                id: id, contentLength: contentLength, headCRC: headCRC.value, contentCRC: contentCRC.value
+            ).encoded
+    }
+}

@@ -1,0 +1,53 @@
+import Bytes
+package import Unix
+
+/// The name of a message for all its life: 11 digits of time in microseconds and 13 of chance, in base 36.
+/// It sorts by arrival, is unique across hosts, and cannot be guessed.
+package struct MessageID: Hashable, Comparable, CustomStringConvertible {
+    package static let length = 24
+    private static let timeDigits = 11
+
+    package let text: String
+
+    package init(arrival: Time, random: UInt64) {
+        text = Self.digits(UInt64(max(0, arrival.microseconds)), 11) + Self.digits(random, 13)
+    }
+
+    package static func new(at arrival: Time) -> MessageID {
+        var source = Randomness()
+        return MessageID(arrival: arrival, random: source.next())
+    }
+
+    /// Reads a file's name; nil unless it has the form of an id.
+    package init?(name: some Collection<UInt8>) {
+        guard name.count == Self.length, name.allSatisfy({ $0.isDigit || $0.isLower }) else { return nil }
+        text = String(decoding: name, as: UTF8.self)
+    }
+
+    package init?(_ name: String) { self.init(name: Array(name.utf8)) }
+
+    /// The id of the `number`-th message that this one gives rise to (a bounce, a forwarded copy): the same
+    /// each time it is asked for, so that a step repeated after a crash meets its own trace.
+    package func derived(_ number: Int, at arrival: Time) -> MessageID {
+        var mix: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in text.utf8 { mix = (mix ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        for shift in stride(from: 0, to: 64, by: 8) {
+            mix = (mix ^ UInt64(truncatingIfNeeded: number >> shift & 255)) &* 0x100_0000_01B3
+        }
+        return MessageID(arrival: arrival, random: mix)
+    }
+
+    private static func digits(_ value: UInt64, _ width: Int) -> String {
+        var rest = value
+        var digits = [UInt8](repeating: 0x30, count: width)
+        for index in (0..<width).reversed() {
+            let digit = UInt8(rest % 36)
+            digits[index] = digit < 10 ? 0x30 + digit : 0x57 + digit
+            rest /= 36
+        }
+        return String(decoding: digits, as: UTF8.self)
+    }
+
+    package static func < (a: MessageID, b: MessageID) -> Bool { a.text < b.text }
+    package var description: String { text }
+}

@@ -1,0 +1,246 @@
+import Bytes
+package import Unix
+
+/// The queue as the runner sees it: every move that queue(5) allows, and nothing else.
+package final class QueueDirectory {
+    package let path: String
+    private let root: Directory
+    private let incoming: Directory
+    private let deferred: Directory
+    let log: Directory
+    private let bootID: String
+
+    /// Opens the queue; fails with EACCES for who may not read it.
+    package init(_ path: String) throws(QueueError) {
+        do throws(SystemError) {
+            root = try Directory(path)
+            incoming = try Directory("incoming", in: root)
+            deferred = try Directory("deferred", in: root)
+            log = try Directory("log", in: root)
+            bootID = try Host.bootID()
+        } catch { throw .scan(error) }
+        self.path = path
+    }
+
+    private func withDirectory<Result>(
+        _ place: Place, _ body: (borrowing Directory) throws(SystemError) -> Result
+    ) throws(SystemError) -> Result {
+        if place == .incoming { return try body(incoming) }
+        let directory = try Directory(place.path, in: root)
+        return try body(directory)
+    }
+
+    // MARK: Scanning
+
+    /// Names in a place, oldest first, at most `limit`; those that have not the form of an id apart.
+    package func names(
+        in place: Place, limit: Int = .max
+    ) throws(QueueError) -> (ids: [MessageID], strange: [[UInt8]]) {
+        var ids: [MessageID] = []
+        var strange: [[UInt8]] = []
+        do throws(SystemError) {
+            try withDirectory(place) { directory throws(SystemError) in
+                try directory.forEachName { name in
+                    if let id = MessageID(name: name) { ids.append(id) } else { strange.append(name) }
+                    return ids.count < limit
+                }
+            }
+        } catch {
+            if error.code != .noEntry { throw .scan(error) }
+        }
+        return (ids.sorted(), strange)
+    }
+
+    /// All buckets, earliest first.
+    package func buckets() throws(QueueError) -> [Int64] {
+        try step(QueueError.scan) { () throws(SystemError) in
+            try deferred.names().compactMap { Int64(strictDecimal: Array($0.utf8)) }.sorted()
+        }
+    }
+
+    /// The buckets whose minute has come, or that lie further ahead than any that this clock would make.
+    package func dueBuckets(at now: Time, horizon: Duration) throws(QueueError) -> [Int64] {
+        let last = (now + horizon).seconds / 60 + 1
+        return try buckets().filter { $0 <= now.seconds / 60 || $0 > last }
+    }
+
+    // MARK: Claiming
+
+    /// Locks a message and checks that it is what an injector of ours makes.
+    package func claim(_ id: MessageID, in place: Place) throws(QueueError) -> Claim {
+        do throws(SystemError) {
+            return try withDirectory(place) { directory throws(SystemError) in
+                guard let file = try directory.openIfPresent(id.text, .readWrite) else { return .gone }
+                return try validate(file, id, place, directory)
+            }
+        } catch {
+            switch error.code {
+            case .noEntry: return .gone
+            case .tooManyLinks: return .invalid(reason: "is a symbolic link")
+            // ENXIO: a socket. EISDIR: a directory opened for writing.
+            case .isDirectory, .noSuchDevice: return .invalid(reason: "is not a regular file")
+            case .accessDenied: return .invalid(reason: "cannot be read by the runner")
+            default: throw .claim(error)
+            }
+        }
+    }
+
+    private func validate(
+        _ file: consuming Descriptor, _ id: MessageID, _ place: Place, _ directory: borrowing Directory
+    ) throws(SystemError) -> Claim {
+        let before = try file.status()
+        guard before.kind == .regular else { return .invalid(reason: "is not a regular file") }
+        guard try file.tryLock() else { return .busy(since: before.changed) }
+        // Between open and lock the name may have been moved, and the file grown.
+        let status = try file.status()
+        guard let named = try directory.status(of: id.text), named.isSameFile(as: status) else {
+            return .gone
+        }
+        guard status.links == 1 else { return .invalid(reason: "has \(status.links) links") }
+        let trailerOffset = status.size - MessageTrailer.size
+        guard trailerOffset > 0,
+            let trailer = MessageTrailer(try file.read(upTo: MessageTrailer.size, at: trailerOffset)),
+            trailer.id == id
+        else { return .unfinished(since: status.changed) }
+        let headSize = trailerOffset - trailer.contentLength
+        guard headSize > 0, headSize <= MessageHead.longest else {
+            return .invalid(reason: "has a trailer whose length does not fit")
+        }
+        guard let head = try readHead(file, headSize), head.id == id,
+            head.contentLength == trailer.contentLength
+        else { return .invalid(reason: "has a damaged head") }
+        if head.bootID != bootID {
+            guard try hasCRCs(trailer, file, headSize, trailerOffset) else {
+                return .invalid(reason: "does not have the CRC that its trailer tells")
+            }
+        }
+        return .claimed(
+            ClaimedMessage(head: head, contentOffset: headSize, status: status, place: place, file: file))
+    }
+
+    /// The head, if it is one and ends exactly where the content begins.
+    private func readHead(_ file: borrowing Descriptor, _ size: Int) throws(SystemError) -> MessageHead? {
+        let bytes = try readExactly(file, size, at: 0)
+        do throws(SyntaxError) {
+            guard let (head, parsed) = try MessageHead.parse(bytes), parsed == size else { return nil }
+            return head
+        } catch { return nil }
+    }
+
+    private func readExactly(
+        _ file: borrowing Descriptor, _ count: Int, at offset: Int
+    ) throws(SystemError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        while bytes.count < count {
+            let part = try file.read(upTo: count - bytes.count, at: offset + bytes.count)
+            if part.isEmpty { break }
+            bytes += part
+        }
+        return bytes
+    }
+
+    private func hasCRCs(
+        _ trailer: MessageTrailer, _ file: borrowing Descriptor, _ headSize: Int, _ end: Int
+    ) throws(SystemError) -> Bool {
+        var head = CRC32C()
+        head.update(try readExactly(file, headSize, at: 0)[...])
+        guard head.value == trailer.headCRC else { return false }
+        var content = CRC32C()
+        var offset = headSize
+        while offset < end {
+            let part = try file.read(upTo: min(1 << 16, end - offset), at: offset)
+            if part.isEmpty { return false }
+            content.update(part[...])
+            offset += part.count
+        }
+        return content.value == trailer.contentCRC
+    }
+
+    /// The message's file opened anew, for reading only: what may be handed to a deliverer.
+    package func openForDelivery(_ message: ClaimedMessage) throws(QueueError) -> Descriptor {
+        try step(QueueError.claim) { () throws(SystemError) in
+            let file = try openAnew(message)
+            guard try file.status().inode == message.inode else {
+                throw SystemError("open", .noEntry, message.id.text)
+            }
+            return file
+        }
+    }
+
+    private func openAnew(_ message: ClaimedMessage) throws(SystemError) -> Descriptor {
+        if message.place == .incoming { return try incoming.open(message.id.text, .read) }
+        return try Directory(message.place.path, in: root).open(message.id.text, .read)
+    }
+
+    // MARK: Moving
+
+    /// Puts a claimed message into the bucket of its next attempt, which is later than the current minute.
+    package func postpone(_ message: ClaimedMessage, until next: Time, now: Time) throws(QueueError) {
+        let minute = max(next.seconds / 60, now.seconds / 60 + 1)
+        guard message.place != .deferred(minute: minute) else { return }
+        try move(message, to: .deferred(minute: minute))
+    }
+
+    /// Moves a claimed message; its lock stays.
+    package func move(_ message: ClaimedMessage, to place: Place) throws(QueueError) {
+        try rename(message.id.text, from: message.place, to: place)
+        let before = message.place
+        message.place = place
+        tidy(before)
+    }
+
+    /// Sets a file aside that is none of ours or damaged, whatever its name.
+    package func setAside(_ name: String, in place: Place) throws(QueueError) {
+        try rename(name, from: place, to: .corrupt)
+    }
+
+    private func rename(_ name: String, from: Place, to: Place) throws(QueueError) {
+        try step(QueueError.move) { () throws(SystemError) in
+            // A bucket just made can be removed by another runner before the rename: try again.
+            for _ in 0..<10 {
+                if case .deferred(let minute) = to { try deferred.makeDirectory(String(minute), mode: 0o700) }
+                do throws(SystemError) {
+                    let target = try Directory(to.path, in: root)
+                    return try withDirectory(from) { source throws(SystemError) in
+                        try source.rename(name, to: target, as: name)
+                    }
+                } catch {
+                    guard error.code == .noEntry, case .deferred = to else { throw error }
+                }
+            }
+            throw SystemError("rename", .noEntry, name)
+        }
+    }
+
+    /// Removes a bucket that is empty.
+    package func tidy(_ place: Place) {
+        guard case .deferred(let minute) = place else { return }
+        try? deferred.removeDirectory(String(minute))
+    }
+
+    /// Ends a message with whose recipients nothing is left to do: S7 to S9 of queue(5).
+    package func remove(_ message: ClaimedMessage, log: MessageLog?) throws(QueueError) {
+        if let log, !log.endsInRemoval {
+            try log.append([LogEvent(time: .now(), recipient: 0, kind: .removed)])
+            try log.synchronize()
+        }
+        try step(QueueError.move) { () throws(SystemError) in
+            try withDirectory(message.place) { directory throws(SystemError) in
+                try directory.remove(message.id.text)
+            }
+            if log != nil { try self.log.removeIfPresent(message.id.text) }
+        }
+        tidy(message.place)
+    }
+
+    /// Removes a file that was never acknowledged and that nobody is writing. Locks it, so that an injector
+    /// that comes back to life sees that its name is gone.
+    package func removeUnfinished(_ id: MessageID, in place: Place) throws(QueueError) {
+        guard case .unfinished = try claim(id, in: place) else { return }
+        try step(QueueError.move) { () throws(SystemError) in
+            try withDirectory(place) { directory throws(SystemError) in
+                _ = try directory.removeIfPresent(id.text)
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+import Bytes
+import Queue
+import Testing
+import Unix
+
+@Suite struct InjectionTests {
+    @Test(
+        "what goes in comes out, whole, whatever its size", arguments: [0, 1, 100, 131_000, 131_073, 400_000])
+    func round(size: Int) throws {
+        let queue = try TemporaryQueue()
+        let content = String(repeating: "line of text\n", count: size / 13 + 1)
+        let id = try queue.inject(content)
+        let store = try QueueDirectory(queue.path)
+        #expect(try store.names(in: .incoming).ids == [id])
+        let message = try #require(try store.claim(id, in: .incoming).message)
+        #expect(message.envelope == TemporaryQueue.envelope)
+        #expect(message.head.contentLength == content.utf8.count)
+        let file = try store.openForDelivery(message)
+        let read = try file.read(upTo: 1 << 20, at: message.contentOffset).prefix(message.head.contentLength)
+        #expect(Array(read) == Array(content.utf8))
+        #expect(try file.status().mode == 0o660)
+    }
+
+    @Test("content that does not end a line gets its line end")
+    func lastLine() throws {
+        let queue = try TemporaryQueue()
+        let id = try queue.inject("no newline")
+        let message = try #require(try QueueDirectory(queue.path).claim(id, in: .incoming).message)
+        #expect(try message.content(at: 0, upTo: 100) == Array("no newline\n".utf8))
+    }
+
+    @Test("an injection that is given up leaves nothing")
+    func abandoned() throws {
+        let queue = try TemporaryQueue()
+        do {
+            let injection = try Injection(queue: queue.path, envelope: TemporaryQueue.envelope)
+            try injection.append(Array(repeating: .ascii("x"), count: 300_000))
+        }
+        #expect(try queue.names("incoming") == [])
+    }
+
+    @Test("the same id cannot be injected twice")
+    func twice() throws {
+        let queue = try TemporaryQueue()
+        let id = try queue.inject("one\n")
+        #expect(throws: QueueError.exists) { try queue.inject("two\n", id: id) }
+        #expect(try queue.names("incoming") == [id.text])
+    }
+
+    @Test(
+        "an envelope that would break the head's lines is refused",
+        arguments: [
+            Envelope(reversePath: Array("a\nto <x@y>".utf8), recipients: [.init(Array("b@c".utf8))]),
+            Envelope(reversePath: [], recipients: [.init(Array("b@c\r".utf8))]),
+            Envelope(reversePath: [], recipients: [.init(Array("b@c".utf8), parameters: [0])]),
+            Envelope(reversePath: [], parameters: [0x0A], recipients: [.init(Array("b@c".utf8))]),
+            Envelope(reversePath: [], recipients: []),
+            Envelope(reversePath: [], recipients: [.init([])]),
+        ])
+    func envelopes(envelope: Envelope) throws {
+        let queue = try TemporaryQueue()
+        #expect(throws: QueueError.envelope) { _ = try Injection(queue: queue.path, envelope: envelope) }
+    }
+
+    #if DEBUG
+        @Test(
+            "an injection that fails at any call leaves nothing, or a whole message",
+            arguments: [Errno.inputOutput, .noSpace, .tooManyFiles])
+        func everyFault(code: Errno) throws {
+            for number in 1...40 {
+                let queue = try TemporaryQueue()
+                SystemCall.arm(.fail(code), at: number)
+                var committed = false
+                do {
+                    try queue.inject("hello\n")
+                    committed = true
+                } catch {}
+                SystemCall.arm(.none, at: 0)
+                let store = try QueueDirectory(queue.path)
+                let left = try store.names(in: .incoming).ids
+                #expect(left.count == (committed ? 1 : 0), "call \(number)")
+                for id in left { #expect(try store.claim(id, in: .incoming).message != nil) }
+            }
+        }
+    #endif
+}

@@ -1,0 +1,55 @@
+import Bytes
+import Queue
+import Testing
+import Unix
+
+@Suite struct MessageLogTests {
+    @Test("what is appended is read again, and a torn last line does not count")
+    func torn() throws {
+        let queue = try TemporaryQueue()
+        let id = try queue.inject("hello\n")
+        let store = try QueueDirectory(queue.path)
+        let message = try #require(try store.claim(id, in: .incoming).message)
+        let one = LogEvent(
+            time: Time(seconds: 1), recipient: 1, kind: .deferred, status: "4.4.1", next: Time(seconds: 301),
+            text: "connect to mx.example[192.0.2.1]:25: Connection refused")
+        let two = LogEvent(time: Time(seconds: 2), recipient: 2, kind: .delivered, status: "2.0.0", text: "")
+        do {
+            let log = try #require(try MessageLog.open(for: message, in: store, creating: true))
+            try log.append([one, two])
+            try log.synchronize()
+        }
+        let whole = try queue.bytes("log/\(id)")
+        for cut in 1..<20 {
+            try queue.put(Array(whole.dropLast(cut)), at: "log/\(id)")
+            let log = try #require(try MessageLog.open(for: message, in: store, creating: false))
+            #expect(log.events == [one])
+            try log.append([two])
+            let again = try #require(try MessageLog.open(for: message, in: store, creating: false))
+            #expect(again.events.last == two && again.events.first == one)
+            #expect(again.states[1] == one && again.states[2] == two)
+        }
+    }
+
+    @Test("a log of another file is begun anew, and no log is made unasked")
+    func foreign() throws {
+        let queue = try TemporaryQueue()
+        let id = try queue.inject("hello\n")
+        let store = try QueueDirectory(queue.path)
+        let message = try #require(try store.claim(id, in: .incoming).message)
+        #expect(try MessageLog.open(for: message, in: store, creating: false) == nil)
+        try queue.put(Array("message 1 2\n5 1 D 2.0.0 0 \n".utf8), at: "log/\(id)")
+        #expect(try MessageLog.open(for: message, in: store, creating: false)?.events == [])
+    }
+
+    @Test("no text can forge a line")
+    func forging() throws {
+        let queue = try TemporaryQueue()
+        let id = try queue.inject("hello\n")
+        let store = try QueueDirectory(queue.path)
+        let message = try #require(try store.claim(id, in: .incoming).message)
+        let log = try #require(try MessageLog.open(for: message, in: store, creating: true))
+        try log.append([LogEvent(time: .now(), recipient: 1, kind: .deferred, text: "x\n5 1 D 2.0.0 0 \n")])
+        #expect(try MessageLog.read(id, in: store).map(\.kind) == [.deferred])
+    }
+}

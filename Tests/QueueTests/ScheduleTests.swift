@@ -1,0 +1,40 @@
+import Bytes
+import Queue
+import Testing
+import Unix
+
+@Suite struct ScheduleTests {
+    static let schedule = RetrySchedule(
+        intervals: [.seconds(300), .seconds(900), .seconds(3600)], lifetime: .seconds(86400))
+
+    @Test(
+        "the n-th failure waits the n-th interval, the last one repeats",
+        arguments: [(0, 300), (1, 300), (2, 900), (3, 3600), (4, 3600), (1000, 3600)])
+    func waits(failures: Int, seconds: Int64) {
+        let now = Time(seconds: 1000)
+        #expect(
+            Self.schedule.next(afterFailures: failures, arrival: now, now: now)
+                == Time(seconds: 1000 + seconds))
+    }
+
+    @Test("a message is given up by the first failure at the end of its life, not before")
+    func life() {
+        let arrival = Time(seconds: 0)
+        #expect(Self.schedule.next(afterFailures: 9, arrival: arrival, now: Time(seconds: 86399)) != nil)
+        #expect(Self.schedule.next(afterFailures: 9, arrival: arrival, now: Time(seconds: 86400)) == nil)
+    }
+
+    @Test("ids sort by arrival, differ by chance, and are read strictly")
+    func ids() {
+        let early = MessageID(arrival: Time(microseconds: 1_795_459_200_000_000), random: .max)
+        let late = MessageID(arrival: Time(microseconds: 1_795_459_200_000_001), random: 0)
+        #expect(early < late)
+        #expect(early.text.count == MessageID.length)
+        #expect(MessageID(early.text) == early)
+        #expect(MessageID("0MHZK3VXQ7C1P5V0D4X8R2L9") == nil)
+        #expect(MessageID("0mhzk3vxq7c1p5v0d4x8r2l") == nil)
+        #expect(MessageID("0mhzk3vxq7c1p5v0d4x8r2l.") == nil)
+        #expect(early.derived(1, at: Time(seconds: 5)) == early.derived(1, at: Time(seconds: 5)))
+        #expect(early.derived(1, at: Time(seconds: 5)) != early.derived(2, at: Time(seconds: 5)))
+    }
+}
