@@ -10,11 +10,11 @@ import Unix
         let id = try queue.inject("hello\n")
         let store = try QueueDirectory(queue.path)
         do {
-            let mine = try #require(try store.claim(id, in: .incoming).message)
+            let mine = try #require(try store.claimFree(id, in: .incoming).message)
             #expect(try store.claim(id, in: .incoming).isBusy)
             _ = mine.id
         }
-        #expect(try store.claim(id, in: .incoming).message != nil)
+        #expect(try store.claimFree(id, in: .incoming).message != nil)
     }
 
     @Test("a message moves to its bucket, is found there when due, and ends")
@@ -24,7 +24,7 @@ import Unix
         let store = try QueueDirectory(queue.path)
         let now = Time(seconds: 60_000)
         do {
-            let message = try #require(try store.claim(id, in: .incoming).message)
+            let message = try #require(try store.claimFree(id, in: .incoming).message)
             try store.postpone(message, until: now + .seconds(300), now: now)
         }
         #expect(try store.names(in: .incoming).ids == [])
@@ -33,13 +33,13 @@ import Unix
         // Made by a clock that was far ahead: due at once.
         #expect(try store.dueBuckets(at: Time(seconds: 30), horizon: .seconds(14400)) == [1005])
         let place = Place.deferred(minute: 1005)
-        let message = try #require(try store.claim(id, in: place).message)
+        let message = try #require(try store.claimFree(id, in: place).message)
         let log = try #require(try MessageLog.open(for: message, in: store, creating: true))
         try log.append([LogEvent(time: now, recipient: 1, kind: .delivered)])
         try store.remove(message, log: log)
         #expect(try queue.names("deferred") == [])
         #expect(try queue.names("log") == [])
-        #expect(try store.claim(id, in: place).isGone)
+        #expect(try store.claimFree(id, in: place).isGone)
     }
 
     @Test("a bucket is never the current minute or an earlier one")
@@ -47,7 +47,7 @@ import Unix
         let queue = try TemporaryQueue()
         let id = try queue.inject("hello\n")
         let store = try QueueDirectory(queue.path)
-        let message = try #require(try store.claim(id, in: .incoming).message)
+        let message = try #require(try store.claimFree(id, in: .incoming).message)
         let now = Time(seconds: 60_000)
         try store.postpone(message, until: now, now: now)
         #expect(message.place == .deferred(minute: 1001))
@@ -64,16 +64,16 @@ import Unix
         let boot = try #require(firstRange(of: "\nboot ", in: whole))
         whole[boot.upperBound] ^= 1
         try queue.put(whole, at: name)
-        #expect(try store.claim(id, in: .incoming).reason?.contains("CRC") == true)
+        #expect(try store.claimFree(id, in: .incoming).reason?.contains("CRC") == true)
         for length in stride(from: 0, to: whole.count, by: 7) {
             try queue.put(Array(whole[..<length]), at: name)
-            #expect(try store.claim(id, in: .incoming).isUnfinished, "cut to \(length)")
+            #expect(try store.claimFree(id, in: .incoming).isUnfinished, "cut to \(length)")
         }
         for index in whole.indices {
             var damaged = whole
             damaged[index] = 0
             try queue.put(damaged, at: name)
-            #expect(try store.claim(id, in: .incoming).message == nil, "zero at \(index)")
+            #expect(try store.claimFree(id, in: .incoming).message == nil, "zero at \(index)")
         }
     }
 
@@ -91,17 +91,17 @@ import Unix
             _ = try ChildProcess.output(of: "/usr/bin/env", arguments: ["env"] + arguments)
         }
         try run("ln", "-s", "/etc/passwd", "\(queue.path)/incoming/\(id)")
-        #expect(try store.claim(id, in: .incoming).reason == "is a symbolic link")
+        #expect(try store.claimFree(id, in: .incoming).reason == "is a symbolic link")
         try run("rm", "\(queue.path)/incoming/\(id)")
         try run("mkfifo", "\(queue.path)/incoming/\(id)")
-        #expect(try store.claim(id, in: .incoming).reason == "is not a regular file")
+        #expect(try store.claimFree(id, in: .incoming).reason == "is not a regular file")
         try run("rm", "\(queue.path)/incoming/\(id)")
         try run("mkdir", "\(queue.path)/incoming/\(id)")
-        #expect(try store.claim(id, in: .incoming).reason == "is not a regular file")
+        #expect(try store.claimFree(id, in: .incoming).reason == "is not a regular file")
         try run("rmdir", "\(queue.path)/incoming/\(id)")
         let other = try queue.inject("x\n")
         try run("ln", "\(queue.path)/incoming/\(other)", "\(queue.path)/hold/\(other)")
-        #expect(try store.claim(other, in: .incoming).reason == "has 2 links")
+        #expect(try store.claimFree(other, in: .incoming).reason == "has 2 links")
         try run("touch", "\(queue.path)/incoming/..evil", "\(queue.path)/incoming/UPPER")
         #expect(try store.names(in: .incoming).strange.count == 2)
         try store.setAside("UPPER", in: .incoming)

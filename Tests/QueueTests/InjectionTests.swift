@@ -12,7 +12,7 @@ import Unix
         let id = try queue.inject(content)
         let store = try QueueDirectory(queue.path)
         #expect(try store.names(in: .incoming).ids == [id])
-        let message = try #require(try store.claim(id, in: .incoming).message)
+        let message = try #require(try store.claimFree(id, in: .incoming).message)
         #expect(message.envelope == TemporaryQueue.envelope)
         #expect(message.head.contentLength == content.utf8.count)
         let file = try store.openForDelivery(message)
@@ -25,7 +25,7 @@ import Unix
     func lastLine() throws {
         let queue = try TemporaryQueue()
         let id = try queue.inject("no newline")
-        let message = try #require(try QueueDirectory(queue.path).claim(id, in: .incoming).message)
+        let message = try #require(try QueueDirectory(queue.path).claimFree(id, in: .incoming).message)
         #expect(try message.content(at: 0, upTo: 100) == Array("no newline\n".utf8))
     }
 
@@ -79,7 +79,7 @@ import Unix
                 let store = try QueueDirectory(queue.path)
                 let left = try store.names(in: .incoming).ids
                 #expect(left.count == (committed ? 1 : 0), "call \(number)")
-                for id in left { #expect(try store.claim(id, in: .incoming).message != nil) }
+                for id in left { #expect(try store.claimFree(id, in: .incoming).message != nil) }
             }
         }
     #endif

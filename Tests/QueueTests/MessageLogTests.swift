@@ -9,7 +9,7 @@ import Unix
         let queue = try TemporaryQueue()
         let id = try queue.inject("hello\n")
         let store = try QueueDirectory(queue.path)
-        let message = try #require(try store.claim(id, in: .incoming).message)
+        let message = try #require(try store.claimFree(id, in: .incoming).message)
         let one = LogEvent(
             time: Time(seconds: 1), recipient: 1, kind: .deferred, status: "4.4.1", next: Time(seconds: 301),
             text: "connect to mx.example[192.0.2.1]:25: Connection refused")
@@ -36,7 +36,7 @@ import Unix
         let queue = try TemporaryQueue()
         let id = try queue.inject("hello\n")
         let store = try QueueDirectory(queue.path)
-        let message = try #require(try store.claim(id, in: .incoming).message)
+        let message = try #require(try store.claimFree(id, in: .incoming).message)
         #expect(try MessageLog.open(for: message, in: store, creating: false) == nil)
         try queue.put(Array("message 1 2\n5 1 D 2.0.0 0 \n".utf8), at: "log/\(id)")
         #expect(try MessageLog.open(for: message, in: store, creating: false)?.events == [])
@@ -47,7 +47,7 @@ import Unix
         let queue = try TemporaryQueue()
         let id = try queue.inject("hello\n")
         let store = try QueueDirectory(queue.path)
-        let message = try #require(try store.claim(id, in: .incoming).message)
+        let message = try #require(try store.claimFree(id, in: .incoming).message)
         let log = try #require(try MessageLog.open(for: message, in: store, creating: true))
         try log.append([LogEvent(time: .now(), recipient: 1, kind: .deferred, text: "x\n5 1 D 2.0.0 0 \n")])
         #expect(try MessageLog.read(id, in: store).map(\.kind) == [.deferred])

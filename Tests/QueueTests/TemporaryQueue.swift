@@ -52,3 +52,16 @@ extension Claim {
     var isBusy: Bool { if case .busy = self { true } else { false } }
     var isUnfinished: Bool { if case .unfinished = self { true } else { false } }
 }
+
+extension QueueDirectory {
+    /// A claim that waits while the file is busy: another test may be starting a child, which holds copies
+    /// of all our descriptors, locks included, between its fork and its exec.
+    func claimFree(_ id: MessageID, in place: Place) throws -> Claim {
+        let deadline = Deadline.after(.seconds(5))
+        while true {
+            let claim = try claim(id, in: place)
+            if !claim.isBusy || deadline.hasPassed { return claim }
+            pause(.milliseconds(1))
+        }
+    }
+}
