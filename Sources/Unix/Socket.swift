@@ -160,3 +160,38 @@ package enum Poll {
         return items.filter { $0.revents != 0 }.map(\.fd)
     }
 }
+
+extension Poll {
+    /// What somebody waits for on a descriptor.
+    package struct Interest: Equatable {
+        package let raw: CInt
+        package var reading: Bool
+        package var writing: Bool
+
+        package init(_ raw: CInt, reading: Bool = false, writing: Bool = false) {
+            self.raw = raw
+            self.reading = reading
+            self.writing = writing
+        }
+    }
+
+    /// Those of `interests` that came true, when one does or the deadline passes (then none). A hang-up or
+    /// an error counts as what was waited for: the next call tells.
+    package static func wait(
+        _ interests: [Interest], until deadline: Deadline
+    ) throws(SystemError) -> [Interest] {
+        var items = interests.map { interest in
+            let events = (interest.reading ? POLLIN : 0) | (interest.writing ? POLLOUT : 0)
+            return pollfd(fd: interest.raw, events: Int16(events), revents: 0)
+        }
+        try SystemCall.perform("poll") { unsafe poll(&items, nfds_t(items.count), deadline.pollTimeout) }
+        return zip(interests, items).compactMap { interest, item in
+            let broken = Int32(item.revents) & (POLLHUP | POLLERR | POLLNVAL) != 0
+            let ready = Interest(
+                interest.raw,
+                reading: interest.reading && (broken || Int32(item.revents) & POLLIN != 0),
+                writing: interest.writing && (broken || Int32(item.revents) & POLLOUT != 0))
+            return ready.reading || ready.writing ? ready : nil
+        }
+    }
+}
