@@ -169,6 +169,11 @@ extension Configuration {
             {
                 $0.dnsServers = $1
             },
+            parsed(
+                "permitted-networks", .networks, "",
+                "networks that mail may be sent to although they are this host's own or local to a link",
+                networks
+            ) { $0.permittedNetworks = $1 },
             duration("connect-timeout", "30s", "how long a connection to another host may take") {
                 $0.connectTimeout = $1
             },

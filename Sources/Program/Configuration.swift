@@ -56,6 +56,7 @@ package struct Configuration: Equatable {
     package var ipVersion = IPVersion.any
     package var outgoingAddress: [IPAddress] = []
     package var dnsServers: [String] = []
+    package var permittedNetworks: [Network] = []
     package var connectTimeout: Duration = .seconds(30)
     package var replyTimeout: Duration = .seconds(300)
     package var dataTimeout: Duration = .seconds(600)
