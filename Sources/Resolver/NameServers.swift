@@ -1,0 +1,35 @@
+import Bytes
+package import Unix
+
+/// Whom to ask, as resolv.conf(5) names them.
+package enum NameServers {
+    package static let port: UInt16 = 53
+    /// What resolv.conf(5) promises to look at.
+    static let most = 3
+
+    /// The servers of a resolv.conf; the local host if it names none, as libc has it.
+    package static func parse(_ configuration: [UInt8], port: UInt16 = port) -> [SocketAddress] {
+        var servers: [SocketAddress] = []
+        for line in configuration.split(separator: .lf) where servers.count < most {
+            let words = line.split(whereSeparator: \.isWhitespace)
+            guard words.count >= 2, words[0].elementsEqual([UInt8]("nameserver")) else { continue }
+            if let address = IPAddress(String(decoding: words[1], as: UTF8.self)) {
+                servers.append(.ip(address, port: port))
+            }
+        }
+        return servers.isEmpty ? [.ip(.v4([127, 0, 0, 1]), port: port)] : servers
+    }
+
+    package static func ofHost(port: UInt16 = port) -> [SocketAddress] {
+        parse((try? Path.contents("/etc/resolv.conf", limit: 65536)) ?? [], port: port)
+    }
+
+    /// `192.0.2.1`, `2001:db8::1`, or with a port as `host` writes it: `192.0.2.1#5353`.
+    package static func parse(server text: String, port: UInt16 = port) -> SocketAddress? {
+        let parts = text.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let address = IPAddress(String(parts[0])) else { return nil }
+        guard parts.count == 2 else { return .ip(address, port: port) }
+        guard let own = UInt16(strictDecimal: parts[1].utf8), own > 0 else { return nil }
+        return .ip(address, port: own)
+    }
+}

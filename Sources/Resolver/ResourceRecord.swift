@@ -1,0 +1,30 @@
+package import Unix
+
+/// One record of an answer.
+package struct ResourceRecord: Equatable {
+    package let name: DNSName
+    package let type: RecordType
+    package let timeToLive: UInt32
+    package let data: Data
+
+    package init(name: DNSName, type: RecordType, timeToLive: UInt32, data: Data) {
+        self.name = name
+        self.type = type
+        self.timeToLive = timeToLive
+        self.data = data
+    }
+
+    package enum Data: Equatable {
+        case address(IPAddress)
+        case exchanger(preference: UInt16, DNSName)
+        /// CNAME, NS, PTR.
+        case name(DNSName)
+        case text([[UInt8]])
+        case service(priority: UInt16, weight: UInt16, port: UInt16, DNSName)
+        /// Serial, refresh, retry, expire, minimum.
+        case authority(primary: DNSName, mailbox: DNSName, numbers: [UInt32])
+        case certification(flags: UInt8, tag: [UInt8], value: [UInt8])
+        case tlsAssociation(usage: UInt8, selector: UInt8, matching: UInt8, [UInt8])
+        case opaque([UInt8])
+    }
+}
