@@ -59,6 +59,18 @@ extension Descriptor {
         try File.writeAll(raw, bytes)
     }
 
+    /// Writes all of `bytes` at `offset`; the file's position stays.
+    package func write(_ bytes: [UInt8], at offset: Int) throws(SystemError) {
+        var done = 0
+        while done < bytes.count {
+            done += try SystemCall.perform("pwrite") {
+                unsafe bytes.withUnsafeBytes { room in
+                    unsafe pwrite(raw, room.baseAddress! + done, room.count - done, off_t(offset + done))
+                }
+            }
+        }
+    }
+
     package func synchronize() throws(SystemError) {
         try SystemCall.perform("fsync") { fsync(raw) }
     }

@@ -15,6 +15,14 @@ package struct Directory: ~Copyable {
         try self.init(path, at: AT_FDCWD, shown: path, following: following)
     }
 
+    /// Opens a directory to reach names in it, without the right to list it.
+    package init(searching path: String) throws(SystemError) {
+        let raw = try SystemCall.perform("open", path) {
+            unsafe cs_open(AT_FDCWD, path, cs_o_search() | O_DIRECTORY, 0)
+        }
+        self.init(adopting: Descriptor(adopting: raw), path: path)
+    }
+
     package init(_ name: String, in parent: borrowing Directory) throws(SystemError) {
         try self.init(name, at: parent.descriptor.raw, shown: "\(parent.path)/\(name)", following: false)
     }
@@ -39,6 +47,8 @@ package struct Directory: ~Copyable {
         case readWrite
         /// Read and write, positioned by the kernel at the end for each write.
         case append(createMode: UInt32)
+        /// The same without making it.
+        case appendExisting
         /// Must not exist yet.
         case createNew(mode: UInt32)
         /// Read and write; made if missing.
@@ -50,6 +60,7 @@ package struct Directory: ~Copyable {
                 case .read: O_RDONLY
                 case .readWrite: O_RDWR
                 case .append: O_RDWR | O_APPEND | O_CREAT
+                case .appendExisting: O_RDWR | O_APPEND
                 case .createNew: O_RDWR | O_CREAT | O_EXCL
                 case .create: O_RDWR | O_CREAT
                 }
@@ -58,7 +69,7 @@ package struct Directory: ~Copyable {
 
         fileprivate var mode: UInt32 {
             switch self {
-            case .read, .readWrite: 0
+            case .read, .readWrite, .appendExisting: 0
             case .append(let mode), .createNew(let mode), .create(let mode): mode
             }
         }

@@ -38,6 +38,7 @@ package struct Errno: Error, Hashable, CustomStringConvertible {
     package static let invalid = Errno(EINVAL)
     package static let isDirectory = Errno(EISDIR)
     package static let noEntry = Errno(ENOENT)
+    package static let noSuchDevice = Errno(ENXIO)
     package static let noSpace = Errno(ENOSPC)
     package static let notDirectory = Errno(ENOTDIR)
     package static let notEmpty = Errno(ENOTEMPTY)

@@ -1,0 +1,32 @@
+import CSystem
+import Glibc
+
+/// What a filesystem promises about a new name.
+extension Descriptor {
+    /// Whether fsync of the file makes its new name durable too. Known are the filesystems on which our own
+    /// power-cut test (Tests/SystemTests) finds no loss without a sync of the directory, and those that
+    /// forget everything anyway.
+    package func carriesNameWithSync() -> Bool {
+        #if os(Linux)
+            let ext4: Int64 = 0xEF53
+            let xfs: Int64 = 0x5846_5342
+            let tmpfs: Int64 = 0x0102_1994
+            return [ext4, xfs, tmpfs].contains(cs_filesystem_type(raw))
+        #else
+            // FreeBSD's fsync(2) of a file on UFS or ZFS commits the entry that names it.
+            return true
+        #endif
+    }
+
+    /// Makes the file and its name durable with as few flushes as the filesystem allows.
+    package func synchronizeWithName() throws(SystemError) {
+        if carriesNameWithSync() {
+            try synchronize()
+        } else {
+            try SystemCall.perform("syncfs") { cs_sync_filesystem(raw) }
+        }
+    }
+}
+
+/// Raises the number of files that this process may have open, as far as it may; what holds then.
+package func raiseFileLimit(to wanted: Int) -> Int { Int(cs_raise_file_limit(CInt(clamping: wanted))) }
