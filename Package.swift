@@ -69,7 +69,7 @@ let package = Package(
         library("SMTP", ["Mail", "Bytes"]),
         library("POP3", ["Mail", "Bytes"]),
         library("IMAP", ["MIME", "Mail", "Bytes"]),
-        library("Delivery", ["Mail", "Unix", "Bytes"]),
+        library("Delivery", ["Program", "Mail", "Unix", "Bytes"]),
 
         tool("smtpd", ["SMTP", "Queue", "Delivery", "Resolver", "Auth"] + everyTool),
         tool("sendmail-compat", ["Queue", "Delivery"] + everyTool),
@@ -96,6 +96,6 @@ let package = Package(
         tests("SMTP", ["Mail", "Bytes"]),
         tests("POP3", ["Mail", "Bytes"]),
         tests("IMAP", ["MIME", "Mail", "Bytes"]),
-        tests("Delivery", ["Unix", "Mail", "Bytes"]),
+        tests("Delivery", ["Program", "Unix", "Mail", "Bytes"]),
     ]
 )

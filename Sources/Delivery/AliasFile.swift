@@ -4,10 +4,17 @@ package import Unix
 /// aliases(5): `name: target, target`, read anew for each question. No second file is built from it, so
 /// none can be out of date; `newaliases` checks it.
 package struct AliasFile {
-    package enum Failure: Error, Equatable {
+    package enum Failure: Error, Equatable, CustomStringConvertible {
         case system(SystemError)
         /// What is wrong, and the line where its entry begins.
         case malformed(String, line: Int)
+
+        package var description: String {
+            switch self {
+            case .system(let error): error.description
+            case .malformed(let text, let line): "line \(line): \(text)"
+            }
+        }
     }
 
     package let path: String

@@ -25,14 +25,16 @@ package struct LogicalLines: ~Copyable {
     private var number = 0
     /// The first physical line of the next logical one, read to know where the one before ended.
     private var ahead: Line?
+    private var failure: Failure?
 
     package init(_ file: consuming Descriptor) { self.file = file }
 
     package mutating func next() throws(Failure) -> Line? {
+        if let failure { throw failure }
         if ahead == nil { ahead = try physicalLine() }
         guard var line = ahead else { return nil }
         ahead = nil
-        while let more = try physicalLine() {
+        while let more = physicalLineOrFailure() {
             guard more.bytes.first?.isWhitespace == true else {
                 ahead = more
                 break
@@ -43,6 +45,14 @@ package struct LogicalLines: ~Copyable {
             line = Line(number: line.number, bytes: line.bytes + more.bytes)
         }
         return line
+    }
+
+    /// Looks at the line behind the one that is ready; what is wrong there is told when it is asked for.
+    private mutating func physicalLineOrFailure() -> Line? {
+        do throws(Failure) { return try physicalLine() } catch {
+            failure = error
+            return nil
+        }
     }
 
     /// The next line that says something, without its end.

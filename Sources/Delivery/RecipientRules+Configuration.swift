@@ -1,0 +1,28 @@
+import Bytes
+package import Program
+import Unix
+
+extension RecipientRules {
+    /// The rules of this host: relais.conf, its aliases file and its accounts.
+    package init(_ configuration: Configuration) {
+        let aliases = configuration.aliasesFile.isEmpty ? nil : AliasFile(configuration.aliasesFile)
+        let users = configuration.users
+        let relayed = configuration.relayDomains
+        self.init(
+            isLocal: { configuration.isLocal(domain: $0) },
+            isRelayed: { domain in relayed.contains { domain.equalsFolded($0.utf8) } },
+            alias: { name throws(LookupFailure) in
+                do throws(AliasFile.Failure) { return try aliases?.targets(of: name) } catch {
+                    throw LookupFailure("\(configuration.aliasesFile): \(error)")
+                }
+            },
+            user: { name throws(LookupFailure) in
+                do throws(SystemError) { return try users.user(named: name) } catch {
+                    throw LookupFailure("\(error)")
+                }
+            })
+        delimiter = configuration.recipientDelimiter.utf8.first
+        postmaster = Array(configuration.postmaster.utf8)
+        firstUserID = configuration.firstUserID
+    }
+}

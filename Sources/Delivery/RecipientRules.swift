@@ -1,0 +1,180 @@
+import Bytes
+import Mail
+package import Unix
+
+/// A lookup that could not be made; the text is for the log.
+package struct LookupFailure: Error, Equatable {
+    package let text: String
+    package init(_ text: String) { self.text = text }
+}
+
+/// What `decide` needs to know. The lookups are closures, so that a table can stand for a host.
+package struct RecipientRules {
+    /// Whether mail for the domain is delivered here; whether strangers may send to it through us.
+    package var isLocal: ([UInt8]) -> Bool
+    package var isRelayed: ([UInt8]) -> Bool
+    /// Who asks may send anywhere.
+    package var mayRelay = false
+    package var delimiter: UInt8? = .ascii("+")
+    /// Who gets postmaster's mail when no alias and no account says: a local part or an address.
+    package var postmaster = [UInt8]("root")
+    package var firstUserID: UInt32 = 1000
+    /// In an instance that an ordinary user runs: the one user it can deliver for.
+    package var onlyUserID: UInt32?
+    package var alias: ([UInt8]) throws(LookupFailure) -> [Target]?
+    package var user: (String) throws(LookupFailure) -> User?
+
+    package init(
+        isLocal: @escaping ([UInt8]) -> Bool, isRelayed: @escaping ([UInt8]) -> Bool,
+        alias: @escaping ([UInt8]) throws(LookupFailure) -> [Target]?,
+        user: @escaping (String) throws(LookupFailure) -> User?
+    ) {
+        self.isLocal = isLocal
+        self.isRelayed = isRelayed
+        self.alias = alias
+        self.user = user
+    }
+}
+
+extension RecipientRules {
+    /// Decides about `localPart` (unquoted) at `domain`; nil: no domain was given, the address is ours.
+    package func decide(localPart: [UInt8], domain: [UInt8]?) -> RecipientDecision {
+        var steps: [String] = []
+        let outcome: RecipientDecision.Outcome
+        do throws(LookupFailure) {
+            outcome = try route(localPart, domain, &steps)
+        } catch {
+            steps.append("lookup failed: \(error.text)")
+            outcome = .deferred(EnhancedStatus(4, 3, 0), "recipient lookup failed", cause: error.text)
+        }
+        return RecipientDecision(outcome: outcome, steps: steps)
+    }
+
+    private func route(
+        _ localPart: [UInt8], _ domain: [UInt8]?, _ steps: inout [String]
+    ) throws(LookupFailure) -> RecipientDecision.Outcome {
+        guard !localPart.isEmpty, !localPart.contains(where: \.isControl) else {
+            steps.append("the local part is empty or holds control characters")
+            return .refused(EnhancedStatus(5, 1, 3), "bad recipient address")
+        }
+        guard let domain, !domain.isEmpty else {
+            steps.append("no domain: local")
+            return try local(localPart, &steps)
+        }
+        let shown = domain.escaped(limit: 255)
+        if isLocal(domain) {
+            steps.append("\(shown) is in local-domains")
+            return try local(localPart, &steps)
+        }
+        if mayRelay {
+            steps.append("\(shown) is another host's, and the sender may relay")
+            return .relay(domain)
+        }
+        guard isRelayed(domain) else {
+            steps.append("\(shown) is neither in local-domains nor in relay-domains")
+            return .refused(EnhancedStatus(5, 7, 1), "relaying denied")
+        }
+        // T20: behind us the domain's own host may trust us, and read a route in the local part.
+        guard !localPart.contains(where: { "%!@:".utf8.contains($0) }) else {
+            steps.append("\(shown) is in relay-domains, but the local part holds a route")
+            return .refused(EnhancedStatus(5, 7, 1), "relaying denied")
+        }
+        steps.append("\(shown) is in relay-domains")
+        return .relay(domain)
+    }
+
+    /// Aliases first, then accounts; the whole local part first, then what stands before the delimiter.
+    private func local(
+        _ localPart: [UInt8], _ steps: inout [String]
+    ) throws(LookupFailure) -> RecipientDecision.Outcome {
+        let (base, detail) = Self.split(localPart, at: delimiter)
+        for name in detail == nil ? [localPart] : [localPart, base] {
+            if let targets = try alias(name) {
+                steps.append("alias \(name.escaped(limit: 64)), \(targets.count) targets")
+                let owner = [UInt8]("owner-") + name
+                let hasOwner = try alias(owner) != nil
+                return .alias(name.folded(), targets, owner: hasOwner ? owner.folded() : nil)
+            }
+            steps.append("no alias \(name.escaped(limit: 64))")
+        }
+        for (name, detail) in detail == nil ? [(localPart, nil)] : [(localPart, nil), (base, detail)] {
+            if let outcome = try account(name, detail, &steps) { return outcome }
+        }
+        if base.equalsFolded("postmaster") {
+            // RFC 5321 §4.5.1: postmaster is always there.
+            return try postmasterOutcome(&steps)
+        }
+        return .refused(EnhancedStatus(5, 1, 1), "no such user here")
+    }
+
+    private func postmasterOutcome(
+        _ steps: inout [String]
+    ) throws(LookupFailure) -> RecipientDecision.Outcome {
+        let shown = postmaster.escaped(limit: 64)
+        steps.append("postmaster is \(shown)")
+        if postmaster.contains(.ascii("@")) || postmaster.equalsFolded("postmaster") {
+            let isSelf = !postmaster.contains(.ascii("@"))
+            return isSelf ? .rootMailbox : .alias([UInt8]("postmaster"), [.address(postmaster)], owner: nil)
+        }
+        if let targets = try alias(postmaster) {
+            steps.append("alias \(shown), \(targets.count) targets")
+            return .alias(postmaster.folded(), targets, owner: nil)
+        }
+        // A postmaster who is configured but missing must not make us refuse postmaster's mail.
+        return try account(postmaster, nil, &steps) ?? .rootMailbox
+    }
+
+    /// The account of that name, as written or in lower case, if it may have mail.
+    private func account(
+        _ name: [UInt8], _ detail: [UInt8]?, _ steps: inout [String]
+    ) throws(LookupFailure) -> RecipientDecision.Outcome? {
+        let shown = name.escaped(limit: 64)
+        guard name.count <= 256, name.allSatisfy({ $0.isVisible && $0 != .ascii("/") && $0 != .ascii(":") })
+        else {
+            steps.append("no account can be called \(shown)")
+            return nil
+        }
+        let folded = name.folded()
+        var found = try user(String(decoding: name, as: UTF8.self))
+        if found == nil, folded != name { found = try user(String(decoding: folded, as: UTF8.self)) }
+        guard let found else {
+            steps.append("no account \(shown)")
+            return nil
+        }
+        if let onlyUserID {
+            guard found.uid == onlyUserID else {
+                steps.append("account \(shown), but this private instance delivers for its own user alone")
+                return nil
+            }
+        } else if found.uid == 0 {
+            steps.append("root gets no mail as root: it goes to relais's own mailbox")
+            return .rootMailbox
+        } else if !mayHaveMail(found.uid) {
+            steps.append("account \(shown), but its uid \(found.uid) is no person's (first-user-id)")
+            return nil
+        }
+        let behind = detail.map { ", extension \($0.escaped(limit: 64))" } ?? ""
+        steps.append("account \(found.name)\(behind)")
+        return .user(found, extension: detail)
+    }
+
+    /// Accounts of people. 65534 and 65535 are nobody on every system, and -1 is no uid.
+    package func mayHaveMail(_ uid: UInt32) -> Bool {
+        uid >= firstUserID && uid != 65534 && uid != 65535 && uid != .max
+    }
+
+    /// What stands before and behind the first delimiter that is not at the very front.
+    package static func split(
+        _ localPart: [UInt8], at delimiter: UInt8?
+    ) -> (base: [UInt8], detail: [UInt8]?) {
+        guard let delimiter, let place = localPart.dropFirst().firstIndex(of: delimiter) else {
+            return (localPart, nil)
+        }
+        return (Array(localPart[..<place]), Array(localPart[(place + 1)...]))
+    }
+
+    /// By what the queue-runner groups local recipients: all of one key go to one local-deliver.
+    package static func groupingKey(localPart: [UInt8], delimiter: UInt8?) -> [UInt8] {
+        split(localPart, at: delimiter).base.folded()
+    }
+}

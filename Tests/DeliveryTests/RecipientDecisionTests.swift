@@ -1,0 +1,168 @@
+import Bytes
+import Mail
+import Testing
+import Unix
+
+@testable import Delivery
+
+private let passwd = """
+    root:x:0:0:root:/root:/bin/sh
+    daemon:x:1:1::/usr/sbin:/usr/sbin/nologin
+    bob:x:1000:1000:Bob:/home/bob:/bin/sh
+    a+b:x:1001:1001::/home/ab:/bin/sh
+    postie:x:1002:1002::/home/postie:/bin/sh
+    nobody:x:65534:65534::/nonexistent:/usr/sbin/nologin
+    """
+
+private let aliases = """
+    sales: bob, carol@example.net
+    bob+list: carol@example.net
+    staff: :include:/etc/staff
+    owner-staff: bob
+    broken: "open
+    """
+
+/// What an outcome is, in a word or two.
+private func short(_ outcome: RecipientDecision.Outcome) -> String {
+    switch outcome {
+    case .user(let user, let detail):
+        "user \(user.name)" + (detail.map { "+\(String(decoding: $0, as: UTF8.self))" } ?? "")
+    case .alias(let name, let targets, let owner):
+        "alias \(String(decoding: name, as: UTF8.self)) \(targets.count)"
+            + (owner.map { " \(String(decoding: $0, as: UTF8.self))" } ?? "")
+    case .rootMailbox: "root"
+    case .relay(let domain): "relay \(String(decoding: domain, as: UTF8.self))"
+    case .refused(let status, _): "\(status)"
+    case .deferred(let status, _, _): "\(status)"
+    }
+}
+
+@Suite struct RecipientDecisionTests {
+    let directory: TemporaryDirectory
+    let rules: RecipientRules
+
+    init() throws {
+        let directory = try TemporaryDirectory()
+        self.directory = directory
+        let file = AliasFile(try directory.write("aliases", aliases))
+        let users = UserDatabase(passwd: try directory.write("passwd", passwd))
+        rules = RecipientRules(
+            isLocal: { $0.equalsFolded("example.org") || $0.equalsFolded("localhost") },
+            isRelayed: { $0.equalsFolded("backup.example") },
+            alias: { name throws(LookupFailure) in
+                do throws(AliasFile.Failure) { return try file.targets(of: name) } catch {
+                    throw LookupFailure("\(error)")
+                }
+            },
+            user: { name throws(LookupFailure) in
+                do throws(SystemError) { return try users.user(named: name) } catch {
+                    throw LookupFailure("\(error)")
+                }
+            })
+    }
+
+    static let table: [(String, String?, String)] = [
+        ("bob", "example.org", "user bob"), ("BOB", "Example.ORG", "user bob"), ("bob", nil, "user bob"),
+        ("bob", "", "user bob"), ("bob+x", "example.org", "user bob+x"), ("Bob+X", nil, "user bob+X"),
+        ("bob+", nil, "user bob+"), ("bob+a+b", nil, "user bob+a+b"), ("+bob", nil, "5.1.1"),
+        ("bob+../../etc", nil, "user bob+../../etc"),
+        // A name with the delimiter in it is found whole first.
+        ("a+b", nil, "user a+b"), ("a+b+c", nil, "5.1.1"),
+        ("sales", "example.org", "alias sales 2"), ("Sales+x", nil, "alias sales 2"),
+        ("bob+list", nil, "alias bob+list 1"), ("staff", nil, "alias staff 1 owner-staff"),
+        ("broken", nil, "4.3.0"),
+        ("carol", "example.org", "5.1.1"), ("bo", nil, "5.1.1"), ("bob:x", nil, "5.1.1"),
+        ("bob/", nil, "5.1.1"), ("-f", nil, "5.1.1"), ("\u{212A}arl", nil, "5.1.1"), (" ", nil, "5.1.1"),
+        // Accounts that are no person's.
+        ("daemon", "example.org", "5.1.1"), ("nobody", nil, "5.1.1"),
+        ("root", "example.org", "root"), ("root+x", nil, "root"), ("ROOT", nil, "root"),
+        // RFC 5321 §4.5.1.
+        ("postmaster", "example.org", "root"), ("PostMaster", nil, "root"), ("postmaster+x", nil, "root"),
+        ("postmaster", "example.net", "5.7.1"),
+        // T20: no way through us.
+        ("bob", "example.net", "5.7.1"), ("bob%example.net", "example.org", "5.1.1"),
+        ("bob@example.net", "example.org", "5.1.1"), ("example.net!bob", "example.org", "5.1.1"),
+        ("@example.net:bob", "example.org", "5.1.1"), ("bob", "example.org.", "5.7.1"),
+        ("bob", "[127.0.0.1]", "5.7.1"), ("bob", "xexample.org", "5.7.1"), ("bob", "a.example.org", "5.7.1"),
+        ("bob", "example.org\0.example.net", "5.7.1"),
+        ("x", "backup.example", "relay backup.example"), ("x%example.net", "backup.example", "5.7.1"),
+        ("example.net!x", "backup.example", "5.7.1"), ("x@example.net", "backup.example", "5.7.1"),
+        ("", "example.org", "5.1.3"), ("", nil, "5.1.3"), ("bob\0", nil, "5.1.3"), ("bob\nx", nil, "5.1.3"),
+        ("bob\u{7f}", "backup.example", "5.1.3"),
+    ]
+
+    @Test("what an address becomes, for a stranger", arguments: table)
+    func decide(localPart: String, domain: String?, expected: String) {
+        let decision = rules.decide(localPart: Array(localPart.utf8), domain: domain.map { Array($0.utf8) })
+        #expect(short(decision.outcome) == expected, "\(decision.steps)")
+        #expect(!decision.steps.isEmpty)
+        #expect(decision.steps.allSatisfy { $0.utf8.allSatisfy(\.isPrintable) })
+        #expect(
+            decision.isAccepted == ["user", "alias", "root", "relay"].contains { expected.hasPrefix($0) })
+    }
+
+    @Test("who may relay may send anywhere, and still finds no unknown user here")
+    func relaying() {
+        var rules = rules
+        rules.mayRelay = true
+        func outcome(_ local: String, _ domain: String) -> String {
+            short(rules.decide(localPart: Array(local.utf8), domain: Array(domain.utf8)).outcome)
+        }
+        #expect(outcome("x", "example.net") == "relay example.net")
+        #expect(outcome("x%y", "example.net") == "relay example.net")
+        #expect(outcome("carol", "example.org") == "5.1.1")
+    }
+
+    @Test("postmaster goes where the configuration says, and is never refused")
+    func postmaster() {
+        for (configured, expected) in [
+            ("bob", "user bob"), ("missing", "root"), ("sales", "alias sales 2"), ("daemon", "root"),
+            ("it@example.net", "alias postmaster 1"), ("postmaster", "root"),
+        ] {
+            var rules = rules
+            rules.postmaster = Array(configured.utf8)
+            #expect(short(rules.decide(localPart: [UInt8]("postmaster"), domain: nil).outcome) == expected)
+        }
+    }
+
+    @Test("a private instance delivers for its own user alone")
+    func privateInstance() {
+        var rules = rules
+        rules.onlyUserID = 1000
+        func outcome(_ local: String) -> String {
+            short(rules.decide(localPart: Array(local.utf8), domain: nil).outcome)
+        }
+        #expect(outcome("bob") == "user bob")
+        #expect(outcome("postie") == "5.1.1")
+        #expect(outcome("root") == "5.1.1")
+        #expect(outcome("postmaster") == "root")
+    }
+
+    @Test("no delimiter, no extensions")
+    func noDelimiter() {
+        var rules = rules
+        rules.delimiter = nil
+        #expect(short(rules.decide(localPart: [UInt8]("bob+x"), domain: nil).outcome) == "5.1.1")
+        #expect(
+            short(rules.decide(localPart: [UInt8]("bob+list"), domain: nil).outcome) == "alias bob+list 1")
+    }
+
+    @Test("a lookup that fails defers, it does not refuse")
+    func failing() {
+        var rules = rules
+        rules.user = { _ throws(LookupFailure) in throw LookupFailure("open /etc/passwd: I/O error") }
+        #expect(short(rules.decide(localPart: [UInt8]("bob"), domain: nil).outcome) == "4.3.0")
+        #expect(short(rules.decide(localPart: [UInt8]("sales"), domain: nil).outcome) == "alias sales 2")
+    }
+
+    @Test("recipients of one user have one grouping key")
+    func grouping() {
+        for text in ["bob", "BOB", "bob+x", "Bob+y+z"] {
+            #expect(
+                RecipientRules.groupingKey(localPart: Array(text.utf8), delimiter: .ascii("+"))
+                    == [UInt8]("bob"))
+        }
+        #expect(RecipientRules.groupingKey(localPart: [UInt8]("+x"), delimiter: .ascii("+")) == [UInt8]("+x"))
+        #expect(RecipientRules.groupingKey(localPart: [UInt8]("b+x"), delimiter: nil) == [UInt8]("b+x"))
+    }
+}
