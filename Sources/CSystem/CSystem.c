@@ -192,6 +192,17 @@ int cs_undumpable(void) {
 }
 
 int cs_set_group(unsigned group) { return setresgid(group, group, group); }
+int cs_set_group_saving(unsigned group, unsigned saved) { return setresgid(group, group, saved); }
+static int cs_limit(int resource, uint64_t most) {
+    struct rlimit limit;
+    if (getrlimit(resource, &limit) != 0) return -1;
+    if (limit.rlim_max != RLIM_INFINITY && most > limit.rlim_max) most = limit.rlim_max;
+    limit.rlim_cur = limit.rlim_max = most;
+    return setrlimit(resource, &limit);
+}
+int cs_limit_core(void) { return cs_limit(RLIMIT_CORE, 0); }
+int cs_limit_processor_time(uint64_t seconds) { return cs_limit(RLIMIT_CPU, seconds); }
+int cs_limit_open_files(uint64_t most) { return cs_limit(RLIMIT_NOFILE, most); }
 int cs_set_user(unsigned user) { return setresuid(user, user, user); }
 int cs_pipe(int *ends) { return pipe2(ends, O_CLOEXEC); }
 int cs_socket_pair(int *ends) { return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends); }

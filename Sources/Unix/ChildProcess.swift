@@ -62,6 +62,15 @@ package struct ChildProcess {
         return ended == 0 ? nil : Self.decode(status)
     }
 
+    /// Whether it has ended; its status stays to be asked for.
+    package func hasEnded() throws(SystemError) -> Bool {
+        var about = unsafe siginfo_t()
+        try SystemCall.perform("waitid") {
+            unsafe waitid(P_PID, id_t(id), &about, WEXITED | WNOHANG | WNOWAIT)
+        }
+        return unsafe about.si_signo != 0
+    }
+
     /// Waits until it ends or the deadline passes: nil then, and it is still running.
     package func wait(until deadline: Deadline) throws(SystemError) -> Status? {
         var interval = Duration.milliseconds(1)
@@ -142,4 +151,7 @@ package struct DescriptorPair: ~Copyable {
 
     /// Closes the second end and gives the first.
     package consuming func keepFirst() -> Descriptor { first }
+
+    /// Closes the first end and gives the second.
+    package consuming func keepSecond() -> Descriptor { second }
 }

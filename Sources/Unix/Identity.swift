@@ -12,14 +12,17 @@ package enum Identity {
     package static var isSetGroup: Bool { getgid() != getegid() || getuid() != geteuid() }
 
     /// Becomes a user for good: supplementary groups, group, user, in this order, each checked afterwards.
-    /// A process that is not root can only "become" itself.
-    package static func become(user: UInt32, group: UInt32, groups: [UInt32]) throws(SystemError) {
+    /// A process that is not root can only "become" itself. `keeping` is a group that `withKeptGroup` can
+    /// take up again; programs started later do not have it.
+    package static func become(
+        user: UInt32, group: UInt32, groups: [UInt32], keeping kept: UInt32? = nil
+    ) throws(SystemError) {
         if !isRoot {
             guard geteuid() == user else { throw SystemError("setuid", .notPermitted, String(user)) }
             return
         }
         try SystemCall.perform("setgroups") { unsafe setgroups(groups.count, groups) }
-        try SystemCall.perform("setgid", String(group)) { cs_set_group(group) }
+        try SystemCall.perform("setgid", String(group)) { cs_set_group_saving(group, kept ?? group) }
         try SystemCall.perform("setuid", String(user)) { cs_set_user(user) }
         guard getuid() == user, geteuid() == user, getgid() == group, getegid() == group else {
             throw SystemError("setuid", .notPermitted, String(user))
@@ -27,6 +30,18 @@ package enum Identity {
         // Root must not come back.
         guard user == 0 || setuid(0) != 0 else { throw SystemError("setuid", .notPermitted, "0") }
         _ = cs_undumpable()
+    }
+
+    /// Does something with the group that `become` kept as the effective group: making a lock file in the
+    /// directory of the mailboxes.
+    package static func withKeptGroup<Result, Failure: Error>(
+        _ kept: UInt32?, _ body: () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        guard let kept, !isRoot else { return try body() }
+        let own = getegid()
+        _ = setegid(kept)
+        defer { _ = setegid(own) }
+        return try body()
     }
 
     /// Gives up the group that a setgid bit lent.

@@ -30,6 +30,12 @@ int cs_no_new_privileges(void);
 int cs_undumpable(void);
 /// Real, effective and saved at once.
 int cs_set_group(unsigned group);
+/// Real and effective `group`; `saved` can be taken up by setegid and is dropped by exec.
+int cs_set_group_saving(unsigned group, unsigned saved);
+/// Soft and hard limit at once; never above the hard limit that holds.
+int cs_limit_core(void);
+int cs_limit_processor_time(uint64_t seconds);
+int cs_limit_open_files(uint64_t most);
 int cs_set_user(unsigned user);
 int cs_pipe(int *ends);
 /// A connected pair of Unix stream sockets; a socket; both close-on-exec.

@@ -1,0 +1,69 @@
+import Bytes
+package import Unix
+
+/// The content of a message, inside a file that others share: read by position only, in parts.
+package struct MessageContent {
+    package let file: CInt
+    package let offset: Int
+    package let length: Int
+
+    package init(file: CInt, offset: Int, length: Int) {
+        self.file = file
+        self.offset = offset
+        self.length = length
+    }
+
+    /// The next bytes from `position` of the content on; empty at its end. A file that is shorter than the
+    /// job said is an error, never the end of the message (T82).
+    package func part(at position: Int, upTo most: Int = 65536) throws(SystemError) -> [UInt8] {
+        let wanted = min(most, length - position)
+        guard wanted > 0 else { return [] }
+        let bytes = try File.read(file, upTo: wanted, at: offset + position)
+        guard !bytes.isEmpty else { throw SystemError("pread", .inputOutput, "message ends too early") }
+        return bytes
+    }
+
+    /// Whether a `Delivered-To:` field of the header has this address: then it has been here before. The
+    /// names of fields and the address are compared without case.
+    package func wasDelivered(to address: [UInt8]) throws(SystemError) -> Bool {
+        var isDeliveredTo = false
+        var value: [UInt8] = []
+        func matches() -> Bool { isDeliveredTo && value.trimmed().equalsFolded(address) }
+        let found = try forEachHeaderLine { line in
+            if line.first?.isWhitespace == true {
+                if isDeliveredTo, value.count < Job.longestPath { value += line.trimmed() }
+                return true
+            }
+            if matches() { return false }
+            isDeliveredTo = line.hasPrefixFolded("delivered-to:")
+            value = isDeliveredTo ? Array(line.dropFirst(13).prefix(2 * Job.longestPath)) : []
+            return true
+        }
+        return found || matches()
+    }
+
+    /// The largest part of a header that is looked at.
+    static let longestHeader = 1 << 20
+
+    /// Calls `body` with each physical line of the header, without its LF, until it returns false; whether
+    /// it did.
+    private func forEachHeaderLine(_ body: (ArraySlice<UInt8>) -> Bool) throws(SystemError) -> Bool {
+        var buffer: [UInt8] = []
+        var position = 0
+        while position < Self.longestHeader {
+            let part = try part(at: position, upTo: 16384)
+            position += part.count
+            buffer += part
+            var start = 0
+            while let end = buffer[start...].firstIndex(of: .lf) {
+                let line = buffer[start..<end]
+                if line.isEmpty { return false }
+                if !body(line) { return true }
+                start = end + 1
+            }
+            buffer.removeSubrange(..<start)
+            if part.isEmpty { return !buffer.isEmpty && !body(buffer[...]) }
+        }
+        return false
+    }
+}

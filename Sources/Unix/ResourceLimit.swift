@@ -1,0 +1,13 @@
+import CSystem
+
+/// Limits that this process and what it starts cannot raise again.
+package enum ResourceLimit {
+    /// No core files: they would hold mail.
+    package static func forbidCoreFiles() { _ = cs_limit_core() }
+
+    package static func processorTime(_ most: Duration) {
+        _ = cs_limit_processor_time(UInt64(max(1, most.components.seconds)))
+    }
+
+    package static func openFiles(_ most: UInt64) { _ = cs_limit_open_files(most) }
+}
