@@ -25,6 +25,9 @@ package final class JobSender {
     package var raw: CInt { socket.raw }
     package var hasRoom: Bool { waiting.count < Job.mostInBatch }
     package var isEmpty: Bool { waiting.isEmpty }
+    package var jobCount: Int { waiting.count }
+    /// Whether every recipient of a job has its report.
+    package func isComplete(_ job: Int) -> Bool { waiting[job].isEmpty }
 
     /// Hands over a job with its message, opened anew for reading: a descriptor that holds the message's
     /// lock must not travel. Reports name the job by its place in the batch, counted from 0.

@@ -46,7 +46,7 @@ package final class Log {
         case .file(let path):
             if file == nil { file = (try? Path.openForAppending(path))?.release() }
             guard let file else { return }
-            let stamp = Self.stamp(LocalTime(.now()))
+            let stamp = LocalTime(.now()).logStamp
             try? File.writeAll(file, "\(stamp) \(Self.host) \(tag)[\(Identity.process)]: \(line)\n".utf8)
         }
     }
@@ -56,20 +56,6 @@ package final class Log {
     private static func printable(_ text: String) -> String {
         text.utf8.count <= longest && text.utf8.allSatisfy(\.isPrintable)
             ? text : Array(text.utf8).escapedControls(limit: longest)
-    }
-
-    private static func stamp(_ time: LocalTime) -> String {
-        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-        var bytes = Array("\(months[time.month - 1]) ".utf8)
-        if time.day < 10 { bytes.append(.space) }
-        bytes.append(decimal: time.day)
-        bytes.append(.space)
-        bytes.append(decimal: time.hour, width: 2)
-        bytes.append(.ascii(":"))
-        bytes.append(decimal: time.minute, width: 2)
-        bytes.append(.ascii(":"))
-        bytes.append(decimal: time.second, width: 2)
-        return String(decoding: bytes, as: UTF8.self)
     }
 }
 

@@ -172,6 +172,31 @@ package final class QueueDirectory {
         return try Directory(message.place.path, in: root).open(message.id.text, .read)
     }
 
+    /// The head of a message that nobody needs to have locked, and its owner: for listings. Nil if the file
+    /// is gone or is none of ours.
+    package func inspect(_ id: MessageID, in place: Place) throws(QueueError) -> MessageHead? {
+        do throws(SystemError) {
+            return try withDirectory(place) { directory throws(SystemError) in
+                guard let file = try directory.openIfPresent(id.text, .read),
+                    try file.status().kind == .regular
+                else { return nil }
+                var size = 8192
+                while size <= MessageHead.longest {
+                    let bytes = try readExactly(file, size, at: 0)
+                    do throws(SyntaxError) {
+                        if let (head, _) = try MessageHead.parse(bytes) { return head }
+                    } catch { return nil }
+                    if bytes.count < size { return nil }
+                    size *= 8
+                }
+                return nil
+            }
+        } catch {
+            if error.code == .noEntry || error.code == .tooManyLinks { return nil }
+            throw .scan(error)
+        }
+    }
+
     // MARK: Moving
 
     /// Puts a claimed message into the bucket of its next attempt, which is later than the current minute.
@@ -242,5 +267,29 @@ package final class QueueDirectory {
                 _ = try directory.removeIfPresent(id.text)
             }
         }
+    }
+}
+
+extension QueueDirectory {
+    /// Removes what only a crash leaves: logs without a message, and empty buckets. How many.
+    package func clean() throws(QueueError) -> Int {
+        var removed = 0
+        let minutes = try buckets()
+        let before = try step(QueueError.scan) { () throws(SystemError) in try log.names() }
+        // The messages are read after the logs: one that comes meanwhile has no log among those read.
+        var present: Set<String> = []
+        for place in [.incoming, .hold, .corrupt] + minutes.map({ Place.deferred(minute: $0) }) {
+            let ids = try names(in: place).ids
+            for id in ids { present.insert(id.text) }
+            if ids.isEmpty, case .deferred = place {
+                tidy(place)
+                removed += 1
+            }
+        }
+        for name in before where !present.contains(name) {
+            try step(QueueError.log) { () throws(SystemError) in _ = try log.removeIfPresent(name) }
+            removed += 1
+        }
+        return removed
     }
 }

@@ -80,6 +80,17 @@ package enum ServiceSocket {
         } == 1 || errno == EAGAIN
     }
 
+    /// A datagram socket of our own at `path`, in the place of what was there: for who listens without inetd.
+    package static func listenForKicks(_ path: String) throws(SystemError) -> Descriptor {
+        let datagram = CInt(SOCK_DGRAM.rawValue)
+        let socket = Descriptor(adopting: try SystemCall.perform("socket") { cs_socket(AF_UNIX, datagram) })
+        let raw = socket.raw
+        _ = unsafe unlink(path)
+        try SystemCall.perform("bind", path) { unsafe withAddress(path) { unsafe bind(raw, $0, $1) } }
+        try SystemCall.perform("chmod", path) { unsafe chmod(path, 0o666) }
+        return socket
+    }
+
     /// Reads away every waiting datagram.
     package static func drain(_ raw: CInt) {
         var byte: UInt8 = 0

@@ -11,21 +11,34 @@ package enum SystemCall {
         /// What happens at the call whose number `countdown` reaches.
         package enum Fault { case none, die, fail(Errno) }
 
-        nonisolated(unsafe) private static var fault = Fault.none
-        nonisolated(unsafe) private static var countdown = 0
-        nonisolated(unsafe) private static var count = 0
-        /// The thread that armed the fault: tests run side by side, and only its calls count.
-        nonisolated(unsafe) private static var owner: pthread_t?
+        /// One a thread: tests run side by side, and a fault is for the calls of the one that armed it.
+        private final class Plan {
+            var fault = Fault.none
+            var countdown = 0
+            var count = 0
+        }
 
-        /// How many calls were made since a fault was armed.
-        package static var callCount: Int { unsafe count }
+        private static let planKey: pthread_key_t = {
+            var key = pthread_key_t()
+            unsafe pthread_key_create(&key, nil)
+            return key
+        }()
 
-        /// Arms a fault at the `number`-th call from now, 1 being the next.
+        private static var plan: Plan? {
+            guard let pointer = unsafe pthread_getspecific(planKey) else { return nil }
+            return unsafe Unmanaged<Plan>.fromOpaque(pointer).takeUnretainedValue()
+        }
+
+        /// How many calls this thread made since it armed a fault.
+        package static var callCount: Int { plan?.count ?? 0 }
+
+        /// Arms a fault at this thread's `number`-th call from now, 1 being the next.
         package static func arm(_ fault: Fault, at number: Int) {
-            unsafe self.fault = fault
-            unsafe countdown = number
-            unsafe count = 0
-            unsafe owner = pthread_self()
+            let plan = plan ?? Plan()
+            plan.fault = fault
+            plan.countdown = number
+            plan.count = 0
+            unsafe pthread_setspecific(planKey, Unmanaged.passRetained(plan).toOpaque())
         }
 
         /// Arms what RELAIS_FAULT says: `die:K` or `fail:K:ERRNO` with a number. For tests of whole programs.
@@ -41,12 +54,12 @@ package enum SystemCall {
         }
 
         private static func faultOfThisCall() -> Errno? {
-            guard let owner = unsafe owner, pthread_equal(owner, pthread_self()) != 0 else { return nil }
-            unsafe count += 1
-            guard unsafe countdown > 0 else { return nil }
-            unsafe countdown -= 1
-            guard unsafe countdown == 0 else { return nil }
-            switch unsafe fault {
+            guard let plan else { return nil }
+            plan.count += 1
+            guard plan.countdown > 0 else { return nil }
+            plan.countdown -= 1
+            guard plan.countdown == 0 else { return nil }
+            switch plan.fault {
             case .none: return nil
             case .die:
                 kill(getpid(), SIGKILL)

@@ -1,4 +1,119 @@
+import Program
+import Queue
+import Unix
+
+/// queue-runner(8): moves the mail.
 @main
-struct Main {
-    static func main() {}
+enum Main {
+    static let tool = Tool(
+        "queue-runner",
+        synopsis:
+            "[-v] [-C file] [--kick | --watch | --list | --clean | --check | --hold id | --release id | --remove id | --retry id]",
+        summary: "Deliver what is due in the mail queue, or show and mend the queue.",
+        options: [
+            .config,
+            .flag("v", "verbose", "say what is done"),
+            .flag(nil, "kick", "run for inetd: descriptor 0 is the kick socket"),
+            .flag(nil, "watch", "run for ever, without inetd"),
+            .flag("l", "list", "print the queue (mailq)"),
+            .flag(nil, "clean", "remove what crashes left behind"),
+            .flag(nil, "check", "check the installation and say what to mend"),
+            .value(nil, "hold", "id", "park a message"),
+            .value(nil, "release", "id", "let a parked message go on"),
+            .value(nil, "remove", "id", "throw a message away"),
+            .value(nil, "retry", "id", "try a message now"),
+        ])
+
+    static func main() {
+        StandardDescriptors.fillHoles()
+        let arguments = tool.arguments()
+        guard arguments.operands.isEmpty else { tool.wrong("it takes no operands") }
+        Environment.keepOnly(["TZ"])
+        StandardDescriptors.ignoreBrokenPipes()
+        let configuration: Configuration
+        do throws(ConfigurationError) {
+            configuration = try Configuration.load(arguments.value("config"))
+        } catch {
+            tool.fail("\(error)", .configuration)
+        }
+        if arguments.has("check") { InstallationCheck(configuration, tool).run() }
+        do throws(SystemError) { try becomeQueueOwner(configuration) } catch {
+            tool.fail("cannot become the owner of the queue: \(error)", .noPermission)
+        }
+        Identity.setFileCreationMask(0o077)
+        do throws(QueueError) {
+            let queue = try QueueDirectory(configuration.queueDirectory)
+            try act(arguments, configuration, queue)
+        } catch {
+            if error.cause?.code == .accessDenied {
+                tool.fail(
+                    "only root and the queue's owner may read \(configuration.queueDirectory)", .noPermission)
+            }
+            tool.fail("\(error)", error.cause?.code == .noEntry ? .configuration : .temporaryFailure)
+        }
+        ExitStatus.ok.leave()
+    }
+
+    /// Started by root, it works as whom the queue belongs to.
+    private static func becomeQueueOwner(_ configuration: Configuration) throws(SystemError) {
+        guard Identity.isRoot, let about = try Path.status(configuration.queueDirectory), about.user != 0
+        else { return }
+        let user = try configuration.users.user(withID: about.user)
+        try Identity.become(
+            user: about.user, group: user?.gid ?? about.group, groups: [user?.gid ?? about.group])
+    }
+
+    private static func act(
+        _ arguments: Arguments, _ configuration: Configuration, _ queue: QueueDirectory
+    ) throws(QueueError) {
+        if arguments.has("list") { return try Listing(queue).write(to: 1) }
+        if arguments.has("clean") { return say("removed \(try queue.clean()) leftover logs and buckets") }
+        var commands = 0
+        for command in OperatorCommand.allCases {
+            for id in arguments.values(command.rawValue) {
+                commands += 1
+                let (done, text) = try command.apply(to: id, in: queue)
+                guard done else { tool.fail(text, .noInput) }
+                say(text)
+            }
+        }
+        if commands > 0 {
+            ServiceSocket.kick(configuration.serviceSocket("kick"))
+            return
+        }
+        try deliver(arguments, configuration, queue)
+    }
+
+    private static func say(_ text: String) { try? File.writeAll(1, "\(text)\n".utf8) }
+
+    private static func deliver(
+        _ arguments: Arguments, _ configuration: Configuration, _ queue: QueueDirectory
+    ) throws(QueueError) {
+        let kick = configuration.serviceSocket("kick")
+        let log = configuration.openLog("queue-runner")
+        let isVerbose = arguments.has("verbose")
+        func run(_ mode: Runner.Mode, kicks: CInt?) throws(QueueError) {
+            let runner = Runner(configuration, queue: queue, log: log, mode: mode, kicks: kicks) { text in
+                if isVerbose { say(text) }
+            }
+            try runner.run()
+        }
+        if arguments.has("kick") {
+            StandardDescriptors.silenceError()
+            let lock = try RunnerLock.wait(configuration.queueDirectory)
+            try withExtendedLifetime(lock) { () throws(QueueError) in try run(.kicked, kicks: 0) }
+        } else if let lock = try RunnerLock.take(configuration.queueDirectory) {
+            try withExtendedLifetime(lock) { () throws(QueueError) in
+                guard arguments.has("watch") else { return try run(.once, kicks: nil) }
+                let socket: Descriptor
+                do throws(SystemError) { socket = try ServiceSocket.listenForKicks(kick) } catch {
+                    throw .scan(error)
+                }
+                try run(.watch, kicks: socket.raw)
+            }
+        } else {
+            ServiceSocket.kick(kick)
+            if isVerbose { say("another runner is at work; it has been kicked") }
+        }
+    }
 }

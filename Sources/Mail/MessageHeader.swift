@@ -1,0 +1,86 @@
+import Bytes
+
+/// The header section of a message (RFC 5322 §2.2): its fields in order, found by one scan.
+///
+/// Lines may end in LF or CRLF. What is no field (no colon, or a name with strange bytes) ends the header, as
+/// the empty line does; the caller decides what that means.
+package struct MessageHeader {
+    package struct Field: Equatable {
+        package let name: ArraySlice<UInt8>
+        /// Behind the colon, as it stands, folds included, without the last line end.
+        package let rawValue: ArraySlice<UInt8>
+        /// The whole field with its last line end.
+        package let raw: ArraySlice<UInt8>
+
+        /// RFC 5322 §2.2.3: line ends taken out, white space around taken off.
+        package var value: [UInt8] {
+            Array(rawValue.filter { $0 != .cr && $0 != .lf }.trimmed())
+        }
+
+        package func isNamed(_ word: StaticString) -> Bool { name.equalsFolded(word) }
+    }
+
+    package private(set) var fields: [Field] = []
+    /// How many bytes the header has, with the empty line behind it if there is one.
+    package private(set) var size = 0
+    /// Whether the empty line was seen, or the text ended with the header.
+    package private(set) var isComplete = false
+
+    /// Most fields that are looked at (T13, T38); the header goes on as far as it goes.
+    package static let mostFields = 10_000
+
+    /// Reads the header at the front of `text`. Without its end in `text` the last field may be cut.
+    package init(_ text: ArraySlice<UInt8>) {
+        var position = text.startIndex
+        while position < text.endIndex {
+            let lineEnd = text[position...].firstIndex(of: .lf) ?? text.endIndex
+            let next = min(lineEnd + 1, text.endIndex)
+            let first = text[position]
+            if first == .lf || (first == .cr && lineEnd == position + 1) {
+                isComplete = true
+                size = next - text.startIndex
+                return
+            }
+            guard let colon = Self.colon(in: text[position..<lineEnd]) else { break }
+            let end = Self.endOfField(text, from: next)
+            if fields.count < Self.mostFields { fields.append(Self.field(text, position, colon, end)) }
+            position = end
+        }
+        size = position - text.startIndex
+        isComplete = position == text.endIndex
+    }
+
+    package init(_ text: [UInt8]) { self.init(text[...]) }
+
+    /// Where the name of the field on this line ends, if it is a field: `1*ftext *WSP ":"` (RFC 5322 §2.2, §4.5).
+    private static func colon(in line: ArraySlice<UInt8>) -> Int? {
+        guard let colon = line.firstIndex(of: .ascii(":")) else { return nil }
+        let name = line[..<colon].trimmed()
+        guard name.startIndex == line.startIndex, !name.isEmpty, name.allSatisfy(\.isVisible) else {
+            return nil
+        }
+        return colon
+    }
+
+    /// A line that begins with white space belongs to the field before it.
+    private static func endOfField(_ text: ArraySlice<UInt8>, from start: Int) -> Int {
+        var position = start
+        while position < text.endIndex, text[position].isWhitespace {
+            position = (text[position...].firstIndex(of: .lf) ?? text.endIndex - 1) + 1
+        }
+        return position
+    }
+
+    private static func field(_ text: ArraySlice<UInt8>, _ start: Int, _ colon: Int, _ end: Int) -> Field {
+        var valueEnd = end
+        if valueEnd > colon + 1, text[valueEnd - 1] == .lf { valueEnd -= 1 }
+        if valueEnd > colon + 1, text[valueEnd - 1] == .cr { valueEnd -= 1 }
+        return Field(
+            name: text[start..<colon].trimmed(), rawValue: text[(colon + 1)..<valueEnd],
+            raw: text[start..<end])
+    }
+
+    package func first(_ name: StaticString) -> Field? { fields.first { $0.isNamed(name) } }
+    package func all(_ name: StaticString) -> [Field] { fields.filter { $0.isNamed(name) } }
+    package func contains(_ name: StaticString) -> Bool { first(name) != nil }
+}

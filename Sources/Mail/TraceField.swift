@@ -1,0 +1,53 @@
+import Bytes
+
+/// Fields that a mail system puts on top of a message: RFC 5321 §4.4.
+package enum TraceField {
+    /// `Received:` (RFC 5321 §4.4, Time-stamp-line), folded, with LF line ends.
+    ///
+    /// `helo`, and `hostName` (nil: not looked up), are what strangers said: bytes that could break the field are
+    /// replaced. `recipient` is named only where there is a single one.
+    package static func received(
+        helo: [UInt8], hostName: [UInt8]?, address: String?, by host: String, with protocolName: StaticString,
+        tls: String?, id: String, recipient: [UInt8]?, at date: DateTime
+    ) -> [UInt8] {
+        var field = [UInt8]("Received: ")
+        if let address {
+            field += "from "
+            field += helo.isEmpty ? [UInt8]("unknown") : clean(helo)
+            field += " ("
+            field += hostName.map(clean) ?? [UInt8]("unknown")
+            field += " [\(address)])\n"
+            if let tls { field += "\t(using \(tls))\n" }
+            field += "\t"
+        }
+        field += "by \(host) (relais) with "
+        field += protocolName
+        field += " id \(id)"
+        if let recipient {
+            field += "\n\tfor <"
+            field += recipient
+            field += ">"
+        }
+        field += ";\n\t\(date.text)\n"
+        return field
+    }
+
+    /// RFC 5321 §4.4: put on top at final delivery.
+    package static func returnPath(_ path: [UInt8]) -> [UInt8] {
+        [UInt8]("Return-Path: <") + path + [UInt8](">\n")
+    }
+
+    /// Which mailbox a message has been through; two of the same are a loop.
+    package static func deliveredTo(_ address: [UInt8]) -> [UInt8] {
+        [UInt8]("Delivered-To: ") + address + [.lf]
+    }
+
+    /// What may stand in a domain or literal; anything else becomes `?`.
+    private static func clean(_ bytes: [UInt8]) -> [UInt8] {
+        bytes.prefix(255).map {
+            $0.isAlphanumeric
+                || [.ascii("."), .ascii("-"), .ascii("_"), .ascii(":"), .ascii("["), .ascii("]")].contains($0)
+                ? $0 : .ascii("?")
+        }
+    }
+}

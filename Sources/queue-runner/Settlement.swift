@@ -1,0 +1,201 @@
+import Bytes
+import Delivery
+import Mail
+import Program
+import Queue
+import Unix
+
+/// What follows from a report: the line in the message's log and in the host's, the next attempt, the
+/// forwarded copy, the bounce, the end.
+final class Settlement {
+    let schedule: RetrySchedule
+    private let configuration: Configuration
+    private let queue: QueueDirectory
+    private let log: Log
+    private let report: (String) -> Void
+
+    init(
+        _ configuration: Configuration, queue: QueueDirectory, log: Log, report: @escaping (String) -> Void
+    ) {
+        self.configuration = configuration
+        self.queue = queue
+        self.log = log
+        self.report = report
+        schedule = RetrySchedule(
+            intervals: configuration.retryIntervals, lifetime: configuration.queueLifetime)
+    }
+
+    private func say(_ text: String) {
+        log.info(text)
+        report(text)
+    }
+
+    /// The line that begins an attempt.
+    func announce(_ work: Work) {
+        let message = work.message
+        say(
+            "\(message.id): from=<\(message.envelope.reversePath.escaped())>, size=\(message.head.contentLength), "
+                + "nrcpt=\(message.envelope.recipients.count) (queue active)")
+    }
+
+    // MARK: One recipient
+
+    /// Takes over what a deliverer says of one recipient.
+    func settle(_ answer: Report, of work: Work, batch: Batch) {
+        let text = String(decoding: answer.text, as: UTF8.self)
+        let status = "\(answer.status)"
+        switch answer.verdict {
+        case .delivered: record(.delivered, answer.recipient, of: work, status, text)
+        case .failed: record(.failed, answer.recipient, of: work, status, text)
+        case .deferred: postpone(answer.recipient, of: work, status: status, text, quietly: true)
+        case .forwarded:
+            guard let forward = answer.forward else { return }
+            do throws(QueueError) {
+                let copy = try inject(forward, for: answer.recipient, of: work)
+                record(
+                    .delivered, answer.recipient, of: work, status,
+                    text.isEmpty ? "forwarded as \(copy)" : text)
+            } catch {
+                postpone(
+                    answer.recipient, of: work, status: "4.3.0", "cannot forward: \(error)", quietly: true)
+            }
+        }
+        let relay = String(decoding: answer.relay, as: UTF8.self)
+        logDelivery(
+            answer.recipient, of: work, relay: relay,
+            timing: Timing(
+                started: batch.started, connecting: answer.connecting, transmitting: answer.transmitting))
+    }
+
+    private func record(
+        _ kind: LogEvent.Kind, _ recipient: Int, of work: Work, _ status: String, _ text: String
+    ) {
+        work.record(LogEvent(time: .now(), recipient: recipient, kind: kind, status: status, text: text))
+    }
+
+    /// Not yet: sets the next attempt, or gives the recipient up when the message's life is over.
+    func postpone(_ recipient: Int, of work: Work, status: String, _ text: String, quietly: Bool = false) {
+        let now = Time.now()
+        let next = schedule.next(
+            afterFailures: work.failures(of: recipient), arrival: work.message.arrival, now: now)
+        if let next {
+            work.record(
+                LogEvent(
+                    time: now, recipient: recipient, kind: .deferred, status: status, next: next, text: text))
+        } else {
+            record(
+                .failed, recipient, of: work, "5.4.7",
+                "not delivered within the queue lifetime; last: \(text)")
+        }
+        if !quietly { logDelivery(recipient, of: work, relay: "none", timing: nil) }
+    }
+
+    private struct Timing {
+        let started: Time
+        let connecting: Int
+        let transmitting: Int
+    }
+
+    /// Postfix's line: `ID: to=<…>, relay=…, delay=…, delays=a/b/c/d, dsn=…, status=… (…)`.
+    private func logDelivery(_ recipient: Int, of work: Work, relay: String, timing: Timing?) {
+        guard let event = work.states[recipient] else { return }
+        let arrival = work.message.arrival
+        let started = timing?.started ?? event.time
+        let parts: [Int64] = [
+            (work.claimed - arrival).microseconds, (started - work.claimed).microseconds,
+            Int64(timing?.connecting ?? 0), Int64(timing?.transmitting ?? 0),
+        ]
+        let word =
+            switch event.kind {
+            case .delivered: "sent"
+            case .deferred: "deferred"
+            default: "bounced"
+            }
+        say(
+            "\(work.message.id): to=<\(work.recipient(recipient).address.escaped())>, relay=\(relay), "
+                + "delay=\(seconds((event.time - arrival).microseconds)), "
+                + "delays=\(parts.map(seconds).joined(separator: "/")), dsn=\(event.status), "
+                + "status=\(word) (\(event.text))")
+    }
+
+    /// Seconds with up to two decimals, as Postfix writes delays.
+    private func seconds(_ microseconds: Int64) -> String {
+        let hundredths = max(0, microseconds) / 10_000
+        if hundredths % 100 == 0 { return String(hundredths / 100) }
+        let rest = hundredths % 100
+        return "\(hundredths / 100)." + (rest < 10 ? "0\(rest)" : String(rest % 10 == 0 ? rest / 10 : rest))
+    }
+
+    /// Puts a copy for the forwarding addresses into the queue. Its id derives from this message and
+    /// recipient, so that a repeated attempt does not make a second one.
+    private func inject(
+        _ forward: Report.Forward, for recipient: Int, of work: Work
+    ) throws(QueueError) -> MessageID {
+        let message = work.message
+        let id = message.id.derived(recipient, at: message.arrival)
+        let envelope = Envelope(
+            reversePath: forward.reversePath ?? message.envelope.reversePath,
+            parameters: message.envelope.parameters,
+            recipients: forward.addresses.map { Envelope.Recipient($0) })
+        do throws(QueueError) {
+            let copy = try Injection(queue: queue.path, envelope: envelope, id: id)
+            try copy.append(forward.header)
+            try Self.copyContent(of: message, to: copy, limit: message.head.contentLength)
+            try copy.commit()
+        } catch { guard error == .exists else { throw error } }
+        return id
+    }
+
+    static func copyContent(of message: ClaimedMessage, to copy: Injection, limit: Int) throws(QueueError) {
+        var offset = 0
+        while offset < limit {
+            let part = try message.content(at: offset, upTo: min(1 << 16, limit - offset))
+            if part.isEmpty { break }
+            try copy.append(part)
+            offset += part.count
+        }
+    }
+
+    // MARK: The whole message
+
+    /// After the last report of an attempt: tells the sender what failed, then ends the message or lets it
+    /// wait. What fails here is logged, and the message stays where it is: the next pass finds it.
+    func finish(_ work: Work) {
+        do throws(QueueError) {
+            try work.writeDown(in: queue)
+            if !work.owed.isEmpty { try returnToSender(work) }
+            if let next = work.nextAttempt {
+                try work.log?.synchronize()
+                try queue.postpone(work.message, until: next, now: .now())
+            } else if work.open.isEmpty {
+                try queue.remove(work.message, log: work.log)
+                say("\(work.message.id): removed")
+            }
+        } catch { log.error("\(work.message.id): \(error)") }
+    }
+
+    /// Failures are on disk before the bounce is made, and the bounce's id is derived from where they stand
+    /// in the log: a crash between making and recording it makes no second one.
+    private func returnToSender(_ work: Work) throws(QueueError) {
+        guard let messageLog = work.log else { return }
+        try messageLog.synchronize()
+        let owed = work.owed
+        if work.message.envelope.reversePath.isEmpty {
+            log.warning("\(work.message.id): undeliverable, and there is no sender to tell")
+        } else {
+            let bounce = Bounce(of: work, failures: owed, configuration: configuration)
+            let id = work.message.id.derived(1_000_000 + messageLog.events.count, at: work.message.arrival)
+            do throws(QueueError) {
+                try bounce.inject(into: queue.path, id: id)
+            } catch { guard error == .exists else { throw error } }
+            say("\(work.message.id): sender non-delivery notification: \(id)")
+        }
+        for event in owed {
+            work.record(
+                LogEvent(
+                    time: .now(), recipient: event.recipient, kind: .settled, status: event.status,
+                    text: event.text))
+        }
+        try work.writeDown(in: queue)
+    }
+}
