@@ -53,6 +53,10 @@ package enum Path {
         try open(path, O_RDONLY | O_NOCTTY)
     }
 
+    package static func remove(_ path: String) throws(SystemError) {
+        try SystemCall.perform("unlink", path) { unsafe unlink(path) }
+    }
+
     package static func isWritable(_ path: String) -> Bool { unsafe Glibc.access(path, W_OK) == 0 }
     package static func isExecutable(_ path: String) -> Bool { unsafe Glibc.access(path, X_OK) == 0 }
 

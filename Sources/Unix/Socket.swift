@@ -206,3 +206,33 @@ extension Poll {
         }
     }
 }
+
+extension Socket {
+    /// Reads what is there, without waiting and without making the socket non-blocking for whoever shares
+    /// it: nil when nothing is there, empty at the end.
+    package static func receive(_ raw: CInt, upTo capacity: Int) throws(SystemError) -> [UInt8]? {
+        var result = Result<Int, Errno>.success(0)
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
+            result = SystemCall.attempt { unsafe recv(raw, buffer.baseAddress, capacity, CInt(MSG_DONTWAIT)) }
+            count = (try? result.get()) ?? 0
+        }
+        switch result {
+        case .success: return bytes
+        case .failure(.again): return nil
+        case .failure(let code): throw SystemError("recv", code, "")
+        }
+    }
+
+    /// Sends what there is room for, without waiting: how many of the bytes.
+    package static func send(_ raw: CInt, _ bytes: ArraySlice<UInt8>) throws(SystemError) -> Int {
+        let flags = CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL)
+        let result = unsafe bytes.withUnsafeBytes { buffer in
+            SystemCall.attempt { unsafe Glibc.send(raw, buffer.baseAddress, buffer.count, flags) }
+        }
+        switch result {
+        case .success(let count): return count
+        case .failure(.again): return 0
+        case .failure(let code): throw SystemError("send", code, "")
+        }
+    }
+}
