@@ -1,0 +1,79 @@
+import COpenSSL
+
+/// What the sessions of one kind share: role, protocol versions, certificate or trust. At least TLS 1.2, no
+/// renegotiation, no compression (T9); OpenSSL's configuration file is never read.
+@safe package struct TLSContext: ~Copyable {
+    let handle: OpaquePointer
+    let isServer: Bool
+
+    /// Whom a client believes.
+    package enum Trust: Equatable {
+        /// Anybody: encryption against those who only listen (RFC 7435).
+        case anybody
+        /// Who shows a certificate for the name, issued by one of the host's authorities, or of `file`.
+        case authorities(file: String? = nil)
+    }
+
+    /// A server with the certificate chain and the key of these PEM files.
+    package static func server(certificate: String, key: String) throws(TLSError) -> TLSContext {
+        let context = try TLSContext(isServer: true)
+        try context.load(certificate: certificate, key: key)
+        return context
+    }
+
+    package static func client(trusting trust: Trust) throws(TLSError) -> TLSContext {
+        let context = try TLSContext(isServer: false)
+        try context.trust(trust)
+        return context
+    }
+
+    private init(isServer: Bool) throws(TLSError) {
+        self.isServer = isServer
+        unsafe handle = try Self.make(isServer: isServer)
+    }
+
+    deinit { unsafe SSL_CTX_free(handle) }
+
+    private static func make(isServer: Bool) throws(TLSError) -> OpaquePointer {
+        // Reading the host's openssl.cnf costs 1.8 ms, and what it says is for other programs.
+        guard OPENSSL_init_ssl(UInt64(OPENSSL_INIT_NO_LOAD_CONFIG), nil) == 1,
+            let handle = unsafe SSL_CTX_new(isServer ? TLS_server_method() : TLS_client_method())
+        else { throw TLSError("TLS context") }
+        unsafe SSL_CTX_set_options(handle, cssl_common_options | (isServer ? cssl_server_options : 0))
+        unsafe SSL_CTX_ctrl(handle, SSL_CTRL_SET_MIN_PROTO_VERSION, Int(TLS1_2_VERSION), nil)
+        unsafe SSL_CTX_ctrl(handle, SSL_CTRL_SET_DH_AUTO, 1, nil)
+        // Buffers of idle sessions are given back: there may be hundreds.
+        unsafe SSL_CTX_ctrl(handle, SSL_CTRL_MODE, Int(SSL_MODE_RELEASE_BUFFERS), nil)
+        // One process, one session: there is nobody to resume with.
+        unsafe SSL_CTX_ctrl(handle, SSL_CTRL_SET_SESS_CACHE_MODE, Int(SSL_SESS_CACHE_OFF), nil)
+        if isServer { unsafe SSL_CTX_set_num_tickets(handle, 0) }
+        // A key that needs a passphrase is an error; nobody is asked.
+        unsafe SSL_CTX_set_default_passwd_cb(handle) { _, _, _, _ in 0 }
+        return unsafe handle
+    }
+
+    private func load(certificate: String, key: String) throws(TLSError) {
+        guard unsafe SSL_CTX_use_certificate_chain_file(handle, certificate) == 1 else {
+            throw TLSError("certificate")
+        }
+        guard unsafe SSL_CTX_use_PrivateKey_file(handle, key, SSL_FILETYPE_PEM) == 1 else {
+            throw TLSError("private key")
+        }
+        guard unsafe SSL_CTX_check_private_key(handle) == 1 else { throw TLSError("private key") }
+    }
+
+    private func trust(_ trust: Trust) throws(TLSError) {
+        guard case .authorities(let file) = trust else {
+            unsafe SSL_CTX_set_verify(handle, SSL_VERIFY_NONE, nil)
+            return
+        }
+        unsafe SSL_CTX_set_verify(handle, SSL_VERIFY_PEER, nil)
+        let loaded =
+            if let file {
+                unsafe SSL_CTX_load_verify_locations(handle, file, nil)
+            } else {
+                unsafe SSL_CTX_set_default_verify_paths(handle)
+            }
+        guard loaded == 1 else { throw TLSError("certificate authorities") }
+    }
+}
