@@ -37,8 +37,18 @@ package enum ForwardFile {
         return try targets(of: file, owner: owner)
     }
 
-    /// The targets of an open list, a .forward or what `:include:` names.
-    package static func targets(
+    /// The targets of a list that `:include:` names.
+    package static func targets(atPath path: String, owner: UInt32) throws(Failure) -> [Target] {
+        let (parent, name) = Path.split(path)
+        let directory: Directory
+        do throws(SystemError) { directory = try Directory(parent) } catch { throw .system(error) }
+        guard let targets = try targets(name, in: directory, owner: owner) else {
+            throw .system(SystemError("open", .noEntry, path))
+        }
+        return targets
+    }
+
+    private static func targets(
         of file: borrowing Descriptor, owner: UInt32
     ) throws(Failure) -> [Target] {
         let status: FileStatus

@@ -141,16 +141,16 @@ extension RecipientRules {
             steps.append("no account \(shown)")
             return nil
         }
-        if let onlyUserID {
-            guard found.uid == onlyUserID else {
-                steps.append("account \(shown), but this private instance delivers for its own user alone")
-                return nil
-            }
-        } else if found.uid == 0 {
+        if onlyUserID == nil, found.uid == 0 {
             steps.append("root gets no mail as root: it goes to relais's own mailbox")
             return .rootMailbox
-        } else if !mayHaveMail(found.uid) {
-            steps.append("account \(shown), but its uid \(found.uid) is no person's (first-user-id)")
+        }
+        guard mayHaveMail(found.uid) else {
+            let why =
+                onlyUserID == nil
+                ? "its uid \(found.uid) is no person's (first-user-id)"
+                : "this private instance delivers for its own user alone"
+            steps.append("account \(shown), but \(why)")
             return nil
         }
         let behind = detail.map { ", extension \($0.escaped(limit: 64))" } ?? ""
@@ -160,7 +160,8 @@ extension RecipientRules {
 
     /// Accounts of people. 65534 and 65535 are nobody on every system, and -1 is no uid.
     package func mayHaveMail(_ uid: UInt32) -> Bool {
-        uid >= firstUserID && uid != 65534 && uid != 65535 && uid != .max
+        if let onlyUserID { return uid == onlyUserID }
+        return uid >= firstUserID && uid != 0 && uid != 65534 && uid != 65535 && uid != .max
     }
 
     /// What stands before and behind the first delimiter that is not at the very front.

@@ -83,6 +83,10 @@ extension Descriptor {
         try SystemCall.perform("lseek") { lseek(raw, off_t(offset), SEEK_SET) }
     }
 
+    package func position() throws(SystemError) -> Int {
+        Int(try SystemCall.perform("lseek") { lseek(raw, 0, SEEK_CUR) })
+    }
+
     package func seekToEnd() throws(SystemError) -> Int {
         Int(try SystemCall.perform("lseek") { lseek(raw, 0, SEEK_END) })
     }

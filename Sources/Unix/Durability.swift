@@ -26,6 +26,17 @@ extension Descriptor {
             try SystemCall.perform("syncfs") { cs_sync_filesystem(raw) }
         }
     }
+
+    /// Makes everything on this file's filesystem durable, for many files at once; false where the system
+    /// has no such call.
+    package func synchronizeFilesystem() throws(SystemError) -> Bool {
+        #if os(Linux)
+            try SystemCall.perform("syncfs") { cs_sync_filesystem(raw) }
+            return true
+        #else
+            return false
+        #endif
+    }
 }
 
 /// Raises the number of files that this process may have open, as far as it may; what holds then.

@@ -68,4 +68,15 @@ package enum Path {
         try SystemCall.perform("statvfs", path) { unsafe statvfs(path, &about) }
         return (UInt64(about.f_bavail) * UInt64(about.f_frsize), UInt64(about.f_favail), about.f_files > 0)
     }
+
+    /// The directory that a path leads through, and the last name. A path without a slash is one of the
+    /// working directory.
+    package static func split(_ path: String) -> (directory: String, name: String) {
+        let bytes = Array(path.utf8)
+        guard let slash = bytes.lastIndex(of: 0x2F) else { return (".", path) }
+        return (
+            slash == 0 ? "/" : String(decoding: bytes[..<slash], as: UTF8.self),
+            String(decoding: bytes[(slash + 1)...], as: UTF8.self)
+        )
+    }
 }

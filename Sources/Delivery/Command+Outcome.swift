@@ -1,30 +1,24 @@
 import Bytes
-package import Mail
+import Mail
 
 /// What a command's end means for the message.
-package struct CommandOutcome: Equatable {
-    package let verdict: Report.Verdict
-    package let status: EnhancedStatus
-    package let text: [UInt8]
-}
-
 extension Command.Result {
     /// Exit statuses are read as sysexits(3) has them, and as qmail's programs use them (100 never, 111
     /// later). A shell that finds no command (126, 127) is the owner's mistake: it can be mended, so later.
-    package var outcome: CommandOutcome {
+    package var outcome: DeliveryOutcome {
         switch ending {
-        case .exited(0): CommandOutcome(.delivered, EnhancedStatus(2, 0, 0), "delivered to command", output)
+        case .exited(0): DeliveryOutcome(.delivered, EnhancedStatus(2, 0, 0), "delivered to command", output)
         case .exited(let code): Self.outcome(ofExit: code, output)
         case .signalled(let signal):
-            CommandOutcome(.deferred, EnhancedStatus(4, 3, 0), "command died of signal \(signal)", output)
+            DeliveryOutcome(.deferred, EnhancedStatus(4, 3, 0), "command died of signal \(signal)", output)
         case .timedOut:
-            CommandOutcome(.deferred, EnhancedStatus(4, 3, 0), "command took too long and was ended", output)
+            DeliveryOutcome(.deferred, EnhancedStatus(4, 3, 0), "command took too long and was ended", output)
         case .failed(let error):
-            CommandOutcome(.deferred, EnhancedStatus(4, 3, 0), "command could not be run: \(error)", output)
+            DeliveryOutcome(.deferred, EnhancedStatus(4, 3, 0), "command could not be run: \(error)", output)
         }
     }
 
-    private static func outcome(ofExit code: Int32, _ output: [UInt8]) -> CommandOutcome {
+    private static func outcome(ofExit code: Int32, _ output: [UInt8]) -> DeliveryOutcome {
         let status =
             switch code {
             case 71, 74, 75, 111, 126, 127: EnhancedStatus(4, 3, 0)
@@ -37,11 +31,11 @@ extension Command.Result {
             default: EnhancedStatus(5, 3, 0)
             }
         let verdict: Report.Verdict = status.kind == .permanentFailure ? .failed : .deferred
-        return CommandOutcome(verdict, status, "command exited with status \(code)", output)
+        return DeliveryOutcome(verdict, status, "command exited with status \(code)", output)
     }
 }
 
-extension CommandOutcome {
+extension DeliveryOutcome {
     fileprivate init(
         _ verdict: Report.Verdict, _ status: EnhancedStatus, _ text: String, _ output: [UInt8]
     ) {

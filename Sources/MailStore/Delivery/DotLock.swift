@@ -1,0 +1,62 @@
+import Unix
+
+/// The lock of mailbox programs since the first ones: a file `NAME.lock` that can be made only once. Works
+/// over NFS, and for programs that know no other.
+struct DotLock {
+    private let name: String
+    private let privileged: MboxDelivery.Privileged
+
+    /// A lock that nobody has touched for so long is left over from a crash.
+    static let staleAge: Duration = .seconds(900)
+
+    init(
+        _ mailbox: String, in directory: borrowing Directory, by deadline: Deadline,
+        _ privileged: @escaping MboxDelivery.Privileged
+    ) throws(MboxDelivery.Failure) {
+        name = mailbox + ".lock"
+        self.privileged = privileged
+        while true {
+            do throws(SystemError) {
+                if try Self.make(name, in: directory, privileged) { return }
+                if try Self.isStale(name, in: directory) {
+                    try Self.remove(name, in: directory, privileged)
+                    continue
+                }
+            } catch { throw .system(error) }
+            guard !deadline.hasPassed else { throw .locked }
+            pause(min(.milliseconds(200), deadline.remaining))
+        }
+    }
+
+    private static func make(
+        _ name: String, in directory: borrowing Directory, _ privileged: MboxDelivery.Privileged
+    ) throws(SystemError) -> Bool {
+        do throws(SystemError) {
+            try privileged { () throws(SystemError) in
+                let file = try directory.open(name, .createNew(mode: 0o600))
+                try file.write("\(Identity.process)\n".utf8)
+            }
+            return true
+        } catch {
+            guard error.code == .exists else { throw error }
+            return false
+        }
+    }
+
+    private static func remove(
+        _ name: String, in directory: borrowing Directory, _ privileged: MboxDelivery.Privileged
+    ) throws(SystemError) {
+        try privileged { () throws(SystemError) in try directory.removeIfPresent(name) }
+    }
+
+    /// Only a plain file can be a lock left over; a link in its place is somebody's trick and stays.
+    private static func isStale(_ name: String, in directory: borrowing Directory) throws(SystemError) -> Bool
+    {
+        guard let status = try directory.status(of: name), status.kind == .regular else { return false }
+        return Time.now() - status.modified > staleAge
+    }
+
+    func release(in directory: borrowing Directory) {
+        _ = try? Self.remove(name, in: directory, privileged)
+    }
+}

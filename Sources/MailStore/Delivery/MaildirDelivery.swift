@@ -1,0 +1,159 @@
+import Bytes
+package import Unix
+
+/// Delivery into a Maildir, many messages at a time: each is written without a name (or in tmp/), then all
+/// are made durable, then they get their names in new/, then the names are made durable. A crash leaves
+/// whole messages or nothing; what was in tmp/ is forgotten by whoever cleans it (36 hours, by custom).
+package final class MaildirDelivery {
+    private let tmp: Directory
+    private let new: Directory
+    private let host: String
+    private var staged: [Staged] = []
+    private var random = Randomness()
+
+    private final class Staged {
+        let file: Descriptor
+        let name: String
+        /// Whether it stands in tmp/ under `temporaryName`, or has no name yet.
+        let temporaryName: String?
+        var isInNew = false
+
+        init(_ file: consuming Descriptor, name: String, temporaryName: String?) {
+            self.file = file
+            self.name = name
+            self.temporaryName = temporaryName
+        }
+    }
+
+    /// Opens the Maildir at `path`, and makes it if it is missing. Its own directories are never followed
+    /// as links (T55): `path` itself may be one, its owner's.
+    package init(_ path: String, host: String = Host.name()) throws(SystemError) {
+        let root = try Self.openOrMake(path)
+        for name in ["tmp", "new", "cur"] { try root.makeDirectory(name, mode: 0o700) }
+        tmp = try Directory("tmp", in: root)
+        new = try Directory("new", in: root)
+        self.host = String(
+            decoding: host.utf8.flatMap { byte -> [UInt8] in
+                switch byte {
+                case .ascii("/"): [UInt8](#"\057"#)
+                case .ascii(":"): [UInt8](#"\072"#)
+                default: byte.isVisible ? [byte] : []
+                }
+            }, as: UTF8.self)
+    }
+
+    private static func openOrMake(_ path: String) throws(SystemError) -> Directory {
+        do throws(SystemError) { return try Directory(path) } catch {
+            guard error.code == .noEntry else { throw error }
+        }
+        let trimmed = path.utf8.last == .ascii("/") ? String(path.dropLast()) : path
+        let (parent, name) = Path.split(trimmed)
+        try Directory(parent).makeDirectory(name, mode: 0o700)
+        return try Directory(path)
+    }
+
+    /// Writes a message, for nobody to see yet; its number for `commit`.
+    package func stage(_ message: MessageSource) throws(SystemError) -> Int {
+        let base = uniqueName()
+        let unnamed = try tmp.openUnnamed(mode: 0o600)
+        let temporaryName = unnamed == nil ? base : nil
+        let file = if let unnamed { unnamed } else { try tmp.open(base, .createNew(mode: 0o600)) }
+        var size = 0
+        var lines = 0
+        do throws(SystemError) {
+            try message.forEachPart { part throws(SystemError) in
+                try file.write(part)
+                size += part.count
+                lines += part.count { $0 == .lf }
+            }
+        } catch {
+            if let temporaryName { _ = try? tmp.removeIfPresent(temporaryName) }
+            throw error
+        }
+        // S: bytes; W: bytes with CRLF line ends, which is what POP3 and IMAP tell.
+        let name = "\(base),S=\(size),W=\(size + lines)"
+        staged.append(Staged(file, name: name, temporaryName: temporaryName))
+        return staged.count - 1
+    }
+
+    /// `<seconds>.M<microseconds>P<process>R<random>.<host>`: unique over all hosts that share the Maildir.
+    private func uniqueName() -> String {
+        let now = Time.now()
+        let chance = String(random.next(), radix: 16)
+        return "\(now.seconds).M\(now.microseconds % 1_000_000)P\(Identity.process)R\(chance).\(host)"
+    }
+
+    /// Makes everything staged durable and visible; per message, by its number, what failed. A message that
+    /// failed is not there.
+    package func commit() -> [SystemError?] {
+        defer { staged.removeAll() }
+        guard !staged.isEmpty else { return [] }
+        if let failure = synchronizeContents() { return giveUp(failure) }
+        var results: [SystemError?] = []
+        for message in staged {
+            do throws(SystemError) {
+                try reveal(message)
+                results.append(nil)
+            } catch { results.append(error) }
+        }
+        do throws(SystemError) { try new.synchronize() } catch { return giveUp(error) }
+        return results
+    }
+
+    /// From this many files on, one flush of the filesystem costs less than one for each.
+    private static let fewFiles = 4
+
+    private func synchronizeContents() -> SystemError? {
+        do throws(SystemError) {
+            if staged.count > Self.fewFiles, try staged[0].file.synchronizeFilesystem() { return nil }
+            for message in staged { try message.file.synchronize() }
+            return nil
+        } catch { return error }
+    }
+
+    private func reveal(_ message: Staged) throws(SystemError) {
+        if let temporaryName = message.temporaryName {
+            try tmp.rename(temporaryName, to: new, as: message.name)
+        } else {
+            try new.link(message.file, as: message.name)
+        }
+        message.isInNew = true
+    }
+
+    /// Takes back whatever can be taken back.
+    private func giveUp(_ failure: SystemError) -> [SystemError?] {
+        for message in staged {
+            if message.isInNew {
+                _ = try? new.removeIfPresent(message.name)
+            } else if let temporaryName = message.temporaryName {
+                _ = try? tmp.removeIfPresent(temporaryName)
+            }
+        }
+        return staged.map { _ in failure }
+    }
+}
+
+/// A message on its way into a mailbox: the trace fields to put on top, and its content in parts, each
+/// asked for by its position. Lines end in LF.
+package struct MessageSource {
+    package let prefix: [UInt8]
+    /// The bytes from a position of the content on; empty at its end.
+    package let part: (Int) throws(SystemError) -> [UInt8]
+
+    package init(prefix: [UInt8], part: @escaping (Int) throws(SystemError) -> [UInt8]) {
+        self.prefix = prefix
+        self.part = part
+    }
+
+    /// Calls `body` with the prefix and then with each part.
+    func forEachPart(_ body: ([UInt8]) throws(SystemError) -> Void) throws(SystemError) {
+        if !prefix.isEmpty { try body(prefix) }
+        var position = 0
+        while true {
+            let part = try part(position)
+            if part.isEmpty { return }
+            try body(part)
+            position += part.count
+        }
+    }
+}

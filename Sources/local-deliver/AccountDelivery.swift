@@ -1,0 +1,222 @@
+import Bytes
+import Delivery
+import Mail
+import Program
+import Unix
+
+/// Delivery under one account, which this process has become: looks at the header for loops, follows the
+/// .forward, runs commands, writes mailboxes. Mailboxes are written for all letters and then made durable
+/// together; only after that is anything said to be delivered.
+struct AccountDelivery {
+    let user: User
+    let configuration: Configuration
+    let rules: RecipientRules
+    let log: Log
+    let keptGroup: UInt32?
+    let runner: JobReceiver?
+
+    /// Most lists within lists.
+    private static let deepestInclude = 4
+
+    /// Delivers each letter that is not nil; outcomes in the same order.
+    func deliver(_ letters: [Letter?], _ account: DeliveryPlan.Account) -> [[DeliveryOutcome]] {
+        var mailboxes = Mailboxes(user: user, keptGroup: keptGroup)
+        var pending: [[PendingOutcome]] = []
+        for letter in letters {
+            guard let letter else {
+                pending.append([])
+                continue
+            }
+            // The runner holds the claim on the messages; without it somebody else may have them by now.
+            guard runner?.runnerIsGone != true else { return letters.map { _ in [.runnerIsGone] } }
+            pending.append(deliver(letter, account, &mailboxes))
+        }
+        guard runner?.runnerIsGone != true else { return letters.map { _ in [.runnerIsGone] } }
+        let results = mailboxes.commit()
+        return pending.map { outcomes in
+            outcomes.map { outcome in
+                switch outcome {
+                case .known(let outcome): outcome
+                case .staged(let ticket): results[ticket]
+                }
+            }
+        }
+    }
+
+    /// What is known now, and what is known when the mailboxes have been made durable.
+    enum PendingOutcome {
+        case known(DeliveryOutcome)
+        case staged(Int)
+
+        var isDeferred: Bool {
+            if case .known(let outcome) = self { outcome.verdict == .deferred } else { false }
+        }
+    }
+
+    private func deliver(
+        _ letter: Letter, _ account: DeliveryPlan.Account, _ mailboxes: inout Mailboxes
+    ) -> [PendingOutcome] {
+        do throws(SystemError) {
+            if try letter.content.wasDelivered(to: letter.address) {
+                return [.known(.failed(EnhancedStatus(5, 4, 6), "mail forwarding loop"))]
+            }
+        } catch {
+            log.warning("message cannot be read: \(error)")
+            return [.known(.deferred(EnhancedStatus(4, 3, 0), "message cannot be read"))]
+        }
+        var outcomes: [PendingOutcome] = []
+        for part in letter.plan.parts where part.account == account {
+            do throws(Deferral) {
+                var targets = Targets()
+                switch part.action {
+                case .mailbox(let followForward, let detail):
+                    let found = followForward ? try forwardTargets(detail) : []
+                    targets = try found.isEmpty ? Targets(mailbox: true) : sorted(found, letter)
+                case .targets(let found):
+                    targets = try sorted(found, letter)
+                }
+                outcomes += perform(targets, letter, &mailboxes)
+            } catch {
+                log.warning("\(user.name): \(error.cause)")
+                outcomes.append(.known(.deferred(EnhancedStatus(4, 3, 5), error.text)))
+            }
+        }
+        return outcomes
+    }
+
+    /// A user's or operator's file that cannot be followed now: what the sender may hear, and the cause.
+    struct Deferral: Error {
+        let text: String
+        let cause: String
+    }
+
+    // MARK: - Targets
+
+    /// The places that a list leads to, in the order that they are served.
+    struct Targets {
+        var commands: [[UInt8]] = []
+        var files: [[UInt8]] = []
+        var mailbox = false
+        var addresses: [[UInt8]] = []
+    }
+
+    /// What the user's own file says; empty: nothing, so the mailbox.
+    func forwardTargets(_ detail: [UInt8]?) throws(Deferral) -> [Target] {
+        let home: Directory
+        do throws(SystemError) { home = try Directory(user.home) } catch {
+            throw Deferral(text: "home directory is not usable", cause: error.description)
+        }
+        // Whoever may write to a directory may put another .forward into it.
+        guard let status = try? home.descriptor.status(), status.mode & 0o002 == 0 else {
+            throw Deferral(
+                text: "home directory is not usable", cause: "\(user.home) can be written by everybody")
+        }
+        for name in ForwardFile.names(for: detail) {
+            do throws(ForwardFile.Failure) {
+                guard let targets = try ForwardFile.targets(name, in: home, owner: user.uid) else { continue }
+                return targets
+            } catch {
+                throw Deferral(text: "\(name) cannot be followed", cause: "\(user.home)/\(name) \(error)")
+            }
+        }
+        return []
+    }
+
+    private func sorted(_ list: [Target], _ letter: Letter) throws(Deferral) -> Targets {
+        var targets = Targets()
+        try sort(list, letter, depth: 0, into: &targets)
+        return targets
+    }
+
+    private func sort(
+        _ list: [Target], _ letter: Letter, depth: Int, into targets: inout Targets
+    ) throws(Deferral) {
+        for target in list {
+            switch target {
+            case .program(let text):
+                if !targets.commands.contains(text) { targets.commands.append(text) }
+            case .file(let path):
+                if !targets.files.contains(path) { targets.files.append(path) }
+            case .mailbox(let name):
+                add(name, letter, to: &targets)
+            case .address(let address):
+                add(address, letter, to: &targets)
+            case .include(let path):
+                guard depth < Self.deepestInclude else {
+                    throw Deferral(text: "lists are nested too deep", cause: "\(path.escaped()) too deep")
+                }
+                try sort(included(path), letter, depth: depth + 1, into: &targets)
+            }
+            guard targets.addresses.count <= Target.most else {
+                throw Deferral(text: "too many addresses", cause: "more than \(Target.most) addresses")
+            }
+        }
+    }
+
+    /// The account's own address means its mailbox; any other goes back to the queue.
+    private func add(_ address: [UInt8], _ letter: Letter, to targets: inout Targets) {
+        let parsed = RecipientAddress(address)
+        let isOurs = parsed.domain.map(rules.isLocal) ?? true
+        if isOurs, parsed.localPart.equalsFolded(user.name.utf8) {
+            targets.mailbox = true
+        } else {
+            targets.addresses.append(DeliveryPlan.qualified(address, letter.target.domain))
+        }
+    }
+
+    private func included(_ path: [UInt8]) throws(Deferral) -> [Target] {
+        let path = String(decoding: path, as: UTF8.self)
+        do throws(ForwardFile.Failure) {
+            return try ForwardFile.targets(atPath: path, owner: user.uid)
+        } catch { throw Deferral(text: "a list cannot be followed", cause: "\(path) \(error)") }
+    }
+
+    // MARK: - Serving them
+
+    /// What is most likely to fail comes first, and nothing goes on behind a deferral: it would only come
+    /// again with the next attempt.
+    private func perform(
+        _ targets: Targets, _ letter: Letter, _ mailboxes: inout Mailboxes
+    ) -> [PendingOutcome] {
+        var outcomes: [PendingOutcome] = []
+        for command in targets.commands {
+            outcomes.append(.known(run(command, letter)))
+            if outcomes.contains(where: \.isDeferred) { return outcomes }
+        }
+        for file in targets.files {
+            outcomes.append(mailboxes.stage(letter, at: String(decoding: file, as: UTF8.self)))
+            if outcomes.contains(where: \.isDeferred) { return outcomes }
+        }
+        if targets.mailbox {
+            outcomes.append(
+                mailboxes.stage(letter, at: MailboxDirectory.path(configuration.mailbox, for: user)))
+        }
+        if !targets.addresses.isEmpty { outcomes.append(.known(.forwarded(to: targets.addresses))) }
+        return outcomes
+    }
+
+    private func run(_ text: [UInt8], _ letter: Letter) -> DeliveryOutcome {
+        do throws(SystemError) {
+            try Path.changeDirectory(to: user.home)
+        } catch {
+            log.warning("\(user.name): \(error)")
+            return .deferred(EnhancedStatus(4, 3, 5), "home directory is not usable")
+        }
+        let target = letter.target
+        let (base, detail) = RecipientRules.split(target.localPart, at: rules.delimiter)
+        let environment = CommandEnvironment.variables(
+            user: user, sender: letter.reversePath, recipient: letter.address, localPart: base,
+            detail: detail, domain: target.domain ?? [])
+        let command = Command(text, environment: environment, timeLimit: configuration.programTimeout)
+        // Programs that file mail expect the line that begins a message in an mbox.
+        let outcome = command.run(prefix: letter.separator + letter.trace, content: letter.content).outcome
+        if outcome.verdict != .delivered {
+            log.warning("\(user.name): \(text.escaped(limit: 200)): \(outcome.text.escaped(limit: 500))")
+        }
+        return outcome
+    }
+}
+
+extension DeliveryOutcome {
+    fileprivate static let runnerIsGone = deferred(EnhancedStatus(4, 3, 0), "queue-runner is gone")
+}

@@ -1,0 +1,143 @@
+import Bytes
+import Delivery
+import Mail
+import Program
+import Unix
+
+/// `local-deliver [-n] RECIPIENT SENDER <message`: one message, one recipient, an exit status.
+struct ByHand {
+    let configuration: Configuration
+    let log: Log
+    let recipient: String
+    let sender: String
+
+    func run(explaining: Bool) -> ExitStatus {
+        let rules = RecipientRules(local: configuration)
+        let bytes = Array(recipient.utf8)
+        let address = RecipientAddress(bytes)
+        let path = Array(sender.utf8)
+        guard !(bytes + path).contains(where: \.isControl), path.count <= Job.longestPath,
+            bytes.count <= Job.longestPath
+        else {
+            Main.tool.wrong("no such address")
+        }
+        let reversePath = path == [UInt8]("<>") ? [] : path
+        let decision = rules.decide(localPart: address.localPart, domain: address.domain)
+        let plan = DeliveryPlan(decision, for: address, rules: rules)
+        if explaining { return explain(decision, plan, rules) }
+
+        let message: Descriptor
+        do throws(SystemError) { message = try Self.seekableInput() } catch {
+            Main.tool.fail("message cannot be read: \(error)", .inputOutput)
+        }
+        let length = (try? message.status().size) ?? 0
+        let letter = Letter(
+            job: 0, recipient: 0, address: bytes, reversePath: reversePath,
+            content: MessageContent(file: message.raw, offset: 0, length: length), plan: plan)
+        let batch = Batch(configuration: configuration, rules: rules, log: log, letters: [letter])
+        var outcomes = plan.outcomes
+        // One process becomes one account; what else the plan names is told, not done.
+        let accounts = batch.accounts
+        guard accounts.count <= 1 else {
+            Main.tool.fail("this recipient needs several accounts: send it through the queue", .unavailable)
+        }
+        for account in accounts { outcomes += batch.deliver(as: account, runner: nil)[0] }
+        return finish(DeliveryOutcome.merged(outcomes), letter)
+    }
+
+    /// The message, in a file that can be read by position: stdin itself, or a copy without a name.
+    private static func seekableInput() throws(SystemError) -> Descriptor {
+        let input = Descriptor(adopting: 0)
+        if try input.status().kind == .regular, try input.position() == 0 { return input }
+        guard let copy = try Directory("/tmp").openUnnamed(mode: 0o600) else {
+            throw SystemError("open", .notSupported, "/tmp")
+        }
+        while true {
+            let part = try input.read(upTo: 65536)
+            if part.isEmpty { return copy }
+            try copy.write(part)
+        }
+    }
+
+    private func finish(_ outcome: DeliveryOutcome, _ letter: Letter) -> ExitStatus {
+        switch outcome.verdict {
+        case .delivered: return .ok
+        case .forwarded: return forward(outcome, letter)
+        case .deferred: Main.tool.fail("\(outcome.status) \(outcome.text.escaped())", .temporaryFailure)
+        case .failed:
+            let isUnknown = outcome.status == EnhancedStatus(5, 1, 1)
+            Main.tool.fail("\(outcome.status) \(outcome.text.escaped())", isUnknown ? .noUser : .unavailable)
+        }
+    }
+
+    /// What goes on to other addresses goes through sendmail, as a user would send it.
+    private func forward(_ outcome: DeliveryOutcome, _ letter: Letter) -> ExitStatus {
+        let from = letter.reversePath.isEmpty ? "<>" : String(decoding: letter.reversePath, as: UTF8.self)
+        let addresses = outcome.forwards.map { String(decoding: $0, as: UTF8.self) }
+        let command = (["/usr/sbin/sendmail", "-i", "-f", from, "--"] + addresses).map(Self.quoted)
+            .joined(separator: " ")
+        let result = Command(
+            Array("exec \(command)".utf8), environment: ["PATH=/usr/bin:/bin"], timeLimit: .seconds(300)
+        ).run(prefix: letter.deliveredTo, content: letter.content)
+        guard result.ending == .exited(0) else {
+            Main.tool.fail("not forwarded: \(result.outcome.text.escaped())", .temporaryFailure)
+        }
+        return .ok
+    }
+
+    private static func quoted(_ word: String) -> String {
+        "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: #"'\''"#) + "'"
+    }
+
+    // MARK: - -n
+
+    private func explain(
+        _ decision: RecipientDecision, _ plan: DeliveryPlan, _ rules: RecipientRules
+    ) -> ExitStatus {
+        var lines = decision.steps
+        for outcome in plan.outcomes { lines += Self.lines(outcome) }
+        for part in plan.parts {
+            switch part.action {
+            case .targets(let targets):
+                lines += targets.map { "as \(part.account.shown): \($0.shown)" }
+            case .mailbox(let followForward, let detail):
+                lines += mailboxLines(part.account, followForward ? ForwardFile.names(for: detail) : [])
+            }
+        }
+        try? File.writeAll(1, (lines.joined(separator: "\n") + "\n").utf8)
+        switch decision.outcome {
+        case .refused(let status, _): return status == EnhancedStatus(5, 1, 1) ? .noUser : .unavailable
+        case .deferred: return .temporaryFailure
+        default: return .ok
+        }
+    }
+
+    private static func lines(_ outcome: DeliveryOutcome) -> [String] {
+        outcome.verdict == .forwarded
+            ? outcome.forwards.map { "forward to \($0.escaped(limit: 512))" }
+            : ["\(outcome.status) \(outcome.text.escaped())"]
+    }
+
+    /// The mailbox of an account, and which file of its owner's would be looked at first. (What that file
+    /// says is between its owner and local-deliver.)
+    private func mailboxLines(_ account: DeliveryPlan.Account, _ names: [String]) -> [String] {
+        guard let user = (try? configuration.users.user(named: account.shown)) ?? nil else {
+            return ["as \(account.shown): no such account"]
+        }
+        let mailbox = MailboxDirectory.path(configuration.mailbox, for: user)
+        return names.map { "as \(user.name): what \(user.home)/\($0) says, if it is there" }
+            + ["as \(user.name): mailbox \(mailbox)"]
+    }
+}
+
+extension Target {
+    fileprivate var shown: String {
+        switch self {
+        case .address(let text): text.escaped()
+        case .mailbox(let name): "\\\(name.escaped())"
+        case .program(let text): "|\(text.escaped())"
+        case .file(let path): path.escaped()
+        case .include(let path): ":include:\(path.escaped())"
+        }
+    }
+}

@@ -1,0 +1,42 @@
+import Bytes
+import Delivery
+import MailStore
+import Unix
+
+/// One recipient's copy of one message, with the plan for it.
+struct Letter {
+    /// The job's place in the batch and the recipient's index in it: the report's address.
+    let job: Int
+    let recipient: Int
+    let address: [UInt8]
+    let reversePath: [UInt8]
+    let content: MessageContent
+    var plan: DeliveryPlan
+
+    var target: RecipientAddress { RecipientAddress(address) }
+
+    /// On top of what goes into a mailbox or a command: RFC 5321 §4.4 for the first.
+    var trace: [UInt8] {
+        [UInt8]("Return-Path: <") + reversePath + [UInt8](">\n") + deliveredTo
+    }
+
+    /// The line that begins a message in an mbox, for commands.
+    var separator: [UInt8] { MboxFormat.separator(from: reversePath, at: .now()) }
+
+    /// On top of every copy, so that one that comes back is known.
+    var deliveredTo: [UInt8] { [UInt8]("Delivered-To: ") + address + [.lf] }
+
+    /// What to tell the runner.
+    func report(_ outcome: DeliveryOutcome, transmitting: Int) -> Report {
+        var forward: Report.Forward?
+        if outcome.verdict == .forwarded {
+            // The copies of a bounce stay bounces, whoever owns the list.
+            forward = Report.Forward(
+                addresses: outcome.forwards, reversePath: reversePath.isEmpty ? nil : plan.owner,
+                header: deliveredTo)
+        }
+        return Report(
+            job: job, recipient: recipient, outcome.verdict, outcome.status, outcome.text,
+            transmitting: transmitting, forward: forward)
+    }
+}

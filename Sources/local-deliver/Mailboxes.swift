@@ -1,0 +1,120 @@
+import Bytes
+import Delivery
+import Mail
+import MailStore
+import Unix
+
+/// The mailboxes of one batch: each is opened once, written for all letters, and made durable once.
+struct Mailboxes {
+    private let user: User
+    private let keptGroup: UInt32?
+    private var open: [(path: String, mailbox: Mailbox)] = []
+    /// What `commit` gives, by ticket: where the letter went, and its number there.
+    private var tickets: [(mailbox: Int, number: Int)] = []
+
+    private enum Mailbox {
+        case maildir(MaildirDelivery)
+        /// With the failure that ended it: an mbox is cut back for all letters or for none.
+        case mbox(MboxDelivery, failure: SystemError?)
+    }
+
+    init(user: User, keptGroup: UInt32?) {
+        self.user = user
+        self.keptGroup = keptGroup
+    }
+
+    /// Writes a letter into the mailbox at `path`: a Maildir if that ends in a slash, else an mbox.
+    mutating func stage(_ letter: Letter, at path: String) -> AccountDelivery.PendingOutcome {
+        if path == "/dev/null" { return .known(.delivered("discarded")) }
+        do throws(MailboxFailure) {
+            let index = try open(path)
+            let content = letter.content
+            let source = MessageSource(prefix: letter.trace) { position throws(SystemError) in
+                try content.part(at: position)
+            }
+            var number = 0
+            switch open[index].mailbox {
+            case .maildir(let maildir):
+                do throws(SystemError) { number = try maildir.stage(source) } catch {
+                    throw MailboxFailure(error)
+                }
+            case .mbox(_, let failure?): throw MailboxFailure(failure)
+            case .mbox(let mbox, nil):
+                do throws(SystemError) {
+                    try mbox.append(source, from: letter.reversePath, at: .now())
+                } catch {
+                    open[index].mailbox = .mbox(mbox, failure: error)
+                    throw MailboxFailure(error)
+                }
+            }
+            tickets.append((index, number))
+            return .staged(tickets.count - 1)
+        } catch { return .known(error.outcome) }
+    }
+
+    private mutating func open(_ path: String) throws(MailboxFailure) -> Int {
+        if let index = open.firstIndex(where: { $0.path == path }) { return index }
+        if path.hasSuffix("/") {
+            do throws(SystemError) {
+                open.append((path, .maildir(try MaildirDelivery(path))))
+            } catch { throw MailboxFailure(error) }
+        } else {
+            let keptGroup = keptGroup
+            do throws(MboxDelivery.Failure) {
+                let mbox = try MboxDelivery(path, creating: true, owner: user.uid) {
+                    body throws(SystemError) in try Identity.withKeptGroup(keptGroup, body)
+                }
+                open.append((path, .mbox(mbox, failure: nil)))
+            } catch { throw MailboxFailure(error) }
+        }
+        return open.count - 1
+    }
+
+    /// Makes everything durable; the outcome of each ticket.
+    mutating func commit() -> [DeliveryOutcome] {
+        var failures: [[SystemError?]] = []
+        for (_, mailbox) in open {
+            switch mailbox {
+            case .maildir(let maildir): failures.append(maildir.commit())
+            case .mbox(_, let failure?): failures.append([failure])
+            case .mbox(let mbox, nil):
+                do throws(SystemError) {
+                    try mbox.commit()
+                    failures.append([nil])
+                } catch { failures.append([error]) }
+            }
+        }
+        defer { (open, tickets) = ([], []) }
+        return tickets.map { ticket in
+            if let failure = failures[ticket.mailbox][ticket.number] {
+                return MailboxFailure(failure).outcome
+            }
+            if case .maildir = open[ticket.mailbox].mailbox { return .delivered("delivered to maildir") }
+            return .delivered("delivered to mailbox")
+        }
+    }
+}
+
+/// Why nothing can be put into a mailbox now. The sender hears no path.
+struct MailboxFailure: Error {
+    let outcome: DeliveryOutcome
+
+    init(_ error: SystemError) {
+        let isFull = error.code == .noSpace || error.code == .overQuota
+        self.init(
+            .deferred(
+                isFull ? EnhancedStatus(4, 2, 2) : EnhancedStatus(4, 3, 0),
+                isFull ? "mailbox is full" : "mailbox cannot be written: \(error.call): \(error.code)"))
+    }
+
+    init(_ failure: MboxDelivery.Failure) {
+        switch failure {
+        case .system(let error): self.init(error)
+        case .locked: self.init(.deferred(EnhancedStatus(4, 2, 0), "mailbox is locked"))
+        case .unsuitable(let what):
+            self.init(.deferred(EnhancedStatus(4, 2, 0), "mailbox is \(what)"))
+        }
+    }
+
+    private init(_ outcome: DeliveryOutcome) { self.outcome = outcome }
+}
