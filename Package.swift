@@ -71,7 +71,7 @@ let package = Package(
         library("IMAP", ["MIME", "Mail", "Bytes"]),
         library("Delivery", ["Program", "Mail", "Unix", "Bytes"]),
 
-        tool("smtpd", ["SMTP", "Queue", "Delivery", "Resolver", "Auth"] + everyTool),
+        tool("smtpd", ["SMTP", "Queue", "Delivery"] + everyTool),
         tool("sendmail-compat", ["Queue", "Delivery"] + everyTool),
         tool("queue-runner", ["Queue", "Delivery"] + everyTool),
         tool("remote-deliver", ["SMTP", "TLS", "Resolver", "Delivery"] + everyTool),

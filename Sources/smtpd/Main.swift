@@ -1,4 +1,70 @@
+import Program
+import SMTP
+import Unix
+
+/// smtpd(8): one SMTP session on descriptors 0 and 1, as inetd starts it.
 @main
-struct Main {
-    static func main() {}
+enum Main {
+    static let tool = Tool(
+        "smtpd", synopsis: "[-C file] [--tls]",
+        summary:
+            "Receive mail by SMTP on standard input and output; started by inetd, a process a connection.",
+        options: [.config, .flag(nil, "tls", "speak TLS from the first byte (the submissions port)")])
+
+    static func main() {
+        StandardDescriptors.fillHoles()
+        let arguments = tool.arguments()
+        guard arguments.operands.isEmpty else { tool.wrong("it takes no operands") }
+        Environment.keepOnly(["TZ"])
+        StandardDescriptors.ignoreBrokenPipes()
+        let isSocket = StandardDescriptors.isSocket(0)
+        // Under inetd standard error is the client's socket: nothing but protocol goes there.
+        if isSocket { StandardDescriptors.silenceError() }
+        let configuration: Configuration
+        do throws(ConfigurationError) {
+            configuration = try Configuration.load(arguments.value("config"))
+        } catch {
+            if isSocket { Log(.syslog, name: "relais", program: "smtpd").error("\(error)") }
+            try? File.writeAll(
+                1, "421 4.3.5 Service not available: its configuration is being mended\r\n".utf8)
+            tool.fail("\(error)", .configuration)
+        }
+        let log = configuration.openLog("smtpd")
+        let peer = isSocket ? SocketAddress.peer(of: 0) : .local
+        let client = Client(peer, configuration)
+        log.info("connect from \(client.name)")
+        do throws(ConnectionSlot.Refusal) {
+            let slot = try client.takeSlot(configuration)
+            Server(configuration, log, client).run(tls: arguments.has("tls"))
+            _ = consume slot
+        } catch {
+            log.warning("refused \(client.name): \(error)")
+            try? File.writeAll(
+                1, "421 4.3.2 \(configuration.hostname) Too many connections, try again later\r\n".utf8)
+        }
+        log.info("disconnect from \(client.name)")
+        ExitStatus.ok.leave()
+    }
+}
+
+/// Who is at the other end, and what that allows.
+struct Client {
+    /// Nil for a program of this host, on a pipe or a Unix socket.
+    let address: IPAddress?
+    let mayRelay: Bool
+
+    init(_ peer: SocketAddress, _ configuration: Configuration) {
+        address = peer.ip
+        mayRelay = address.map(configuration.relays(for:)) ?? true
+    }
+
+    /// `unknown[192.0.2.1]`: names are not looked up.
+    var name: String { address.map { "unknown[\($0)]" } ?? "local" }
+
+    /// Clients that may relay are our own: only the total counts for them.
+    func takeSlot(_ configuration: Configuration) throws(ConnectionSlot.Refusal) -> ConnectionSlot {
+        try ConnectionSlot(
+            configuration.slotsFile("smtp"), total: configuration.smtpConnections,
+            perAddress: configuration.smtpConnectionsPerAddress, address: mayRelay ? nil : address)
+    }
 }

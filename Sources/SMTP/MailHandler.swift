@@ -1,0 +1,31 @@
+package import Mail
+
+/// What a server session asks of the program around it: who may send what to whom, and where the message goes.
+package protocol MailHandler: AnyObject {
+    /// MAIL: nil to welcome the transaction, or the reply that refuses it.
+    func refuseSender(_ sender: Address?, _ parameters: MailParameters) -> Reply?
+    /// RCPT: the reply; a positive one takes the recipient.
+    func judgeRecipient(_ recipient: Address) -> Reply
+    /// DATA: nil when the content may come, or the reply that refuses it.
+    func begin(_ transaction: Transaction) -> Reply?
+    /// Content with LF line ends, in pieces.
+    func append(_ content: [UInt8])
+    /// The end of good content: commits it and gives the reply. Positive means that the message is ours.
+    func commit() -> Reply
+    /// The content was refused, or its end never came: nothing may stay.
+    func abandon()
+    /// A command was refused: for the log.
+    func note(refused reply: Reply, verb: String, argument: [UInt8])
+}
+
+/// What a client has said about a message, before its content.
+package struct Transaction: Equatable {
+    package var sender: Address?
+    package var parameters: MailParameters
+    package var recipients: [Address] = []
+
+    package init(sender: Address?, parameters: MailParameters) {
+        self.sender = sender
+        self.parameters = parameters
+    }
+}

@@ -1,0 +1,287 @@
+import Bytes
+import Mail
+
+/// The server's side of an SMTP session (RFC 5321): bytes of the client in, replies out, everything else through
+/// a `MailHandler`. It touches no descriptor and keeps no more than a line.
+package struct ServerSession {
+    package struct Settings: Sendable {
+        package var hostname: String
+        package var sizeLimit: Int
+        package var recipientLimit: Int
+        package var offersTLS: Bool
+
+        package init(hostname: String, sizeLimit: Int, recipientLimit: Int, offersTLS: Bool) {
+            self.hostname = hostname
+            self.sizeLimit = sizeLimit
+            self.recipientLimit = recipientLimit
+            self.offersTLS = offersTLS
+        }
+    }
+
+    /// What the caller does after a step.
+    package enum Next: Equatable {
+        /// Call again with what is left, or with more.
+        case proceed
+        /// Send the output, then start TLS and call `startedTLS`, or `refuseTLS`.
+        case startTLS
+        /// Send the output and close.
+        case close
+    }
+
+    package struct Step: Equatable {
+        package var consumed: Int
+        package var output: [UInt8]
+        package var next: Next
+    }
+
+    /// Longest command line with its CRLF; RFC 5321 §4.5.3.1.4 says 512, its extensions ask for more.
+    package static let longestLine = 4096
+    /// A line that has not ended by then is no mistake any more.
+    package static let longestSkippedLine = 1 << 16
+    /// Refused commands, recipients included, before the client is sent away.
+    package static let mostErrors = 100
+    /// The same for commands that are no SMTP.
+    package static let mostSyntaxErrors = 20
+
+    private enum State { case command, skippingLine, data }
+
+    private let settings: Settings
+    private let handler: any MailHandler
+    private var state = State.command
+    private var skipped = 0
+    private var dots = DotReader()
+    private var received = 0
+    private var transaction: Transaction?
+    private var errors = 0
+    private var syntaxErrors = 0
+    /// What the client calls itself; empty before it did.
+    package private(set) var helo: [UInt8] = []
+    package private(set) var isExtended = false
+    package private(set) var isEncrypted = false
+
+    package init(_ settings: Settings, handler: any MailHandler, isEncrypted: Bool = false) {
+        self.settings = settings
+        self.handler = handler
+        self.isEncrypted = isEncrypted
+    }
+
+    /// RFC 3848: the keyword for the trace field.
+    package var protocolName: StaticString { !isExtended ? "SMTP" : isEncrypted ? "ESMTPS" : "ESMTP" }
+
+    package var greeting: [UInt8] { Reply(220, nil, "\(settings.hostname) ESMTP relais").wire }
+
+    /// Reads one command, or a piece of mail data, from the front of `input`. Nothing consumed: more is needed.
+    package mutating func step(_ input: ArraySlice<UInt8>) -> Step {
+        switch state {
+        case .data: return readData(input)
+        case .skippingLine: return skipLine(input)
+        case .command: break
+        }
+        guard let end = Self.endOfLine(input) else {
+            guard input.count >= Self.longestLine else {
+                return Step(consumed: 0, output: [], next: .proceed)
+            }
+            state = .skippingLine
+            skipped = 0
+            return skipLine(input)
+        }
+        let line = input[input.startIndex..<end]
+        let consumed = line.count + 2
+        guard consumed <= Self.longestLine else { return refuse(.lineTooLong, line, consumed) }
+        return execute(line, consumed)
+    }
+
+    /// The end of the connection: what was begun is given up.
+    package mutating func ended() {
+        if state == .data { handler.abandon() }
+        state = .command
+        transaction = nil
+    }
+
+    /// The first CRLF; a CR or LF alone ends nothing.
+    private static func endOfLine(_ input: ArraySlice<UInt8>) -> Int? {
+        var from = input.startIndex
+        while let lf = input[from...].firstIndex(of: .lf) {
+            if lf > input.startIndex, input[lf - 1] == .cr { return lf - 1 }
+            from = lf + 1
+        }
+        return nil
+    }
+
+    /// Drops an over-long line to its end, then refuses it once; a client that never ends it is sent away.
+    private mutating func skipLine(_ input: ArraySlice<UInt8>) -> Step {
+        if let end = Self.endOfLine(input) {
+            state = .command
+            return refuse(.lineTooLong, [], end + 2 - input.startIndex)
+        }
+        // A CR at the end may belong to the line's end.
+        let drop = input.last == .cr ? input.count - 1 : input.count
+        skipped += drop
+        guard skipped <= Self.longestSkippedLine else {
+            return Step(
+                consumed: input.count, output: Reply.lineTooLong.wire + Reply.tooManyErrors.wire, next: .close
+            )
+        }
+        return Step(consumed: drop, output: [], next: .proceed)
+    }
+
+    // MARK: Commands
+
+    private mutating func execute(_ line: ArraySlice<UInt8>, _ consumed: Int) -> Step {
+        guard !line.contains(where: { $0.isControl && $0 != .tab }) else {
+            return refuse(.badLineEnd, line, consumed)
+        }
+        let command: Command
+        do throws(CommandError) { command = try Command.read(line) } catch {
+            switch error {
+            case .unknown: return refuse(.unknownCommand, line, consumed)
+            case .syntax(let form): return refuse(.syntax(form.description), line, consumed)
+            case .badAddress:
+                let status = line.hasPrefixFolded("MAIL") ? EnhancedStatus(5, 1, 7) : EnhancedStatus(5, 1, 3)
+                return refuse(Reply(501, status, "Bad address syntax"), line, consumed)
+            }
+        }
+        switch command {
+        case .startTLS: return startTLS(line, consumed)
+        case .quit: return Step(consumed: consumed, output: Reply.bye.wire, next: .close)
+        case .foreign: return Step(consumed: consumed, output: Reply.notSMTP.wire, next: .close)
+        default: break
+        }
+        let reply = answer(command)
+        guard reply.isPositive else { return refuse(reply, line, consumed, isSyntax: false) }
+        return Step(consumed: consumed, output: reply.wire, next: .proceed)
+    }
+
+    private mutating func answer(_ command: Command) -> Reply {
+        switch command {
+        case .hello(let name, let isExtended): return hello(name, isExtended)
+        case .mail(let sender, let parameters): return mail(sender, parameters)
+        case .recipient(let recipient, let parameters): return self.recipient(recipient, parameters)
+        case .data: return data()
+        case .reset:
+            transaction = nil
+            return .ok
+        case .noop: return .ok
+        case .verify: return .cannotVerify
+        case .help:
+            return Reply(
+                214, EnhancedStatus(2, 0, 0), "EHLO HELO MAIL RCPT DATA RSET NOOP QUIT VRFY HELP STARTTLS")
+        case .notImplemented: return .notImplemented
+        case .quit, .startTLS, .foreign: return .ok
+        }
+    }
+
+    /// RFC 5321 §4.1.1.1 and §4.1.4: a new greeting resets everything.
+    private mutating func hello(_ name: [UInt8], _ isExtended: Bool) -> Reply {
+        helo = name
+        self.isExtended = isExtended
+        transaction = nil
+        guard isExtended else { return Reply(250, nil, settings.hostname) }
+        var lines = [
+            settings.hostname, "PIPELINING", "SIZE \(settings.sizeLimit)", "8BITMIME", "ENHANCEDSTATUSCODES",
+        ]
+        if settings.offersTLS, !isEncrypted { lines.append("STARTTLS") }
+        return Reply(250, nil, lines: lines)
+    }
+
+    private mutating func mail(_ sender: Address?, _ raw: Parameters) -> Reply {
+        guard !helo.isEmpty else { return .helloFirst }
+        guard transaction == nil else { return .nestedMail }
+        guard raw.all.allSatisfy({ isExtended && ($0.isNamed("SIZE") || $0.isNamed("BODY")) }) else {
+            return .unknownParameter
+        }
+        let parameters: MailParameters
+        do throws(SyntaxError) { parameters = try MailParameters(raw) } catch { return .badParameter }
+        // BINARYMIME needs BDAT (RFC 3030 §3), which is not offered.
+        guard parameters.body != .binaryMIME else { return .unknownParameter }
+        if let size = parameters.size, size > UInt64(settings.sizeLimit) { return .tooBig }
+        if let refusal = handler.refuseSender(sender, parameters) { return refusal }
+        transaction = Transaction(sender: sender, parameters: parameters)
+        return .senderOk
+    }
+
+    private mutating func recipient(_ recipient: Address, _ parameters: Parameters) -> Reply {
+        guard let current = transaction else { return .mailFirst }
+        guard parameters.all.isEmpty else { return .unknownParameter }
+        guard current.recipients.count < settings.recipientLimit else { return .tooManyRecipients }
+        let reply = handler.judgeRecipient(recipient)
+        if reply.isPositive, !current.recipients.contains(recipient) {
+            transaction?.recipients.append(recipient)
+        }
+        return reply
+    }
+
+    private mutating func data() -> Reply {
+        guard let transaction else { return .mailFirst }
+        guard !transaction.recipients.isEmpty else { return .noRecipients }
+        if let refusal = handler.begin(transaction) { return refusal }
+        state = .data
+        dots = DotReader()
+        received = 0
+        return .goAhead
+    }
+
+    /// RFC 3207 §4.
+    private mutating func startTLS(_ line: ArraySlice<UInt8>, _ consumed: Int) -> Step {
+        if isEncrypted { return refuse(.tlsActive, line, consumed) }
+        guard settings.offersTLS else { return refuse(.notImplemented, line, consumed) }
+        return Step(consumed: consumed, output: [], next: .startTLS)
+    }
+
+    /// What to send, in the clear, once the relay is ready.
+    package var readyForTLS: [UInt8] { Reply.startTLS.wire }
+
+    /// RFC 3207 §4.2: all that was known of the client is forgotten.
+    package mutating func startedTLS() {
+        isEncrypted = true
+        helo = []
+        isExtended = false
+        transaction = nil
+    }
+
+    package var refusalOfTLS: [UInt8] { Reply.tlsNotAvailable.wire }
+
+    /// Counts and reports a refusal; too many of them end the session.
+    private mutating func refuse(
+        _ reply: Reply, _ line: ArraySlice<UInt8>, _ consumed: Int, isSyntax: Bool = true
+    ) -> Step {
+        errors += 1
+        if isSyntax { syntaxErrors += 1 }
+        let verb = line.prefix { $0.isAlpha }.prefix(10)
+        handler.note(
+            refused: reply, verb: String(decoding: verb.map(\.uppercased), as: UTF8.self),
+            argument: Array(line.dropFirst(verb.count).prefix(300)))
+        guard errors < Self.mostErrors, syntaxErrors < Self.mostSyntaxErrors else {
+            return Step(consumed: consumed, output: reply.wire + Reply.tooManyErrors.wire, next: .close)
+        }
+        return Step(consumed: consumed, output: reply.wire, next: .proceed)
+    }
+
+    // MARK: Mail data
+
+    private mutating func readData(_ input: ArraySlice<UInt8>) -> Step {
+        var content: [UInt8] = []
+        content.reserveCapacity(input.count)
+        let consumed = dots.read(input, into: &content)
+        received += content.count
+        if dots.fault == nil, received <= settings.sizeLimit { handler.append(content) }
+        guard dots.isAtEnd else { return Step(consumed: consumed, output: [], next: .proceed) }
+        state = .command
+        transaction = nil
+        let reply = endOfData()
+        return Step(consumed: consumed, output: reply.wire, next: .proceed)
+    }
+
+    private mutating func endOfData() -> Reply {
+        let refusal: Reply? =
+            switch dots.fault {
+            case .bareLineEnd: .bareLineEnd
+            case .nul: .nulInMessage
+            case nil: received > settings.sizeLimit ? .tooBig : nil
+            }
+        guard let refusal else { return handler.commit() }
+        handler.abandon()
+        handler.note(refused: refusal, verb: "DATA", argument: [])
+        return refusal
+    }
+}

@@ -1,0 +1,149 @@
+import Bytes
+import Delivery
+import Mail
+import Program
+import Queue
+import SMTP
+import Unix
+
+/// What happens to a client's mail: who may send to whom, and the way into the queue.
+final class Reception: MailHandler {
+    /// What the client calls itself and speaks, for the trace field and the log.
+    var greeting: (helo: [UInt8], protocolName: StaticString) = ([], "SMTP")
+    /// What TLS was agreed on, if any.
+    var tls: String?
+
+    private let configuration: Configuration
+    private let log: Log
+    private let client: Client
+    private let rules: RecipientRules
+    private var sender: [UInt8] = []
+    private var injection: Injection?
+    private var failure: QueueError?
+    /// The front of the content, until the whole header is surely in it.
+    private var front: [UInt8] = []
+
+    private static let frontLimit = 1 << 16
+    /// RFC 5321 §6.3 asks for a large number; by then it is a loop.
+    private static let mostHops = 100
+    private static let fewestInodes: UInt64 = 100
+
+    init(_ configuration: Configuration, _ log: Log, _ client: Client) {
+        self.configuration = configuration
+        self.log = log
+        self.client = client
+        var rules = RecipientRules(configuration)
+        rules.mayRelay = client.mayRelay
+        self.rules = rules
+    }
+
+    // MARK: The envelope
+
+    func refuseSender(_ sender: Address?, _ parameters: MailParameters) -> Reply? {
+        self.sender = sender?.text ?? []
+        let needed = UInt64(configuration.minimumFreeSpace) + (parameters.size ?? 0)
+        do throws(SystemError) {
+            let free = try Path.freeSpace(configuration.queueDirectory + "/incoming")
+            if free.bytes >= needed, !free.hasInodes || free.inodes >= Self.fewestInodes { return nil }
+            log.warning(
+                "not enough free space in \(configuration.queueDirectory): \(free.bytes) bytes, \(free.inodes) inodes"
+            )
+            return Reply(452, EnhancedStatus(4, 3, 1), "Insufficient system storage")
+        } catch {
+            log.error("\(error)")
+            return Reply(451, EnhancedStatus(4, 3, 0), "Local problem, try again later")
+        }
+    }
+
+    func judgeRecipient(_ recipient: Address) -> Reply {
+        let decision = rules.decide(
+            localPart: recipient.unquotedLocalPart, domain: recipient.domain.isEmpty ? nil : recipient.domain)
+        switch decision.outcome {
+        case .user, .alias, .rootMailbox, .relay: return Reply(250, EnhancedStatus(2, 1, 5), "Ok")
+        case .refused(let status, let text):
+            return Reply(550, status, text.prefix(1).uppercased() + text.dropFirst())
+        case .deferred(let status, let text, let cause):
+            log.error("\(recipient.text.escaped()): \(cause)")
+            return Reply(451, status, text.prefix(1).uppercased() + text.dropFirst())
+        }
+    }
+
+    // MARK: The content
+
+    func begin(_ transaction: Transaction) -> Reply? {
+        let envelope = Envelope(
+            reversePath: sender, parameters: transaction.parameters.raw.text,
+            recipients: transaction.recipients.map { Envelope.Recipient(completed($0).text) })
+        front = []
+        failure = nil
+        do throws(QueueError) {
+            let now = Time.now()
+            let injection = try Injection(
+                queue: configuration.queueDirectory, envelope: envelope, arrival: now)
+            self.injection = injection
+            log.info("\(injection.id): client=\(client.name)")
+            try injection.append(
+                TraceField.received(
+                    helo: greeting.helo, hostName: nil, address: client.address?.description,
+                    by: configuration.hostname, with: greeting.protocolName, tls: tls, id: injection.id.text,
+                    recipient: envelope.recipients.count == 1 ? envelope.recipients[0].address : nil,
+                    at: DateTime(seconds: now.seconds)))
+            return nil
+        } catch { return refusal(error) }
+    }
+
+    /// `<Postmaster>` is the one recipient without a domain (RFC 5321 §4.1.1.3).
+    private func completed(_ recipient: Address) -> Address {
+        recipient.domain.isEmpty
+            ? Address(localPart: recipient.localPart, domain: Array(configuration.hostname.utf8)) : recipient
+    }
+
+    func append(_ content: [UInt8]) {
+        guard failure == nil, let injection else { return }
+        if front.count < Self.frontLimit { front += content.prefix(Self.frontLimit - front.count) }
+        do throws(QueueError) { try injection.append(content) } catch { failure = error }
+    }
+
+    func commit() -> Reply {
+        defer { abandon() }
+        guard failure == nil, let injection else {
+            return refusal(failure ?? .envelope)
+        }
+        let header = MessageHeader(front)
+        guard header.all("Received").count < Self.mostHops else {
+            log.warning("\(injection.id): refused: too many hops")
+            return Reply(554, EnhancedStatus(5, 4, 6), "Too many hops, this is a mail loop")
+        }
+        do throws(QueueError) {
+            try injection.commit()
+            log.info(
+                "\(injection.id): message-id=\((header.first("Message-ID")?.value ?? []).escaped(limit: 200))"
+            )
+            return Reply(250, EnhancedStatus(2, 0, 0), "Ok: queued as \(injection.id)")
+        } catch { return refusal(error) }
+    }
+
+    func abandon() {
+        injection = nil
+        front = []
+    }
+
+    private func refusal(_ error: QueueError) -> Reply {
+        log.error("\(error)")
+        return error.isOutOfSpace
+            ? Reply(452, EnhancedStatus(4, 3, 1), "Insufficient system storage")
+            : Reply(451, EnhancedStatus(4, 3, 0), "Queue file cannot be written, try again later")
+    }
+
+    // MARK: The log
+
+    /// Postfix's `NOQUEUE: reject:` line, which fail2ban and pflogsumm read.
+    func note(refused reply: Reply, verb: String, argument: [UInt8]) {
+        let status = reply.status.map { "\($0) " } ?? ""
+        let what = argument.isEmpty ? "" : "\(argument.trimmed().escaped(limit: 200)): "
+        log.info(
+            "NOQUEUE: reject: \(verb.isEmpty ? "command" : verb) from \(client.name): \(reply.code) \(status)"
+                + "\(what)\(reply.lines[0]); from=<\(sender.escaped(limit: 200))> proto=\(greeting.protocolName) "
+                + "helo=<\(greeting.helo.escaped(limit: 200))>")
+    }
+}

@@ -1,0 +1,90 @@
+import Program
+import SMTP
+import Unix
+
+/// The conversation: moves bytes between the client and the session, and starts TLS when the session says so.
+struct Server {
+    private let configuration: Configuration
+    private let log: Log
+    private let client: Client
+    private let stream: ByteStream
+    private let reception: Reception
+
+    /// A client that is in the middle of its handshake gets no more than this.
+    private static let handshakePatience = Duration.seconds(60)
+
+    init(_ configuration: Configuration, _ log: Log, _ client: Client) {
+        self.configuration = configuration
+        self.log = log
+        self.client = client
+        stream = ByteStream(
+            input: 0, output: 1, patience: configuration.smtpTimeout,
+            end: .after(configuration.smtpSessionLimit))
+        reception = Reception(configuration, log, client)
+    }
+
+    /// Serves the client to the end of the session.
+    func run(tls: Bool) {
+        let settings = ServerSession.Settings(
+            hostname: configuration.hostname, sizeLimit: configuration.messageSizeLimit,
+            recipientLimit: configuration.recipientLimit, offersTLS: !configuration.tlsCertificate.isEmpty)
+        var session = ServerSession(settings, handler: reception, isEncrypted: tls)
+        Socket.sendAtOnce(1)
+        do throws(StreamError) {
+            if tls, try !beginTLS(saying: []) { return }
+            try stream.write(session.greeting)
+            try converse(&session)
+        } catch {
+            if error == .timedOut {
+                try? stream.write("421 4.4.2 \(configuration.hostname) Timeout\r\n".utf8)
+                try? stream.flush()
+                log.info("timeout from \(client.name)")
+            } else {
+                log.info("lost connection from \(client.name)")
+            }
+        }
+        session.ended()
+    }
+
+    private func converse(_ session: inout ServerSession) throws(StreamError) {
+        while true {
+            let step = session.step(stream.buffered)
+            stream.consume(step.consumed)
+            try stream.write(step.output)
+            reception.greeting = (session.helo, session.protocolName)
+            switch step.next {
+            case .close: return try stream.flush()
+            case .startTLS:
+                if try beginTLS(saying: session.readyForTLS) {
+                    session.startedTLS()
+                } else {
+                    try stream.write(session.refusalOfTLS)
+                }
+            case .proceed:
+                if step.consumed == 0, try !stream.fill() { throw .disconnected }
+            }
+        }
+    }
+
+    /// Hands the socket to tls-relay; false when TLS cannot be had, and nothing was said.
+    private func beginTLS(saying reply: [UInt8]) throws(StreamError) -> Bool {
+        do throws(TLSService.Failure) {
+            let service = try TLSService(
+                configuration.serviceSocket("net/tls"), client: 0, protocol: "smtp",
+                patience: Self.handshakePatience)
+            do throws(StreamError) {
+                try stream.write(reply)
+                try stream.flush()
+            } catch { throw .handshake("the client went away") }
+            let agreed = try service.establish(by: .after(Self.handshakePatience))
+            reception.tls = "\(agreed.version) with cipher \(agreed.cipher) (\(agreed.bits) bits)"
+            let plaintext = service.take().release()
+            stream.continueOver(input: plaintext, output: plaintext)
+            return true
+        } catch {
+            log.warning("\(client.name): \(error)")
+            if case .handshake = error { throw .disconnected }
+            return false
+        }
+    }
+}
