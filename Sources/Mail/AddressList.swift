@@ -43,6 +43,8 @@ package struct AddressList: Equatable {
     }
 
     package private(set) var entries: [Entry] = []
+    /// Where in the value a domain is missing: behind the local part of each mailbox that has none, in order.
+    package private(set) var bareEnds: [Int] = []
 
     /// Most entries that are kept (T38).
     package static let mostEntries = 20_000
@@ -55,6 +57,7 @@ package struct AddressList: Equatable {
     package init(_ value: some Collection<UInt8>) {
         var reader = AddressReader(Array(value))
         while entries.count < Self.mostEntries, let entry = reader.next() { entries.append(entry) }
+        bareEnds = reader.bareEnds
     }
 }
 
@@ -62,6 +65,7 @@ package struct AddressList: Equatable {
 private struct AddressReader {
     private var cursor: Cursor
     private var isInGroup = false
+    private(set) var bareEnds: [Int] = []
 
     init(_ value: [UInt8]) { cursor = Cursor(value) }
 
@@ -104,7 +108,9 @@ private struct AddressReader {
             return .mailbox(.init(displayName: trailingComment(), localPart: words.compact, domain: domain))
         default:
             if cursor.position == start { _ = cursor.next() }
-            return words.compact.isEmpty ? nil : .mailbox(.init(localPart: words.compact, domain: []))
+            guard !words.compact.isEmpty else { return nil }
+            bareEnds.append(words.end)
+            return .mailbox(.init(localPart: words.compact, domain: []))
         }
     }
 
@@ -117,8 +123,11 @@ private struct AddressReader {
             route = Array(cursor.take { $0 != .ascii(":") && $0 != .ascii(">") })
             _ = cursor.skip(.ascii(":"))
         }
-        let local = phrase().compact
-        let domain = cursor.skip(.ascii("@")) ? domain() : []
+        let words = phrase()
+        let local = words.compact
+        let hasDomain = cursor.skip(.ascii("@"))
+        let domain = hasDomain ? domain() : []
+        if !hasDomain, !local.isEmpty { bareEnds.append(words.end) }
         cursor.skipCFWS()
         _ = cursor.take { $0 != .ascii(">") && $0 != .ascii(",") && $0 != .ascii(";") }
         _ = cursor.skip(.ascii(">"))
@@ -127,9 +136,11 @@ private struct AddressReader {
     }
 
     /// Words up to a special: as a display name (one space between) and as a local part (nothing between).
-    private mutating func phrase() -> (text: [UInt8], compact: [UInt8]) {
+    /// `end` is behind the last of them.
+    private mutating func phrase() -> (text: [UInt8], compact: [UInt8], end: Int) {
         var text: [UInt8] = []
         var compact: [UInt8] = []
+        var end = cursor.position
         while true {
             let before = cursor.position
             cursor.skipCFWS()
@@ -139,8 +150,9 @@ private struct AddressReader {
                 word = quotedString()
             } else {
                 word = Array(cursor.take { $0.isAtext || $0 == .dot || !$0.isASCII })
-                if word.isEmpty { return (text, compact) }
+                if word.isEmpty { return (text, compact, end) }
             }
+            end = cursor.position
             if hadSpace, !text.isEmpty { text.append(.space) }
             text += word
             compact += word

@@ -1,5 +1,6 @@
 import Bytes
 import Delivery
+import Mail
 import MailStore
 import Unix
 
@@ -16,15 +17,13 @@ struct Letter {
     var target: RecipientAddress { RecipientAddress(address) }
 
     /// On top of what goes into a mailbox or a command: RFC 5321 §4.4 for the first.
-    var trace: [UInt8] {
-        [UInt8]("Return-Path: <") + reversePath + [UInt8](">\n") + deliveredTo
-    }
+    var trace: [UInt8] { TraceField.returnPath(reversePath) + deliveredTo }
 
     /// The line that begins a message in an mbox, for commands.
     var separator: [UInt8] { MboxFormat.separator(from: reversePath, at: .now()) }
 
     /// On top of every copy, so that one that comes back is known.
-    var deliveredTo: [UInt8] { [UInt8]("Delivered-To: ") + address + [.lf] }
+    var deliveredTo: [UInt8] { TraceField.deliveredTo(address) }
 
     /// What to tell the runner.
     func report(_ outcome: DeliveryOutcome, transmitting: Int) -> Report {

@@ -50,7 +50,7 @@ private func contents(_ path: String) throws -> String? {
             (1_709_251_199, "x y\n@z", "From x_y_@z Thu Feb 29 23:59:59 2024\n"),
             (1_735_689_599, "é", "From __ Tue Dec 31 23:59:59 2024\n"),
             (4_102_444_800, "q", "From q Fri Jan  1 00:00:00 2100\n"),
-            (-1, "q", "From q Thu Jan  1 00:00:00 1970\n"),
+            (-1, "q", "From q Wed Dec 31 23:59:59 1969\n"),
         ] as [(Int64, String, String)])
     func separator(seconds: Int64, sender: String, expected: String) {
         let line = MboxFormat.separator(from: Array(sender.utf8), at: Time(seconds: seconds))

@@ -1,4 +1,5 @@
 import Bytes
+import Mail
 package import Unix
 
 /// The line that begins a message in an mbox.
@@ -7,44 +8,20 @@ package enum MboxFormat {
     package static func separator(from sender: [UInt8], at time: Time) -> [UInt8] {
         var line = [UInt8]("From ")
         line += sender.isEmpty ? [UInt8]("MAILER-DAEMON") : sender.map { $0.isVisible ? $0 : .ascii("_") }
-        line += " "
-        line += Self.date(time)
+        let fields = DateTime(seconds: time.seconds).fields
+        line += " \(DateTime.weekdays[fields.weekday]) \(DateTime.months[fields.month - 1]) "
+        if fields.day < 10 { line.append(.space) }
+        line.append(decimal: fields.day)
+        line.append(.space)
+        line.append(decimal: fields.hour, width: 2)
+        line.append(.ascii(":"))
+        line.append(decimal: fields.minute, width: 2)
+        line.append(.ascii(":"))
+        line.append(decimal: fields.second, width: 2)
+        line.append(.space)
+        line.append(decimal: fields.year, width: 4)
         line.append(.lf)
         return line
-    }
-
-    private static func date(_ time: Time) -> [UInt8] {
-        let days = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
-        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-        let seconds = max(0, time.seconds)
-        let day = seconds / 86400
-        let (year, month, dayOfMonth) = civilDate(day)
-        var text = Array("\(days[Int(day % 7)]) \(months[month - 1]) ".utf8)
-        if dayOfMonth < 10 { text.append(.space) }
-        text.append(decimal: dayOfMonth)
-        text.append(.space)
-        text.append(decimal: seconds % 86400 / 3600, width: 2)
-        text.append(.ascii(":"))
-        text.append(decimal: seconds % 3600 / 60, width: 2)
-        text.append(.ascii(":"))
-        text.append(decimal: seconds % 60, width: 2)
-        text.append(.space)
-        text.append(decimal: year, width: 4)
-        return text
-    }
-
-    /// Year, month and day of a day since 1970, in the Gregorian calendar: years are counted from March, so
-    /// that the leap day comes last, and eras of 400 years all have the same days.
-    private static func civilDate(_ day: Int64) -> (year: Int64, month: Int, day: Int) {
-        let shifted = day + 719_468
-        let era = shifted / 146_097
-        let dayOfEra = shifted % 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let monthFromMarch = (5 * dayOfYear + 2) / 153
-        let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
-        let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-        return (year, Int(month), Int(dayOfYear - (153 * monthFromMarch + 2) / 5 + 1))
     }
 }
 
