@@ -1,0 +1,93 @@
+import Bytes
+package import Mail
+
+/// One message for some recipients, as the client puts it to a server. The content comes from outside.
+package struct ClientTransaction: Equatable {
+    package struct Recipient: Equatable {
+        /// The forward-path without its angle brackets.
+        package var address: [UInt8]
+        package var parameters: Parameters
+
+        package init(address: [UInt8], parameters: Parameters = Parameters()) {
+            self.address = address
+            self.parameters = parameters
+        }
+    }
+
+    /// Without its angle brackets; empty for the null reverse-path.
+    package var reversePath: [UInt8]
+    package var parameters: Parameters
+    /// The size of the content, as near as it is known.
+    package var size: Int
+    package var recipients: [Recipient]
+
+    package init(
+        reversePath: [UInt8], parameters: Parameters = Parameters(), size: Int, recipients: [Recipient]
+    ) {
+        self.reversePath = reversePath
+        self.parameters = parameters
+        self.size = size
+        self.recipients = recipients
+    }
+
+    var needsEightBits: Bool { parameters.first("BODY")?.value?.equalsFolded("8BITMIME") ?? false }
+
+    var needsUTF8: Bool {
+        parameters.first("SMTPUTF8") != nil || !reversePath.allSatisfy(\.isASCII)
+            || recipients.contains { !$0.address.allSatisfy(\.isASCII) }
+    }
+}
+
+/// What became of one recipient.
+package struct ClientOutcome: Equatable {
+    package enum Verdict: Equatable {
+        /// The server has taken the responsibility for it (RFC 5321 §4.2.5).
+        case delivered
+        /// Later. Also when the end of the data was sent and no answer came: it may have been delivered, so
+        /// no other host is asked now (T65).
+        case deferred
+        case failed
+        /// The session ended before this recipient was decided: another host may be asked.
+        case undecided
+        /// The server takes no more recipients with this message (RFC 5321 §4.5.3.1.10): ask again in another
+        /// transaction.
+        case tooMany
+    }
+
+    package var verdict: Verdict
+    package var status: EnhancedStatus
+    /// One line, with what the server said; not yet escaped.
+    package var text: [UInt8]
+
+    package init(_ verdict: Verdict, _ status: EnhancedStatus, _ text: [UInt8]) {
+        self.verdict = verdict
+        self.status = status
+        self.text = text
+    }
+
+    init(_ verdict: Verdict, _ status: EnhancedStatus, _ text: String) {
+        self.init(verdict, status, Array(text.utf8))
+    }
+}
+
+extension [UInt8] {
+    /// Whether the bytes can stand between `<` and `>` in a command: no control byte, and no space or angle
+    /// bracket outside quotes. No CR or LF gets on the wire this way, whatever the queue holds (T67).
+    var isSafePath: Bool {
+        var isQuoted = false
+        var isEscaped = false
+        for byte in self {
+            if byte.isControl { return false }
+            if isEscaped {
+                isEscaped = false
+            } else if isQuoted, byte == .backslash {
+                isEscaped = true
+            } else if byte == .quote {
+                isQuoted.toggle()
+            } else if !isQuoted, byte == .space || byte == .ascii("<") || byte == .ascii(">") {
+                return false
+            }
+        }
+        return !isQuoted && !isEscaped
+    }
+}
