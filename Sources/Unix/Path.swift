@@ -69,6 +69,27 @@ package enum Path {
         return (UInt64(about.f_bavail) * UInt64(about.f_frsize), UInt64(about.f_favail), about.f_files > 0)
     }
 
+    /// Where the program that is running now was started from, links followed.
+    package static func ofThisProgram() throws(SystemError) -> String {
+        #if os(Linux)
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            let count = try SystemCall.perform("readlink", "/proc/self/exe") {
+                unsafe buffer.withUnsafeMutableBytes {
+                    unsafe readlink("/proc/self/exe", $0.baseAddress!, $0.count)
+                }
+            }
+            return String(decoding: buffer.prefix(count), as: UTF8.self)
+        #else
+            var name: [CInt] = [CTL_KERN, KERN_PROC, KERN_PROC_PATHNAME, -1]
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            var size = buffer.count
+            try SystemCall.perform("sysctl", "kern.proc.pathname") {
+                unsafe sysctl(&name, 4, &buffer, &size, nil, 0)
+            }
+            return String(decoding: buffer.prefix { $0 != 0 }, as: UTF8.self)
+        #endif
+    }
+
     /// The directory that a path leads through, and the last name. A path without a slash is one of the
     /// working directory.
     package static func split(_ path: String) -> (directory: String, name: String) {

@@ -1,4 +1,5 @@
 import CSystem
+import Glibc
 
 /// Limits that this process and what it starts cannot raise again.
 package enum ResourceLimit {
@@ -8,6 +9,9 @@ package enum ResourceLimit {
     package static func processorTime(_ most: Duration) {
         _ = cs_limit_processor_time(UInt64(max(1, most.components.seconds)))
     }
+
+    /// A file that would grow beyond its limit is an error of write, not the end of the process.
+    package static func reportFileSize() { signal(SIGXFSZ, SIG_IGN) }
 
     package static func openFiles(_ most: UInt64) { _ = cs_limit_open_files(most) }
 }

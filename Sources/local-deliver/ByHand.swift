@@ -129,15 +129,3 @@ struct ByHand {
             + ["as \(user.name): mailbox \(mailbox)"]
     }
 }
-
-extension Target {
-    fileprivate var shown: String {
-        switch self {
-        case .address(let text): text.escaped()
-        case .mailbox(let name): "\\\(name.escaped())"
-        case .program(let text): "|\(text.escaped())"
-        case .file(let path): path.escaped()
-        case .include(let path): ":include:\(path.escaped())"
-        }
-    }
-}

@@ -13,6 +13,17 @@ package enum Target: Equatable {
     /// `:include:/path`: more targets, a list a line.
     case include([UInt8])
 
+    /// As it would be written, for people.
+    package var shown: String {
+        switch self {
+        case .address(let text): text.escaped()
+        case .mailbox(let name): "\\\(name.escaped())"
+        case .program(let text): "|\(text.escaped())"
+        case .file(let path): path.escaped()
+        case .include(let path): ":include:\(path.escaped())"
+        }
+    }
+
     /// Longest item, and most items of one list.
     package static let longest = 4096
     package static let most = Report.mostAddresses

@@ -1,0 +1,130 @@
+import Bytes
+package import Mail
+
+/// The header of a message that a program on this host hands in: who it is for, and what it lacks.
+package struct SubmittedHeader {
+    /// What completes a header.
+    package struct Author {
+        /// For From, where there is none.
+        package var address: [UInt8]
+        package var fullName: [UInt8]
+        /// Completes addresses that are only a name.
+        package var hostname: [UInt8]
+        package var date: DateTime
+        /// For Message-ID, without its brackets.
+        package var messageID: [UInt8]
+
+        package init(
+            address: [UInt8], fullName: [UInt8], hostname: [UInt8], date: DateTime, messageID: [UInt8]
+        ) {
+            self.address = address
+            self.fullName = fullName
+            self.hostname = hostname
+            self.date = date
+            self.messageID = messageID
+        }
+    }
+
+    private let header: MessageHeader
+
+    /// The largest header: ten thousand recipients (T76) fit.
+    package static let longest = 4 << 20
+
+    /// Nil if it has more fields than are looked at: a Bcc might be among the rest.
+    package init?(_ header: MessageHeader) {
+        guard header.fields.count < MessageHeader.mostFields else { return nil }
+        self.header = header
+    }
+
+    /// The addresses of To, Cc and Bcc, or where the message is sent anew (RFC 5322 §3.6.6) those of the
+    /// Resent fields; as they stand, a domain may be missing.
+    package var recipients: [Address] {
+        let resent = header.fields.filter {
+            $0.isNamed("Resent-To") || $0.isNamed("Resent-Cc") || $0.isNamed("Resent-Bcc")
+        }
+        let fields =
+            resent.isEmpty
+            ? header.fields.filter { $0.isNamed("To") || $0.isNamed("Cc") || $0.isNamed("Bcc") } : resent
+        return fields.flatMap { AddressList($0.rawValue).mailboxes.map(\.address) }
+    }
+
+    /// The header as the queue keeps it, without the empty line behind it: Bcc and Return-Path taken out,
+    /// names completed to addresses, and what is missing added.
+    package func completed(by author: Author) -> [UInt8] {
+        var text: [UInt8] = []
+        text.reserveCapacity(header.size + 512)
+        var hasDestination = false
+        for field in header.fields {
+            if field.isNamed("Bcc") || field.isNamed("Resent-Bcc") || field.isNamed("Return-Path") {
+                continue
+            }
+            if field.isNamed("To") || field.isNamed("Cc") { hasDestination = true }
+            append(field, author.hostname, to: &text)
+        }
+        if !header.contains("From") { Self.appendFrom(author, to: &text) }
+        if !header.contains("Date") { text += "Date: \(author.date.text)\n" }
+        if !header.contains("Message-ID") {
+            text += [UInt8]("Message-ID: <") + author.messageID + [UInt8](">\n")
+        }
+        if !hasDestination { text += "To: undisclosed-recipients:;\n" }
+        return text
+    }
+
+    private static let addressFields: [StaticString] = [
+        "From", "Sender", "Reply-To", "To", "Cc", "Resent-From", "Resent-Sender", "Resent-To", "Resent-Cc",
+    ]
+
+    private func append(_ field: MessageHeader.Field, _ hostname: [UInt8], to text: inout [UInt8]) {
+        var raw = Array(field.raw)
+        if raw.last != .lf { raw.append(.lf) }
+        if Self.addressFields.contains(where: { field.isNamed($0) }) {
+            // Programs on a host write `From: root`; elsewhere that would be somebody else's root.
+            let start = field.rawValue.startIndex - field.raw.startIndex
+            for end in AddressList(field.rawValue).bareEnds.reversed() {
+                raw.insert(contentsOf: [.ascii("@")] + hostname, at: start + end)
+            }
+        }
+        text += raw
+    }
+
+    private static func appendFrom(_ author: Author, to text: inout [UInt8]) {
+        text += "From: "
+        if author.fullName.isEmpty {
+            text += author.address
+        } else {
+            text += phrase(author.fullName)
+            text += [UInt8](" <") + author.address + [UInt8](">")
+        }
+        text.append(.lf)
+    }
+
+    /// A name as a phrase of RFC 5322 §3.2.5: plain, quoted, or where it is not ASCII as an encoded word
+    /// (RFC 2047 §2).
+    static func phrase(_ name: [UInt8]) -> [UInt8] {
+        let name = Array(name.filter { !$0.isControl }.prefix(200))
+        if name.allSatisfy({ $0.isAtext || $0 == .space }) { return name }
+        guard name.allSatisfy(\.isASCII) else {
+            // An encoded word is at most 75 bytes: 45 of text make 60.
+            return encodedWords(name)
+        }
+        var quoted: [UInt8] = [.quote]
+        for byte in name {
+            if byte == .quote || byte == .backslash { quoted.append(.backslash) }
+            quoted.append(byte)
+        }
+        return quoted + [.quote]
+    }
+
+    private static func encodedWords(_ name: [UInt8]) -> [UInt8] {
+        var words: [[UInt8]] = []
+        var rest = name[...]
+        while !rest.isEmpty {
+            var count = min(45, rest.count)
+            // No character is cut in two: a byte 10xxxxxx is inside one.
+            while count > 1, count < rest.count, rest[rest.startIndex + count] & 0xC0 == 0x80 { count -= 1 }
+            words.append([UInt8]("=?UTF-8?B?") + Base64.encode(rest.prefix(count)) + [UInt8]("?="))
+            rest = rest.dropFirst(count)
+        }
+        return Array(words.joined(separator: [UInt8]("\n ")))
+    }
+}

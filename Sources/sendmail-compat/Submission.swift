@@ -1,0 +1,176 @@
+import Bytes
+import Delivery
+import Mail
+import Program
+import Queue
+import Unix
+
+/// One message from stdin into the queue. Of the message only the header is held; the content is streamed.
+/// Until the queue has it durably nothing is left behind, however this ends.
+struct Submission {
+    private let invocation: Invocation
+    private let configuration: Configuration
+    private let arrival = Time.now()
+    private let id: MessageID
+    private var text: SubmittedText
+    private var sawEnd = false
+
+    init(_ invocation: Invocation, _ configuration: Configuration) {
+        self.invocation = invocation
+        self.configuration = configuration
+        id = MessageID.new(at: arrival)
+        text = SubmittedText(dotEnds: !invocation.dotIsContent)
+    }
+
+    private static let chunk = 65536
+
+    mutating func run() -> ExitStatus {
+        guard invocation.takesRecipientsFromHeader || !invocation.recipients.isEmpty else {
+            fail("no recipients", .usage)
+        }
+        let author = self.author()
+        let reversePath = self.reversePath(author)
+        let named = invocation.recipients.flatMap { AddressList($0.utf8).mailboxes.map(\.address) }
+        guard named.count >= invocation.recipients.count else { fail("bad recipient", .dataError) }
+
+        var (gathered, header) = readHeader()
+        guard let submitted = SubmittedHeader(header) else { fail("header has too many fields", .dataError) }
+        let found = invocation.takesRecipientsFromHeader ? submitted.recipients : []
+        let envelope = Envelope(
+            reversePath: reversePath,
+            parameters: invocation.bodyType.map { Array("BODY=\($0)".utf8) } ?? [],
+            recipients: recipients(named + found))
+
+        do throws(QueueError) {
+            let injection = try Injection(
+                queue: configuration.queueDirectory, envelope: envelope, id: id, arrival: arrival)
+            try injection.append(received(author) + submitted.completed(by: author) + [.lf])
+            gathered.removeFirst(header.size)
+            try stream(gathered, into: injection)
+            try injection.commit()
+        } catch { fail(error.description, Self.status(of: error)) }
+        if invocation.isVerbose { try? File.writeAll(1, "queued as \(id)\n".utf8) }
+        return .ok
+    }
+
+    private func fail(_ message: String, _ status: ExitStatus) -> Never {
+        Main.tool.fail(message, status)
+    }
+
+    private static func status(of error: QueueError) -> ExitStatus {
+        switch error.cause?.code {
+        case .accessDenied, .notPermitted: .noPermission
+        case nil: .dataError
+        default: .temporaryFailure
+        }
+    }
+
+    // MARK: - Who and to whom
+
+    private func author() -> SubmittedHeader.Author {
+        let user = (try? configuration.users.user(withID: Identity.user)) ?? nil
+        let hostname = Array(configuration.hostname.utf8)
+        // An account that is in no file (a container's) still has its number.
+        let login = user?.name ?? "uid\(Identity.user)"
+        let name = invocation.fullName ?? user?.fullName ?? ""
+        return SubmittedHeader.Author(
+            address: Array(login.utf8) + [.ascii("@")] + hostname, fullName: Array(name.utf8),
+            hostname: hostname, date: DateTime(seconds: arrival.seconds),
+            messageID: Array(id.text.utf8) + [.ascii("@")] + hostname)
+    }
+
+    private func reversePath(_ author: SubmittedHeader.Author) -> [UInt8] {
+        guard let sender = invocation.sender else { return author.address }
+        if sender.isEmpty || sender == "<>" { return [] }
+        let mailboxes = AddressList(sender.utf8).mailboxes
+        guard mailboxes.count == 1 else { fail("bad sender \(Array(sender.utf8).escaped())", .dataError) }
+        return qualified(mailboxes[0].address)
+    }
+
+    /// Each address once, complete and of good syntax.
+    private func recipients(_ addresses: [Address]) -> [Envelope.Recipient] {
+        var seen: Set<[UInt8]> = []
+        var recipients: [Envelope.Recipient] = []
+        for address in addresses {
+            let path = qualified(address)
+            if seen.insert(path).inserted { recipients.append(Envelope.Recipient(path)) }
+        }
+        guard !recipients.isEmpty else { fail("no recipients in the header", .dataError) }
+        return recipients
+    }
+
+    private func qualified(_ address: Address) -> [UInt8] {
+        var address = address
+        if address.domain.isEmpty {
+            address = Address(localPart: address.localPart, domain: Array(configuration.hostname.utf8))
+        }
+        guard Address(address.text) != nil, address.localPart.first != .ascii("-") else {
+            fail("bad address \(address.text.escaped(limit: 100))", .dataError)
+        }
+        return address.text
+    }
+
+    private func received(_ author: SubmittedHeader.Author) -> [UInt8] {
+        let line =
+            "Received: by \(configuration.hostname) (relais, from userid \(Identity.user))\n"
+            + "\tid \(id); \(author.date.text)\n"
+        return Array(line.utf8)
+    }
+
+    // MARK: - The message
+
+    /// Reads on behind `buffer`; false at the end of the message.
+    private mutating func read(into buffer: inout [UInt8]) -> Bool {
+        guard !sawEnd, !text.hasEnded else { return false }
+        do throws(SystemError) {
+            let part = try File.read(0, upTo: Self.chunk)
+            sawEnd = part.isEmpty
+            text.push(part, to: &buffer)
+        } catch { fail("message cannot be read: \(error)", .inputOutput) }
+        return !sawEnd
+    }
+
+    /// Everything up to the end of the header, and what was read behind it.
+    private mutating func readHeader() -> (gathered: [UInt8], header: MessageHeader) {
+        var gathered: [UInt8] = []
+        var hadSeparator = false
+        while true {
+            let isMore = read(into: &gathered)
+            if !hadSeparator, gathered.starts(with: [UInt8]("From ")), let end = gathered.firstIndex(of: .lf)
+            {
+                // The line that an mbox puts in front of a message.
+                gathered.removeSubrange(...end)
+                hadSeparator = true
+            }
+            let lines = isMore ? gathered[..<((gathered.lastIndex(of: .lf) ?? -1) + 1)] : gathered[...]
+            let header = MessageHeader(lines)
+            let hasEmptyLine = lines.prefix(header.size).hasEmptyLineAtEnd
+            if !isMore || hasEmptyLine || header.size < lines.count { return (gathered, header) }
+            if gathered.count > SubmittedHeader.longest {
+                // A first line without end is no header.
+                if lines.isEmpty { return (gathered, header) }
+                fail("header is larger than \(SubmittedHeader.longest) bytes", .dataError)
+            }
+        }
+    }
+
+    private mutating func stream(_ first: [UInt8], into injection: Injection) throws(QueueError) {
+        var part = first
+        var size = 0
+        repeat {
+            size += part.count
+            guard size <= configuration.messageSizeLimit else {
+                fail("message is larger than \(configuration.messageSizeLimit) bytes", .unavailable)
+            }
+            try injection.append(part)
+            part.removeAll(keepingCapacity: true)
+        } while read(into: &part) || !part.isEmpty
+    }
+}
+
+extension ArraySlice<UInt8> {
+    /// Whether the last line is empty.
+    fileprivate var hasEmptyLineAtEnd: Bool {
+        last == .lf && (count == 1 || self[endIndex - 2] == .lf)
+    }
+}

@@ -1,0 +1,76 @@
+import Bytes
+import Delivery
+import Mail
+import Program
+import Unix
+
+/// `-bv`: what each address becomes, step by step; nothing is sent.
+struct Verification {
+    private let rules: RecipientRules
+
+    init(_ configuration: Configuration) {
+        var rules = RecipientRules(configuration)
+        // Who sends from this host may send anywhere.
+        rules.mayRelay = true
+        self.rules = rules
+    }
+
+    /// An alias that leads to itself must come to an end.
+    private static let deepest = 10
+
+    func run(_ words: [String]) -> ExitStatus {
+        guard !words.isEmpty else { Main.tool.fail("no recipients", .usage) }
+        var status = ExitStatus.ok
+        for word in words {
+            let addresses = AddressList(word.utf8).mailboxes.map(\.address.text)
+            if addresses.isEmpty { status = .dataError }
+            for address in addresses where !verify(address, depth: 0) { status = .noUser }
+        }
+        return status
+    }
+
+    /// Prints the steps and the end; whether mail would be accepted.
+    private func verify(_ address: [UInt8], depth: Int) -> Bool {
+        let margin = String(repeating: "  ", count: depth)
+        func say(_ text: String) { try? File.writeAll(1, "\(margin)\(text)\n".utf8) }
+        let parsed = RecipientAddress(address)
+        let decision = rules.decide(localPart: parsed.localPart, domain: parsed.domain)
+        let shown = address.escaped(limit: 320)
+        for step in decision.steps { say("\(shown): \(step)") }
+        switch decision.outcome {
+        case .user(let user, _): say("\(shown)... deliverable: mailbox of \(user.name)")
+        case .rootMailbox: say("\(shown)... deliverable: mailbox of the postmaster")
+        case .relay(let domain): say("\(shown)... deliverable: to \(domain.escaped(limit: 255))")
+        case .refused(let status, let text): say("\(shown)... \(status) \(text)")
+        case .deferred(let status, let text, _): say("\(shown)... \(status) \(text)")
+        case .alias(let name, let targets, _):
+            say("\(shown)... deliverable: alias")
+            for target in targets {
+                guard case .address(let next) = target, depth < Self.deepest, !next.equalsFolded(name) else {
+                    say("  \(target.shown)")
+                    continue
+                }
+                _ = verify(DeliveryPlan.qualified(next, parsed.domain), depth: depth + 1)
+            }
+        }
+        return decision.isAccepted
+    }
+}
+
+/// `newaliases`: there is no second file to build; what can be done is to say what is wrong.
+struct AliasCheck {
+    private let path: String
+
+    init(_ configuration: Configuration) { path = configuration.aliasesFile }
+
+    func run() -> ExitStatus {
+        guard !path.isEmpty else { return .ok }
+        let (entries, problems) = AliasFile(path).check()
+        for problem in problems {
+            let place = problem.line == 0 ? path : "\(path):\(problem.line)"
+            try? File.writeAll(2, "newaliases: \(place): \(problem.text)\n".utf8)
+        }
+        try? File.writeAll(1, "\(path): \(entries) aliases\n".utf8)
+        return problems.isEmpty ? .ok : .configuration
+    }
+}
