@@ -53,6 +53,7 @@ let package = Package(
             name: "COpenSSL", pkgConfig: "libssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(
             name: "CAres", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
+        .systemLibrary(name: "CCrypt", providers: [.apt(["libcrypt-dev"])]),
         .target(name: "CSystem"),
 
         library("Bytes"),
@@ -64,8 +65,8 @@ let package = Package(
         library("TLS", ["Unix", "Bytes", "COpenSSL"]),
         library("Resolver", ["Unix", "Mail", "Bytes", "CAres"]),
         library("Queue", ["Unix", "Mail", "Bytes"]),
-        library("MailStore", ["Unix", "MIME", "Mail", "Bytes"]),
-        library("Auth", ["Unix", "Bytes"]),
+        library("MailStore", ["Unix", "Mail", "Bytes"]),
+        library("Auth", ["Unix", "Bytes", "CCrypt"]),
         library("SMTP", ["Mail", "Bytes"]),
         library("POP3", ["Mail", "Bytes"]),
         library("IMAP", ["MIME", "Mail", "Bytes"]),
@@ -91,7 +92,7 @@ let package = Package(
         tests("TLS", ["Unix", "Bytes"]),
         tests("Resolver", ["Unix", "Mail", "Bytes"]),
         tests("Queue", ["Unix", "Mail", "Bytes"]),
-        tests("MailStore", ["Unix", "MIME", "Mail", "Bytes"]),
+        tests("MailStore", ["Unix", "Mail", "Bytes"]),
         tests("Auth", ["Unix", "Bytes"]),
         tests("SMTP", ["Mail", "Bytes"]),
         tests("POP3", ["Mail", "Bytes"]),

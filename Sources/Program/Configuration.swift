@@ -97,6 +97,12 @@ extension Configuration {
         localDomains.contains { domain.equalsFolded($0.utf8) }
     }
 
+    /// The `mailbox` key for one user: `~` and `%u` filled in; a Maildir ends in a slash.
+    package func mailboxPath(user: String, home: String) -> String {
+        let path = mailbox.hasPrefix("~/") ? home + mailbox.dropFirst() : mailbox
+        return path.split(separator: "%u", omittingEmptySubsequences: false).joined(separator: user)
+    }
+
     package func relays(for address: IPAddress) -> Bool { relayNetworks.contains { $0.contains(address) } }
 
     /// Reads `path`, or the standard file (which may be missing: then defaults hold), and completes what

@@ -33,8 +33,13 @@ package struct Tool: Sendable {
     package let synopsis: String
     package let summary: String
     package let options: [Option]
+    /// Whether everything from the first operand on is another program's command line.
+    package let endsWithCommand: Bool
 
-    package init(_ name: String, synopsis: String, summary: String, options: [Option]) {
+    package init(
+        _ name: String, synopsis: String, summary: String, options: [Option], endsWithCommand: Bool = false
+    ) {
+        self.endsWithCommand = endsWithCommand
         self.name = name
         self.synopsis = synopsis
         self.summary = summary
@@ -106,6 +111,10 @@ package struct Tool: Sendable {
                 try parseShort(word.dropFirst(), &rest, &result)
             } else {
                 result.operands.append(word)
+                guard !endsWithCommand else {
+                    result.operands += rest
+                    break
+                }
             }
         }
         return result

@@ -48,6 +48,9 @@ package final class ByteStream {
     package var buffered: ArraySlice<UInt8> { buffer[start...] }
     package var hasPendingOutput: Bool { !pending.isEmpty }
 
+    /// Puts bytes in front of what will be read: those that came before this process had the stream.
+    package func take(_ bytes: [UInt8]) { buffer.append(contentsOf: bytes) }
+
     package func consume(_ count: Int) {
         start += count
         if start == buffer.count {

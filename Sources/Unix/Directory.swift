@@ -190,6 +190,11 @@ package struct Directory: ~Copyable {
 
     /// Calls `body` with each name until it returns false.
     package func forEachName(_ body: ([UInt8]) -> Bool) throws(SystemError) {
+        try forEachEntry { name, _ in body(name) }
+    }
+
+    /// The same with what the directory itself says of the file: nil on filesystems that do not say.
+    package func forEachEntry(_ body: ([UInt8], FileStatus.Kind?) -> Bool) throws(SystemError) {
         // A second open file, because reading a directory moves its position.
         let raw = try SystemCall.perform("open", path) {
             unsafe cs_open(descriptor.raw, ".", O_RDONLY | O_DIRECTORY, 0)
@@ -211,7 +216,19 @@ package struct Directory: ~Copyable {
                 return unsafe Array(UnsafeBufferPointer(start: start, count: strlen(start)))
             }
             if name == [.dot] || name == [.dot, .dot] { continue }
-            if !body(name) { return }
+            if !body(name, unsafe Self.kind(entry.pointee.d_type)) { return }
+        }
+    }
+
+    private static func kind(_ type: UInt8) -> FileStatus.Kind? {
+        switch Int(type) {
+        case Int(DT_REG): .regular
+        case Int(DT_DIR): .directory
+        case Int(DT_LNK): .symbolicLink
+        case Int(DT_FIFO): .fifo
+        case Int(DT_SOCK): .socket
+        case Int(DT_UNKNOWN): nil
+        default: .other
         }
     }
 }

@@ -1,4 +1,78 @@
+import Auth
+import Bytes
+import Program
+import Unix
+
+/// checkpassword(8): verifies one password, becomes that user, and execs the program named on its command line.
 @main
-struct Main {
-    static func main() {}
+enum Main {
+    static let tool = Tool(
+        "checkpassword", synopsis: "[-C file] [--service] program [argument ...]",
+        summary: "Verify a password, then run a program with the rights of the user.",
+        options: [
+            .config,
+            .flag(nil, "service", "serve pop3d or imapd on the Unix socket that is descriptor 0"),
+        ], endsWithCommand: true)
+
+    static func main() {
+        StandardDescriptors.fillHoles()
+        let arguments = tool.arguments()
+        guard let program = arguments.operands.first else { tool.wrong("a program to run is missing") }
+        Environment.keepOnly([])
+        StandardDescriptors.ignoreBrokenPipes()
+        if arguments.has("service") { StandardDescriptors.silenceError() }
+        let configuration: Configuration
+        do throws(ConfigurationError) {
+            configuration = try Configuration.load(arguments.value("config"))
+        } catch {
+            tool.fail("\(error)", .configuration)
+        }
+        let accounts = AccountDatabase(
+            users: configuration.users, usersFile: configuration.usersFile,
+            firstUserID: configuration.firstUserID)
+        let command = Command(program: program, arguments: arguments.operands, users: configuration.users)
+        if arguments.has("service") {
+            Service(configuration, accounts, command).run()
+        }
+        classic(accounts, command)
+    }
+
+    /// djb's interface: name, password and a third word on descriptor 3, each ended by a NUL; status 1 for a wrong
+    /// one, 2 for wrong use, 111 for trouble.
+    private static func classic(_ accounts: AccountDatabase, _ command: Command) -> Never {
+        let input = Descriptor(adopting: 3)
+        guard let bytes = try? input.readAll(limit: 512) else { terminate(2) }
+        let words = bytes.split(separator: .nul, omittingEmptySubsequences: false)
+        guard words.count >= 3 else { terminate(2) }
+        do throws(SystemError) {
+            guard let account = try accounts.verify(name: Array(words[0]), password: Array(words[1])) else {
+                terminate(1)
+            }
+            try command.run(as: account)
+        } catch {
+            try? File.writeAll(2, "checkpassword: \(error)\n".utf8)
+            terminate(111)
+        }
+    }
+}
+
+/// The program that follows a login.
+struct Command {
+    let program: String
+    let arguments: [String]
+    let users: UserDatabase
+
+    /// Becomes the user and execs; returns by throwing only.
+    func run(as account: Account) throws(SystemError) -> Never {
+        let user = try users.user(named: account.name)
+        var groups = [account.gid]
+        if let user, user.uid == account.uid { groups = try users.groups(of: user) }
+        try Identity.become(user: account.uid, group: account.gid, groups: groups)
+        try Path.changeDirectory(to: account.home)
+        let environment = [
+            "USER=\(account.name)", "HOME=\(account.home)", "SHELL=\(account.shell)",
+            "PATH=/usr/local/bin:/usr/bin:/bin",
+        ]
+        throw ChildProcess.replaceSelf(with: program, arguments: arguments, environment: environment)
+    }
 }

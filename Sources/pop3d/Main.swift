@@ -1,4 +1,39 @@
+import Auth
+import Program
+import Unix
+
+/// pop3d(8): the Post Office Protocol. Before the login it talks to strangers and can reach nothing; behind it, as
+/// `pop3d --mailbox`, it is the user's own process over the user's mailbox.
 @main
-struct Main {
-    static func main() {}
+enum Main {
+    static let tool = Tool(
+        "pop3d", synopsis: "[-C file] [--tls | --mailbox]",
+        summary: "Serve a mailbox by POP3 on standard input and output; started by inetd and checkpassword.",
+        options: [
+            .config, .flag(nil, "tls", "speak TLS from the first byte (the pop3s port)"),
+            .flag(nil, "mailbox", "serve the mailbox of the user who runs it, who has logged in"),
+        ])
+
+    static func main() {
+        StandardDescriptors.fillHoles()
+        let arguments = tool.arguments()
+        guard arguments.operands.isEmpty else { tool.wrong("it takes no operands") }
+        Environment.keepOnly(["TZ", "HOME", "USER"])
+        StandardDescriptors.ignoreBrokenPipes()
+        if StandardDescriptors.isSocket(0) { StandardDescriptors.silenceError() }
+        let configuration: Configuration
+        do throws(ConfigurationError) {
+            configuration = try Configuration.load(arguments.value("config"))
+        } catch {
+            try? File.writeAll(1, "-ERR [SYS/PERM] The server's configuration is being mended\r\n".utf8)
+            tool.fail("\(error)", .configuration)
+        }
+        let log = configuration.openLog("pop3d")
+        if arguments.has("mailbox") {
+            MailboxServer(configuration, log).run()
+        } else {
+            LoginServer(configuration, log).run(tls: arguments.has("tls"))
+        }
+        ExitStatus.ok.leave()
+    }
 }
