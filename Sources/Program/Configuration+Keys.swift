@@ -4,7 +4,7 @@ import Unix
 /// A row of the configuration table.
 package struct ConfigurationKey {
     package enum ValueType {
-        case text, list, networks, number, bytes, duration, durations, log, choice([String]), addresses, port
+        case text, list, networks, number, bytes, duration, durations, log, choice([String]), addresses, servers, port
 
         package var expectation: String {
             switch self {
@@ -18,6 +18,7 @@ package struct ConfigurationKey {
             case .log: "syslog, stderr, none, or a file's path that begins with /"
             case .choice(let choices): "one of " + choices.joined(separator: ", ")
             case .addresses: "IP addresses"
+            case .servers: "IP addresses, each perhaps with #port behind it"
             case .port: "a port number from 1 to 65535"
             }
         }
@@ -154,6 +155,11 @@ extension Configuration {
                 "smtp-tls", "opportunistic", "whether mail to other hosts is sent over TLS",
                 TransportSecurity.allCases.map { ($0.rawValue, $0) }
             ) { $0.smtpTLS = $1 },
+            text(
+                "tls-authorities", "",
+                "PEM file of the authorities that smtp-tls = verified believes; empty: the system's",
+                isAbsoluteOrEmpty
+            ) { $0.tlsAuthorities = $1 },
             parsed("smtp-port", .port, "25", "the port of other hosts' SMTP servers", port) {
                 $0.smtpPort = $1
             },
@@ -165,10 +171,9 @@ extension Configuration {
                 "outgoing-address", .addresses, "",
                 "our own address on connections to other hosts, one an IP version", addresses
             ) { $0.outgoingAddress = $1 },
-            list("dns-servers", "", "name servers, address or address#port; default: those of resolv.conf(5)")
-            {
-                $0.dnsServers = $1
-            },
+            parsed(
+                "dns-servers", .servers, "", "name servers; default: those of resolv.conf(5)", servers
+            ) { $0.dnsServers = $1 },
             parsed(
                 "permitted-networks", .networks, "",
                 "networks that mail may be sent to although they are this host's own or local to a link",
@@ -181,9 +186,23 @@ extension Configuration {
                 $0.replyTimeout = $1
             },
             duration(
+                "data-start-timeout", "120s",
+                "how long it may take to accept DATA (RFC 5321 section 4.5.3.2.4)"
+            ) { $0.dataStartTimeout = $1 },
+            duration(
+                "data-block-timeout", "180s",
+                "how long it may take to take 64 KiB of a message (RFC 5321 section 4.5.3.2.5)"
+            ) { $0.dataBlockTimeout = $1 },
+            duration(
                 "data-timeout", "600s",
                 "the same for the reply that ends a message (RFC 5321 section 4.5.3.2.6)"
             ) { $0.dataTimeout = $1 },
+            duration("delivery-limit", "2h", "how long all sessions of one delivery to a domain may take") {
+                $0.deliveryLimit = $1
+            },
+            duration("lookup-timeout", "20s", "how long finding a domain's hosts may take") {
+                $0.lookupTimeout = $1
+            },
             number("messages-per-session", 100, 1...10_000, "most messages sent over one connection") {
                 $0.messagesPerSession = $1
             },
@@ -316,6 +335,9 @@ private func each<Value>(_ text: String, _ read: (String) -> Value?) -> [Value]?
 
 private func networks(_ text: String) -> [Network]? { each(text) { Network($0) } }
 private func addresses(_ text: String) -> [IPAddress]? { each(text) { IPAddress($0) } }
+private func servers(_ text: String) -> [SocketAddress]? {
+    each(text) { SocketAddress(server: $0, standardPort: 53) }
+}
 
 private func durations(_ text: String) -> [Duration]? {
     guard let values = each(text, seconds), !values.isEmpty,

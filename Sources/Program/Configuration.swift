@@ -5,7 +5,7 @@ package import Unix
 /// (Configuration+Keys.swift); relais.conf(5) is the prose.
 package struct Configuration: Equatable {
     /// Where STARTTLS stands with the neighbours.
-    package enum TransportSecurity: String, CaseIterable { case off, opportunistic, required }
+    package enum TransportSecurity: String, CaseIterable { case off, opportunistic, required, verified }
     /// When a password may come over an unencrypted connection.
     package enum PlaintextLogin: String, CaseIterable { case never, loopback, always }
     package enum IPVersion: String, CaseIterable { case any, ipv4, ipv6 }
@@ -52,14 +52,19 @@ package struct Configuration: Equatable {
 
     // Sending
     package var smtpTLS = TransportSecurity.opportunistic
+    package var tlsAuthorities = ""
     package var smtpPort: UInt16 = 25
     package var ipVersion = IPVersion.any
     package var outgoingAddress: [IPAddress] = []
-    package var dnsServers: [String] = []
+    package var dnsServers: [SocketAddress] = []
     package var permittedNetworks: [Network] = []
     package var connectTimeout: Duration = .seconds(30)
     package var replyTimeout: Duration = .seconds(300)
+    package var dataStartTimeout: Duration = .seconds(120)
+    package var dataBlockTimeout: Duration = .seconds(180)
     package var dataTimeout: Duration = .seconds(600)
+    package var deliveryLimit: Duration = .seconds(7200)
+    package var lookupTimeout: Duration = .seconds(20)
     package var messagesPerSession = 100
 
     // The queue

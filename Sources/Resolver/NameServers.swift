@@ -23,13 +23,4 @@ package enum NameServers {
     package static func ofHost(port: UInt16 = port) -> [SocketAddress] {
         parse((try? Path.contents("/etc/resolv.conf", limit: 65536)) ?? [], port: port)
     }
-
-    /// `192.0.2.1`, `2001:db8::1`, or with a port as `host` writes it: `192.0.2.1#5353`.
-    package static func parse(server text: String, port: UInt16 = port) -> SocketAddress? {
-        let parts = text.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let address = IPAddress(String(parts[0])) else { return nil }
-        guard parts.count == 2 else { return .ip(address, port: port) }
-        guard let own = UInt16(strictDecimal: parts[1].utf8), own > 0 else { return nil }
-        return .ip(address, port: own)
-    }
 }

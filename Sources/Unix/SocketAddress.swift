@@ -95,6 +95,18 @@ package enum SocketAddress: Equatable, CustomStringConvertible {
         }
     }
 
+    /// `192.0.2.1`, `2001:db8::1`, or with a port behind `#`, as name servers are written: `192.0.2.1#5353`.
+    package init?(server text: String, standardPort: UInt16) {
+        let parts = text.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let address = IPAddress(String(parts[0])) else { return nil }
+        var port = standardPort
+        if parts.count == 2 {
+            guard let number = UInt16(strictDecimal: parts[1].utf8), number > 0 else { return nil }
+            port = number
+        }
+        self = .ip(address, port: port)
+    }
+
     package var ip: IPAddress? {
         if case .ip(let address, _) = self { return address.unmapped }
         return nil

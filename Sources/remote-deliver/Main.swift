@@ -1,4 +1,67 @@
+import Program
+import SMTP
+import Unix
+
+/// Sends messages to other hosts: remote-deliver(8).
 @main
 struct Main {
-    static func main() {}
+    static let tool = Tool(
+        "remote-deliver",
+        synopsis: "[-ln] [-C file] [-o key=value] host sender recipient ... | --service",
+        summary: "Send a message to recipients on another host.",
+        options: [
+            .config,
+            .flag("l", "lmtp", "speak LMTP instead of SMTP"),
+            .flag("n", "explain", "say which hosts would be tried, and send nothing"),
+            .value("o", "set", "key=value", "as if relais.conf said so; may be repeated"),
+            .flag(nil, "service", "take jobs from queue-runner on descriptor 0, as inetd starts it"),
+        ])
+
+    static func main() {
+        StandardDescriptors.fillHoles()
+        StandardDescriptors.ignoreBrokenPipes()
+        let arguments = tool.arguments()
+        let isService = arguments.has("service")
+        if isService { StandardDescriptors.silenceError() }
+        StandardDescriptors.closeAll(from: 3)
+        Environment.keepOnly([])
+
+        let configuration: Configuration
+        do throws(ConfigurationError) {
+            configuration = try self.configuration(arguments)
+        } catch {
+            if isService { Log(.syslog, name: "relais", program: tool.name).error(error.description) }
+            tool.fail(error.description, .configuration)
+        }
+        let settings = Settings(configuration)
+        if isService {
+            guard arguments.operands.isEmpty, !arguments.has("explain") else {
+                tool.wrong("--service takes no operands")
+            }
+            Service(settings: settings, log: configuration.openLog(tool.name)).run().leave()
+        }
+        if arguments.has("explain") { ByHand.explain(settings, arguments.operands).leave() }
+        do throws(UsageError) {
+            let log = Log(.stderr, name: configuration.syslogName, program: tool.name)
+            try ByHand(
+                settings, log: log, dialect: arguments.has("lmtp") ? .lmtp : .smtp,
+                operands: arguments.operands
+            ).run().leave()
+        } catch { tool.wrong(error.message) }
+    }
+
+    /// relais.conf, and over it what `-o` says.
+    private static func configuration(_ arguments: Arguments) throws(ConfigurationError) -> Configuration {
+        var configuration = try Configuration.load(arguments.value("config"))
+        for setting in arguments.values("set") {
+            let parts = setting.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, let key = Configuration.keys.first(where: { $0.name == parts[0] }) else {
+                tool.wrong("option -o takes key=value with a key of relais.conf(5)")
+            }
+            guard key.set(&configuration, String(parts[1])) else {
+                tool.wrong("\(key.name) takes \(key.type.expectation)")
+            }
+        }
+        return configuration
+    }
 }

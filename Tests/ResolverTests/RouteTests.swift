@@ -307,13 +307,4 @@ func at(_ addresses: String...) -> Answer {
 
     @Test("Without any, the local host is asked")
     func none() { #expect(NameServers.parse([]).map(\.description) == ["127.0.0.1:53"]) }
-
-    @Test("A server may carry a port behind #")
-    func withPort() {
-        #expect(NameServers.parse(server: "192.0.2.1#5353")?.description == "192.0.2.1:5353")
-        #expect(NameServers.parse(server: "2001:db8::1#5353")?.description == "[2001:db8::1]:5353")
-        for text in ["", "x", "192.0.2.1#", "192.0.2.1#0", "192.0.2.1#65536", "192.0.2.1:53"] {
-            #expect(NameServers.parse(server: text) == nil)
-        }
-    }
 }

@@ -77,6 +77,8 @@ package struct ClientSession {
     /// The server may still hold a transaction that we gave up.
     var needsReset = false
     package internal(set) var outcomes: [ClientOutcome?] = []
+    /// How many replies have come: a new one is another reason to wait.
+    package private(set) var replyCount = 0
     /// Why the session ended before its time, if it did.
     package internal(set) var failure: ClientOutcome?
 
@@ -132,6 +134,7 @@ package struct ClientSession {
                 return
             case .reply(let reply):
                 awaited.removeFirst()
+                replyCount += 1
                 handle(reply, to: command)
             }
         }
@@ -163,7 +166,12 @@ package struct ClientSession {
         switch phase {
         case .content: " while sending the message"
         case .handshake: " in the TLS handshake"
-        default: awaited.first.map { " while waiting for the reply to \($0.stage.rawValue)" } ?? ""
+        default:
+            switch awaited.first?.stage {
+            case .greeting: " while waiting for the greeting"
+            case .some(let stage): " while waiting for the reply to \(stage.rawValue)"
+            case nil: ""
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 /// Where a session stands: which reply is awaited, for the deadline to wait with (RFC 5321 §4.5.3.2), and for
 /// people.
 package enum ClientStage: String, Equatable, CaseIterable {
-    case greeting = "connect"
+    case greeting = "connecting"
     case hello = "EHLO"
     case startTLS = "STARTTLS"
     case mail = "MAIL FROM"

@@ -63,7 +63,9 @@ import Testing
     func groups() {
         var server = ScriptedServer()
         server.run()
-        let recipients = (0..<120).map { ClientTransaction.Recipient(address: Array("r\($0)@mx.example".utf8)) }
+        let recipients = (0..<120).map {
+            ClientTransaction.Recipient(address: Array("r\($0)@mx.example".utf8))
+        }
         server.session.begin(ClientTransaction(reversePath: [], size: 1, recipients: recipients))
         guard case .write(let first) = server.session.next() else {
             Issue.record("nothing to write")

@@ -1,0 +1,122 @@
+import Delivery
+import Program
+import SMTP
+import TLS
+import Unix
+
+/// One connection to one server: a client session and what carries it.
+final class Conversation {
+    private(set) var session: ClientSession
+    private let connection: Connection
+    private let settings: Settings
+    private let end: Deadline
+    /// Asked before a message is committed: whether somebody still wants to know.
+    private let mayCommit: () -> Bool
+    private let startTLS: (Connection, Deadline) throws(Connection.Failure) -> Void
+
+    /// Whether the handshake was what failed.
+    private(set) var tlsFailed = false
+
+    private static let part = 65536
+
+    init(
+        _ session: ClientSession, over connection: Connection, _ settings: Settings, until end: Deadline,
+        mayCommit: @escaping () -> Bool,
+        startTLS: @escaping (Connection, Deadline) throws(Connection.Failure) -> Void
+    ) {
+        self.session = session
+        self.connection = connection
+        self.settings = settings
+        self.end = end
+        self.mayCommit = mayCommit
+        self.startTLS = startTLS
+    }
+
+    /// Greeting, EHLO, TLS; whether there is a session now.
+    func open() -> Bool {
+        run(nil)
+        return session.isIdle
+    }
+
+    /// One transaction; the outcomes are in the session.
+    func send(_ transaction: ClientTransaction, _ content: MessageContent) {
+        session.begin(transaction)
+        run(content)
+    }
+
+    func close() {
+        if session.isIdle {
+            session.quit()
+            run(nil)
+        }
+        connection.finish()
+    }
+
+    /// Does what the session says until it is idle or closed.
+    private func run(_ content: MessageContent?) {
+        var waitingFor = -1
+        var deadline = end
+        while true {
+            do throws(Connection.Failure) {
+                switch session.next() {
+                case .idle, .closed: return
+                case .write(let bytes):
+                    waitingFor = -1
+                    try connection.write(bytes, by: limit(.content))
+                case .read(let stage):
+                    // One deadline a reply, however slowly its bytes come.
+                    if waitingFor != session.replyCount {
+                        waitingFor = session.replyCount
+                        deadline = limit(stage)
+                    }
+                    let bytes = try connection.read(by: deadline)
+                    if bytes.isEmpty { session.lost(.closed) } else { session.receive(bytes) }
+                case .startTLS: try secure()
+                case .content: try transmit(content)
+                }
+            } catch { lost(error) }
+        }
+    }
+
+    private func limit(_ stage: ClientStage) -> Deadline { min(end, .after(settings.patience(stage))) }
+
+    private func secure() throws(Connection.Failure) {
+        do throws(Connection.Failure) {
+            try startTLS(connection, limit(.startTLS))
+        } catch {
+            tlsFailed = true
+            throw error
+        }
+        session.tlsBegan()
+    }
+
+    /// The message, part by part; its end only if it was read to its end and somebody still waits for it.
+    private func transmit(_ content: MessageContent?) throws(Connection.Failure) {
+        guard let content else { return session.lost(.other("no message")) }
+        var encoder = DataEncoder()
+        var position = 0
+        while position < content.length {
+            let part: [UInt8]
+            do throws(SystemError) { part = try content.part(at: position, upTo: Self.part) } catch {
+                return session.lost(.other("message cannot be read: \(error)"))
+            }
+            position += part.count
+            try connection.write(encoder.encode(part), by: limit(.content))
+        }
+        guard mayCommit() else { return session.lost(.other("nobody waits for the result any more")) }
+        session.contentSent(encoder.end())
+    }
+
+    private func lost(_ failure: Connection.Failure) {
+        switch failure {
+        case .timedOut: session.lost(.timedOut)
+        case .tls(let error): session.lost(.other("TLS: \(error)"))
+        case .system(let error): session.lost(.other("\(error)"))
+        case .closed:
+            // What the server said before it went away may explain it.
+            let last = connection.readWaiting()
+            if !last.isEmpty { session.receive(last) }
+            session.lost(.closed)
+        }
+    }
+}

@@ -1,0 +1,77 @@
+import Bytes
+import Delivery
+import Mail
+import SMTP
+
+/// One message on its way to one destination, and what is known of each of its recipients.
+final class Letter {
+    let transaction: ClientTransaction
+    let content: MessageContent
+    /// By recipient; nil until it is decided.
+    private(set) var results: [Result?]
+
+    struct Result {
+        var outcome: ClientOutcome
+        /// `mx.example[192.0.2.1]:25`, or `none`.
+        var relay: String
+        /// Microseconds.
+        var connecting: Int
+        var transmitting: Int
+    }
+
+    private let whenDecided: (Letter) -> Void
+
+    /// `whenDecided` is called once, as soon as the last recipient is decided.
+    init(
+        _ transaction: ClientTransaction, _ content: MessageContent,
+        whenDecided: @escaping (Letter) -> Void = { _ in }
+    ) {
+        self.transaction = transaction
+        self.content = content
+        self.whenDecided = whenDecided
+        results = Array(repeating: nil, count: transaction.recipients.count)
+    }
+
+    var undecided: [Int] { results.indices.filter { results[$0] == nil } }
+    var isDecided: Bool { results.allSatisfy { $0 != nil } }
+
+    /// The transaction with only some of the recipients.
+    func transaction(for recipients: [Int]) -> ClientTransaction {
+        var part = transaction
+        part.recipients = recipients.map { transaction.recipients[$0] }
+        return part
+    }
+
+    func decide(_ recipient: Int, _ result: Result) {
+        results[recipient] = result
+        if isDecided { whenDecided(self) }
+    }
+
+    /// Decides whatever is left.
+    func decideRest(_ outcome: ClientOutcome, relay: String = "none") {
+        for recipient in undecided {
+            decide(recipient, Result(outcome: outcome, relay: relay, connecting: 0, transmitting: 0))
+        }
+    }
+}
+
+extension Letter.Result {
+    /// As the queue-runner wants it. What is not decided, or delivered without a success code, is deferred.
+    func report(job: Int, recipient: Int) -> Report {
+        let verdict: Report.Verdict =
+            switch outcome.verdict {
+            case .delivered: .delivered
+            case .failed: .failed
+            case .deferred, .undecided, .tooMany: .deferred
+            }
+        return Report(
+            job: job, recipient: recipient, verdict, status(for: verdict), outcome.text,
+            relay: Array(relay.utf8), connecting: connecting, transmitting: transmitting)
+    }
+
+    private func status(for verdict: Report.Verdict) -> EnhancedStatus {
+        let status = outcome.status
+        guard verdict == .deferred, status.kind != .persistentTransientFailure else { return status }
+        return EnhancedStatus(4, status.subject, status.detail)
+    }
+}

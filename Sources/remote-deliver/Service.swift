@@ -1,0 +1,90 @@
+import Bytes
+import Delivery
+import Mail
+import Program
+import Resolver
+import SMTP
+import Unix
+
+/// One connection of the queue-runner's: all jobs in, then deliveries, a report as soon as each is known.
+struct Service {
+    let settings: Settings
+    let log: Log
+
+    private static let socket: CInt = 0
+
+    func run() -> ExitStatus {
+        let receiver = JobReceiver(over: Self.socket)
+        let jobs: [JobReceiver.Received]
+        do throws(ExchangeError) { jobs = try receiver.receiveAll() } catch {
+            log.warning("jobs refused: \(error)")
+            return .protocolError
+        }
+        var letters: [[UInt8]: [Letter]] = [:]
+        var order: [[UInt8]] = []
+        for (number, received) in jobs.enumerated() {
+            guard case .remote(let name) = received.job.destination else {
+                log.warning("jobs refused: not for another host")
+                return .protocolError
+            }
+            if letters[name] == nil { order.append(name) }
+            letters[name, default: []].append(letter(number, received, receiver))
+        }
+        for name in order { deliver(letters[name] ?? [], to: name, receiver) }
+        do throws(ExchangeError) { try receiver.finish() } catch {
+            log.warning("reports not taken: \(error)")
+            return .temporaryFailure
+        }
+        return .ok
+    }
+
+    private func letter(
+        _ number: Int, _ received: JobReceiver.Received, _ receiver: JobReceiver
+    ) -> Letter {
+        let job = received.job
+        let transaction = ClientTransaction(
+            reversePath: job.reversePath, parameters: parameters(job.parameters), size: job.contentLength,
+            recipients: job.recipients.map {
+                ClientTransaction.Recipient(address: $0.address, parameters: parameters($0.parameters))
+            })
+        let content = MessageContent(
+            file: received.file.raw, offset: job.contentOffset, length: job.contentLength)
+        return Letter(transaction, content) { letter in
+            // `received` is held here: the file stays open for as long as the letter may be read.
+            for (result, recipient) in zip(letter.results, received.job.recipients) {
+                guard let result else { continue }
+                // A runner that is gone takes no reports; `mayCommit` sees that before the next message.
+                try? receiver.report(result.report(job: number, recipient: recipient.index))
+            }
+            try? receiver.flush()
+        }
+    }
+
+    /// The parameters of a command as they came; what is none is left out rather than sent on.
+    private func parameters(_ text: [UInt8]) -> Parameters { (try? Parameters(text)) ?? Parameters() }
+
+    private func deliver(_ letters: [Letter], to name: [UInt8], _ receiver: JobReceiver) {
+        guard let destination = destination(name, letters) else {
+            let outcome = ClientOutcome(
+                .failed, EnhancedStatus(5, 1, 2), Array("\(name.escaped()) is no mail domain".utf8))
+            for letter in letters { letter.decideRest(outcome) }
+            return
+        }
+        RemoteDelivery(settings, log: log, mayCommit: { !receiver.runnerIsGone })
+            .deliver(letters, to: destination)
+    }
+
+    /// Where a name leads. The domain of a recipient is a mail domain and nothing else, so that nobody
+    /// reaches a host of ours by writing its address into a mail address (T71); another name was put there
+    /// by our own configuration and may be any host.
+    private func destination(_ name: [UInt8], _ letters: [Letter]) -> Destination? {
+        let text = String(decoding: name, as: UTF8.self)
+        let isDomainOfRecipient = letters.contains { letter in
+            letter.transaction.recipients.contains { recipient in
+                guard let at = recipient.address.lastIndex(of: .ascii("@")) else { return false }
+                return recipient.address[(at + 1)...].equalsFolded(name)
+            }
+        }
+        return isDomainOfRecipient ? Destination(mailDomain: text) : Destination(route: text)
+    }
+}
