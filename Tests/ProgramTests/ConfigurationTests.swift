@@ -54,7 +54,7 @@ import Unix
             ("hostname = a b", "relais.conf:1: hostname takes one line of text, not \"a b\""),
             (
                 "smtp-tls = maybe",
-                "relais.conf:1: smtp-tls takes one of off, opportunistic, required, not \"maybe\""
+                "relais.conf:1: smtp-tls takes one of off, opportunistic, required, verified, not \"maybe\""
             ),
             (
                 "relay-networks = 10.0.0.0/33",
