@@ -221,14 +221,16 @@ final class Runner {
 
     private func receive(from batch: Batch) {
         let progress = batch.sender.receive()
-        var touched: [Work] = []
         for report in progress.reports {
-            let work = batch.assignments[report.job].work
-            settlement.settle(report, of: work, batch: batch)
-            if touched.last !== work { touched.append(work) }
-            if batch.sender.isComplete(report.job) { complete(batch.assignments[report.job]) }
+            settlement.settle(report, of: batch.assignments[report.job].work, batch: batch)
         }
-        for work in touched where work.assignments > 0 { writeDown(work) }
+        // Only now: all reports of one job may have come at once, and a message ends when every one of
+        // them is settled.
+        for job in Set(progress.reports.map(\.job)).sorted() {
+            let assignment = batch.assignments[job]
+            if batch.sender.isComplete(job) { complete(assignment) }
+            if assignment.work.assignments > 0 { writeDown(assignment.work) }
+        }
         if progress.isOver {
             end(
                 batch,
