@@ -45,6 +45,9 @@ package struct AddressList: Equatable {
     package private(set) var entries: [Entry] = []
     /// Where in the value a domain is missing: behind the local part of each mailbox that has none, in order.
     package private(set) var bareEnds: [Int] = []
+    /// Which mailboxes, counted from 0, took some good will: words run together, something missing, something
+    /// behind them that is no comma. Good enough to show, not to send to.
+    package private(set) var guesses: Set<Int> = []
 
     /// Most entries that are kept (T38).
     package static let mostEntries = 20_000
@@ -53,11 +56,17 @@ package struct AddressList: Equatable {
         entries.compactMap { if case .mailbox(let mailbox) = $0 { mailbox } else { nil } }
     }
 
+    /// The mailboxes that stand there as the grammar has it.
+    package var exactMailboxes: [Mailbox] {
+        mailboxes.enumerated().filter { !guesses.contains($0.offset) }.map(\.element)
+    }
+
     /// Reads the value of a From, To, Cc … field.
     package init(_ value: some Collection<UInt8>) {
         var reader = AddressReader(Array(value))
         while entries.count < Self.mostEntries, let entry = reader.next() { entries.append(entry) }
         bareEnds = reader.bareEnds
+        guesses = reader.guesses
     }
 }
 
@@ -66,6 +75,10 @@ private struct AddressReader {
     private var cursor: Cursor
     private var isInGroup = false
     private(set) var bareEnds: [Int] = []
+    private(set) var guesses: Set<Int> = []
+    private var mailboxCount = 0
+    /// Whether a comma, or whatever else separates entries, stands in front of the next one.
+    private var isSeparated = true
 
     init(_ value: [UInt8]) { cursor = Cursor(value) }
 
@@ -78,16 +91,37 @@ private struct AddressReader {
             }
             if byte == .ascii(",") {
                 _ = cursor.next()
+                isSeparated = true
             } else if byte == .ascii(";") {
                 _ = cursor.next()
+                isSeparated = true
                 if isInGroup {
                     isInGroup = false
                     return .groupEnd
                 }
-            } else if let entry = entry() {
-                return entry
+            } else {
+                isGuess = !isSeparated
+                isSeparated = false
+                if let entry = entry() {
+                    note(entry)
+                    return entry
+                }
             }
         }
+    }
+
+    private var isGuess = false
+
+    private mutating func note(_ entry: AddressList.Entry) {
+        guard case .mailbox(let mailbox) = entry else {
+            isSeparated = true
+            return
+        }
+        cursor.skipCFWS()
+        let end = cursor.peek
+        let isEnded = end == nil || end == .ascii(",") || end == .ascii(";")
+        if isGuess || !isEnded || mailbox.localPart.isEmpty { guesses.insert(mailboxCount) }
+        mailboxCount += 1
     }
 
     /// A mailbox, or the beginning of a group; nil for a piece that is neither.
@@ -105,11 +139,13 @@ private struct AddressReader {
             _ = cursor.next()
             // A comment behind a bare address names its owner: RFC 5322 §3.4, last paragraph.
             let domain = domain()
+            if !words.isLocalPart || domain.isEmpty { isGuess = true }
             return .mailbox(.init(displayName: trailingComment(), localPart: words.compact, domain: domain))
         default:
             if cursor.position == start { _ = cursor.next() }
             guard !words.compact.isEmpty else { return nil }
             bareEnds.append(words.end)
+            if !words.isLocalPart { isGuess = true }
             return .mailbox(.init(localPart: words.compact, domain: []))
         }
     }
@@ -129,18 +165,20 @@ private struct AddressReader {
         let domain = hasDomain ? domain() : []
         if !hasDomain, !local.isEmpty { bareEnds.append(words.end) }
         cursor.skipCFWS()
-        _ = cursor.take { $0 != .ascii(">") && $0 != .ascii(",") && $0 != .ascii(";") }
-        _ = cursor.skip(.ascii(">"))
+        let junk = cursor.take { $0 != .ascii(">") && $0 != .ascii(",") && $0 != .ascii(";") }
+        let isClosed = cursor.skip(.ascii(">"))
+        if !words.isLocalPart || !junk.isEmpty || !isClosed || hasDomain == domain.isEmpty { isGuess = true }
         guard !local.isEmpty || !domain.isEmpty else { return nil }
         return .mailbox(.init(displayName: displayName, route: route, localPart: local, domain: domain))
     }
 
     /// Words up to a special: as a display name (one space between) and as a local part (nothing between).
-    /// `end` is behind the last of them.
-    private mutating func phrase() -> (text: [UInt8], compact: [UInt8], end: Int) {
+    /// `end` is behind the last of them; they are a local part if dots join them all.
+    private mutating func phrase() -> (text: [UInt8], compact: [UInt8], end: Int, isLocalPart: Bool) {
         var text: [UInt8] = []
         var compact: [UInt8] = []
         var end = cursor.position
+        var isLocalPart = true
         while true {
             let before = cursor.position
             cursor.skipCFWS()
@@ -150,8 +188,9 @@ private struct AddressReader {
                 word = quotedString()
             } else {
                 word = Array(cursor.take { $0.isAtext || $0 == .dot || !$0.isASCII })
-                if word.isEmpty { return (text, compact, end) }
+                if word.isEmpty { return (text, compact, end, isLocalPart) }
             }
+            if !compact.isEmpty, compact.last != .dot, word.first != .dot { isLocalPart = false }
             end = cursor.position
             if hadSpace, !text.isEmpty { text.append(.space) }
             text += word

@@ -30,8 +30,7 @@ struct Submission {
         }
         let author = self.author()
         let reversePath = self.reversePath(author)
-        let named = invocation.recipients.flatMap { AddressList($0.utf8).mailboxes.map(\.address) }
-        guard named.count >= invocation.recipients.count else { fail("bad recipient", .dataError) }
+        let named = invocation.recipients.flatMap(addresses)
 
         var (gathered, header) = readHeader()
         guard let submitted = SubmittedHeader(header) else { fail("header has too many fields", .dataError) }
@@ -44,9 +43,10 @@ struct Submission {
         do throws(QueueError) {
             let injection = try Injection(
                 queue: configuration.queueDirectory, envelope: envelope, id: id, arrival: arrival)
-            try injection.append(received(author) + submitted.completed(by: author) + [.lf])
+            let complete = submitted.completed(by: author)
+            try injection.append(received(author) + complete + [.lf])
             gathered.removeFirst(header.size)
-            try stream(gathered, into: injection)
+            try stream(gathered, behind: complete.count, into: injection)
             try injection.commit()
         } catch { fail(error.description, Self.status(of: error)) }
         if invocation.isVerbose { try? File.writeAll(1, "queued as \(id)\n".utf8) }
@@ -82,9 +82,21 @@ struct Submission {
     private func reversePath(_ author: SubmittedHeader.Author) -> [UInt8] {
         guard let sender = invocation.sender else { return author.address }
         if sender.isEmpty || sender == "<>" { return [] }
-        let mailboxes = AddressList(sender.utf8).mailboxes
-        guard mailboxes.count == 1 else { fail("bad sender \(Array(sender.utf8).escaped())", .dataError) }
-        return qualified(mailboxes[0].address)
+        let addresses = addresses(sender)
+        guard addresses.count == 1 else {
+            fail("several senders: \(Array(sender.utf8).escaped())", .dataError)
+        }
+        return qualified(addresses[0])
+    }
+
+    /// The addresses of a word of the command line: at least one, and nothing else.
+    private func addresses(_ word: String) -> [Address] {
+        let list = AddressList(word.utf8)
+        let mailboxes = list.exactMailboxes
+        guard !mailboxes.isEmpty, mailboxes.count == list.mailboxes.count else {
+            fail("bad address \(Array(word.utf8).escaped(limit: 100))", .dataError)
+        }
+        return mailboxes.map(\.address)
     }
 
     /// Each address once, complete and of good syntax.
@@ -154,9 +166,11 @@ struct Submission {
         }
     }
 
-    private mutating func stream(_ first: [UInt8], into injection: Injection) throws(QueueError) {
+    private mutating func stream(
+        _ first: [UInt8], behind headerSize: Int, into injection: Injection
+    ) throws(QueueError) {
         var part = first
-        var size = 0
+        var size = headerSize
         repeat {
             size += part.count
             guard size <= configuration.messageSizeLimit else {

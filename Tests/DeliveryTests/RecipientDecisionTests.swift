@@ -63,7 +63,7 @@ private func short(_ outcome: RecipientDecision.Outcome) -> String {
 
     static let table: [(String, String?, String)] = [
         ("bob", "example.org", "user bob"), ("BOB", "Example.ORG", "user bob"), ("bob", nil, "user bob"),
-        ("bob", "", "user bob"), ("bob+x", "example.org", "user bob+x"), ("Bob+X", nil, "user bob+X"),
+        ("bob", "", "5.1.3"), ("bob+x", "example.org", "user bob+x"), ("Bob+X", nil, "user bob+X"),
         ("bob+", nil, "user bob+"), ("bob+a+b", nil, "user bob+a+b"), ("+bob", nil, "5.1.1"),
         ("bob+../../etc", nil, "user bob+../../etc"),
         // A name with the delimiter in it is found whole first.

@@ -18,4 +18,20 @@ import Mail
         for end in AddressList(text).bareEnds.reversed() { text.insert(contentsOf: "@h".utf8, at: end) }
         #expect(String(decoding: text, as: UTF8.self) == expected)
     }
+
+    @Test(
+        "what took good will to read is told from what stands there",
+        arguments: [
+            ("bob, a@b, C D <c@d>, \"x y\"@z (w), g: h@i;, j . k@l", "bob a@b c@d \"x y\"@z h@i j.k@l"),
+            ("bob smith", ""), ("bob smith@x, a@b", "a@b"), ("bob@exa mple.org, a@b", "a@b"),
+            ("bob@, a@b", "a@b"),
+            ("a@b c@d", ""), ("<a@b", ""), ("<a@b c>, d", "d"), ("<a b@c>", ""), ("<a@>", ""), ("@b", ""),
+            ("a@b <c@d>", ""), ("<a@b> c, d@e", "d@e"), ("\"x\" -oQ/tmp@b", ""), ("a@b@c", ""),
+            ("Smith, Bob <b@x>", "Smith b@x"), ("<@r,@s:a@b>", "a@b"), ("a;b", "a b"),
+        ])
+    func guesses(value: String, exact: String) {
+        let mailboxes = AddressList(Array(value.utf8)).exactMailboxes
+        let texts = mailboxes.map { String(decoding: $0.address.text, as: UTF8.self) }
+        #expect(texts.joined(separator: " ") == exact)
+    }
 }

@@ -57,9 +57,13 @@ extension RecipientRules {
             steps.append("the local part is empty or holds control characters")
             return .refused(EnhancedStatus(5, 1, 3), "bad recipient address")
         }
-        guard let domain, !domain.isEmpty else {
+        guard let domain else {
             steps.append("no domain: local")
             return try local(localPart, &steps)
+        }
+        guard !domain.isEmpty else {
+            steps.append("the domain is empty")
+            return .refused(EnhancedStatus(5, 1, 3), "bad recipient address")
         }
         let shown = domain.escaped(limit: 255)
         if isLocal(domain) {

@@ -45,7 +45,7 @@ package struct SubmittedHeader {
         let fields =
             resent.isEmpty
             ? header.fields.filter { $0.isNamed("To") || $0.isNamed("Cc") || $0.isNamed("Bcc") } : resent
-        return fields.flatMap { AddressList($0.rawValue).mailboxes.map(\.address) }
+        return fields.flatMap { AddressList($0.rawValue).exactMailboxes.map(\.address) }
     }
 
     /// The header as the queue keeps it, without the empty line behind it: Bcc and Return-Path taken out,

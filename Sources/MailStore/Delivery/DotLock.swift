@@ -34,7 +34,10 @@ struct DotLock {
         do throws(SystemError) {
             try privileged { () throws(SystemError) in
                 let file = try directory.open(name, .createNew(mode: 0o600))
-                try file.write("\(Identity.process)\n".utf8)
+                do throws(SystemError) { try file.write("\(Identity.process)\n".utf8) } catch {
+                    _ = try? directory.removeIfPresent(name)
+                    throw error
+                }
             }
             return true
         } catch {
@@ -56,7 +59,10 @@ struct DotLock {
         return Time.now() - status.modified > staleAge
     }
 
+    /// Twice if need be: a lock that stays keeps everybody out until it is stale.
     func release(in directory: borrowing Directory) {
-        _ = try? Self.remove(name, in: directory, privileged)
+        do throws(SystemError) { try Self.remove(name, in: directory, privileged) } catch {
+            _ = try? Self.remove(name, in: directory, privileged)
+        }
     }
 }

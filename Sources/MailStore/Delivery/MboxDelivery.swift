@@ -47,14 +47,24 @@ package final class MboxDelivery {
         try Self.lock(file, by: deadline)
         lock = try DotLock(name, in: directory, by: deadline, privileged)
         do throws(SystemError) {
-            // A reader that rewrites the mbox may have put another file in its place while we waited.
-            let now = try directory.status(of: name)
-            guard let now, now.isSameFile(as: try file.status()) else {
-                throw SystemError("open", .again, "mbox was replaced while it was locked")
-            }
-            oldLength = now.size
-            needsSeparator = try Self.missingNewlines(file, now.size)
-        } catch { throw .system(error) }
+            oldLength = try Self.length(of: file, named: name, in: directory)
+            needsSeparator = try Self.missingNewlines(file, oldLength)
+        } catch {
+            lock.release(in: directory)
+            throw .system(error)
+        }
+    }
+
+    /// How long the mbox is, now that it is locked. A reader that rewrites mboxes may have put another file
+    /// in its place while we waited.
+    private static func length(
+        of file: borrowing Descriptor, named name: String, in directory: borrowing Directory
+    ) throws(SystemError) -> Int {
+        let status = try file.status()
+        guard let now = try directory.status(of: name), now.isSameFile(as: status) else {
+            throw SystemError("open", .again, "mbox was replaced while it was locked")
+        }
+        return status.size
     }
 
     private static func check(_ file: borrowing Descriptor, owner: UInt32) throws(Failure) {

@@ -1,0 +1,262 @@
+import Bytes
+import Delivery
+import Mail
+import Testing
+import Unix
+
+/// local-deliver as inetd starts it, on a host of its own, for users of several ids.
+@Suite(.enabled(if: TestHost.isPossible)) struct LocalDeliverTests {
+    static let text = "Subject: x\n\nbody\n"
+    static let trace = "Return-Path: <ann@example.net>\nDelivered-To: "
+
+    @Test("a message becomes the user's file, whole, with its trace on top")
+    func maildir() throws {
+        let host = try TestHost()
+        #expect(try host.deliver(to: "bob@example.org").shown == "K 2.0.0 delivered to maildir")
+        #expect(try host.maildir("bob") == [Self.trace + "bob@example.org\n" + Self.text])
+        let name = try Directory("\(host.path)/bob/Maildir/new").names()[0]
+        let status = try #require(try Path.status("\(host.path)/bob/Maildir/new/\(name)"))
+        #expect(status.user == 2001 && status.group == 2001 && status.mode == 0o600)
+        #expect(name.contains(",S=\(status.size),W="))
+    }
+
+    @Test("a batch for one user is delivered in one connection")
+    func batch() throws {
+        let host = try TestHost()
+        let messages = (0..<6).map { ("", ["Bob@example.org", "bob+x@example.org"], "Subject: \($0)\n\n") }
+        let (reports, outstanding, status) = try host.deliver(messages)
+        #expect(reports.map(\.verdict) == Array(repeating: .delivered, count: 12))
+        #expect(outstanding == 0 && status == .exited(0))
+        let found = try host.maildir("bob")
+        #expect(found.count == 12)
+        #expect(found.contains("Return-Path: <>\nDelivered-To: bob+x@example.org\nSubject: 5\n\n"))
+    }
+
+    @Test(
+        "who gets nothing",
+        arguments: [
+            ("dave@example.org", "D 5.1.1 no such user here"),
+            ("daemon@example.org", "D 5.1.1 no such user here"),
+            ("bob@example.net", "D 5.7.1 relaying denied"),
+            ("\"../../etc/passwd\"@example.org", "D 5.1.1 no such user here"),
+            ("\"|id\"@example.org", "D 5.1.1 no such user here"),
+            ("/etc/x@example.org", "D 5.1.1 no such user here"),
+        ])
+    func refused(recipient: String, expected: String) throws {
+        #expect(try TestHost().deliver(to: recipient).shown == expected)
+    }
+
+    @Test("root's mail and postmaster's goes to relais's own mailbox")
+    func root() throws {
+        let host = try TestHost()
+        for name in ["root", "postmaster", "Postmaster"] {
+            #expect(try host.deliver(to: "\(name)@example.org").verdict == .delivered)
+        }
+        #expect(try host.maildir("relaisa").count == 3)
+    }
+
+    @Test("a message that has been here before is a loop")
+    func loop() throws {
+        let host = try TestHost(aliases: "team: bob@example.org\n")
+        for recipient in ["bob@example.org", "team@example.org"] {
+            let report = try host.deliver(to: recipient, "X: y\nDelivered-To: \(recipient)\n\n")
+            #expect(report.shown == "D 5.4.6 mail forwarding loop")
+        }
+        #expect(try host.maildir("bob") == [])
+    }
+
+    @Test("a .forward says where mail goes; what it names is done as the user")
+    func forward() throws {
+        let host = try TestHost()
+        try host.write(
+            "bob/.forward",
+            "\\bob, carol, dave@example.net\n\"|cat > $HOME/copy; id -u > $HOME/id; env > $HOME/env\"\n",
+            owner: 2001)
+        let report = try host.deliver(to: "bob+list@example.org")
+        #expect(report.verdict == .forwarded)
+        #expect(
+            report.forward
+                == Report.Forward(
+                    addresses: [[UInt8]("carol@example.org"), [UInt8]("dave@example.net")],
+                    header: [UInt8]("Delivered-To: bob+list@example.org\n")))
+        #expect(try host.maildir("bob").count == 1)
+        #expect(try host.maildir("carol").count == 0)
+        let copy = try #require(try host.read("bob/copy"))
+        #expect(copy.hasPrefix("From ann@example.net "))
+        #expect(copy.hasSuffix(Self.trace + "bob+list@example.org\n" + Self.text))
+        #expect(try host.read("bob/id") == "2001\n")
+        let environment = try #require(try host.read("bob/env"))
+        #expect(environment.contains("EXTENSION=list\n") && environment.contains("SENDER=ann@example.net\n"))
+    }
+
+    @Test("an extension has a .forward of its own")
+    func forwardExtension() throws {
+        let host = try TestHost()
+        try host.write("bob/.forward", "one@example.net\n", owner: 2001)
+        try host.write("bob/.forward+lists", "two@example.net\n", owner: 2001)
+        #expect(try host.deliver(to: "bob@example.org").forward?.addresses == [[UInt8]("one@example.net")])
+        #expect(
+            try host.deliver(to: "bob+Lists@example.org").forward?.addresses == [[UInt8]("two@example.net")])
+        #expect(try host.deliver(to: "bob+x@example.org").forward?.addresses == [[UInt8]("one@example.net")])
+        #expect(
+            try host.deliver(to: "\"bob+/../x\"@example.org").forward?.addresses == [
+                [UInt8]("one@example.net")
+            ])
+    }
+
+    @Test(
+        "a .forward that somebody else could have written defers mail (T60)",
+        arguments: [
+            "echo x@example.net > bob/.forward; chown 2001 bob/.forward; chmod 664 bob/.forward",
+            "echo x@example.net > bob/.forward; chown 2002 bob/.forward",
+            "ln -s /etc/passwd bob/.forward", "mkfifo bob/.forward", "mkdir bob/.forward",
+            "head -c 70000 /dev/zero > bob/.forward; chown 2001 bob/.forward",
+            "echo '\"open' > bob/.forward; chown 2001 bob/.forward",
+            "echo ':include:/nonexistent' > bob/.forward; chown 2001 bob/.forward",
+            "echo ':include:'$PWD/l > bob/.forward; echo x > l; chown 2002 l; chown 2001 bob/.forward",
+            "echo ':include:'$PWD/l > bob/.forward; cp bob/.forward l; chown 2001 l bob/.forward",
+            "chmod 777 bob", "rmdir bob", "rmdir bob; ln -s /nonexistent bob", "chmod 0 bob",
+        ])
+    func hostileForward(script: String) throws {
+        let host = try TestHost()
+        try host.shell(script)
+        let report = try host.deliver(to: "bob@example.org")
+        #expect(report.verdict == .deferred, "\(report.shown)")
+        #expect(!report.text.contains(.ascii("/")))
+    }
+
+    @Test(
+        "links in the place of a mailbox are not followed (T55)",
+        arguments: [
+            "mkdir -p bob/Maildir/cur bob/Maildir/new; ln -s $PWD/victim bob/Maildir/tmp",
+            "mkdir -p bob/Maildir/cur bob/Maildir/tmp; ln -s $PWD/victim bob/Maildir/new",
+        ])
+    func linkedMaildir(script: String) throws {
+        let host = try TestHost()
+        try host.shell("mkdir victim; chmod 777 victim; \(script); chown -Rh 2001 bob/Maildir")
+        #expect(try host.deliver(to: "bob@example.org").verdict == .deferred)
+        #expect(try Directory("\(host.path)/victim").names() == [])
+    }
+
+    @Test(
+        "what stands in the place of an mbox and is none is left alone (T55, T58)",
+        arguments: [
+            "ln -s $PWD/victim spool/bob", "ln victim spool/bob", "mkdir spool/bob", "mkfifo spool/bob",
+            "touch spool/bob", "touch spool/bob; chown 2002 spool/bob",
+        ])
+    func hostileMbox(script: String) throws {
+        let host = try TestHost("mailbox = @/spool/%u")
+        try host.shell("sed -i s,@,$PWD, relais.conf; echo precious > victim; chown 2001 victim; \(script)")
+        #expect(try host.deliver(to: "bob@example.org").verdict == .deferred)
+        #expect(try host.read("victim") == "precious\n")
+    }
+
+    @Test(
+        "root makes a missing mbox; the lock beside it needs the spool's group; the user's programs lack it")
+    func mbox() throws {
+        let host = try TestHost("mailbox = @/spool/%u")
+        try host.shell("sed -i s,@,$PWD, relais.conf")
+        for _ in 0..<2 {
+            #expect(try host.deliver(to: "bob@example.org").shown == "K 2.0.0 delivered to mailbox")
+        }
+        let status = try #require(try Path.status("\(host.path)/spool/bob"))
+        #expect(status.user == 2001 && status.group == 8 && status.mode == 0o600)
+        let text = try #require(try host.read("spool/bob"))
+        #expect(text.split(separator: "\n").filter { $0.hasPrefix("From ann@example.net ") }.count == 2)
+        #expect(text.hasSuffix("\n\n" + "body\n\n"))
+        try host.write(
+            "bob/.forward", "\"|id > $HOME/id; touch \(host.path)/spool/evil\", \\bob\n", owner: 2001)
+        #expect(try host.deliver(to: "bob@example.org").verdict == .failed)
+        #expect(
+            try host.read("bob/id")?.contains("uid=2001(bob) gid=2001(bob) groups=2001(bob),2100(friends)\n")
+                == true)
+        #expect(try Directory("\(host.path)/spool").names() == ["bob"])
+    }
+
+    @Test("an alias that names people and a program is served by a process for each")
+    func mixed() throws {
+        let host = try TestHost(
+            aliases: """
+                owner-all: ann
+                all: \\bob, \\carol, "|id -un > $HOME/id", /\(Self.self)/../dev/null, x@example.net
+                bob: bob, bob@backup.example
+                """)
+        let (reports, _, status) = try host.deliver([
+            ("ann@example.net", ["all@example.org", "bob@example.org", "dave@example.org"], Self.text)
+        ])
+        #expect(status == .exited(0))
+        #expect(reports.map(\.verdict) == [.deferred, .forwarded, .failed])
+        #expect(reports[1].forward?.addresses == [[UInt8]("bob@backup.example")])
+        #expect(try host.read("relaisa/id") == "relaisa\n")
+        #expect(try host.maildir("bob").count == 2)
+        #expect(try host.maildir("carol").count == 1)
+        try host.write(
+            "aliases", "owner-all: ann\nall: \\bob, \\carol, \"|exit 0\", x@example.net\n", owner: 0)
+        let report = try host.deliver(to: "all@example.org")
+        #expect(
+            report.forward
+                == Report.Forward(
+                    addresses: [[UInt8]("x@example.net")], reversePath: [UInt8]("owner-all@example.org"),
+                    header: [UInt8]("Delivered-To: all@example.org\n")))
+    }
+
+    @Test("what is no job is refused: nothing is delivered, nobody crashes (T80)")
+    func garbage() throws {
+        let host = try TestHost()
+        for text in [
+            "", "x", "-1:", "4:job1,", "8:4:job1,,", "99999999999999999999:", "0:,", "7:4:end1,,7:4:end1,,",
+            String(repeating: "\0", count: 100_000), "10:5:job99,0:,", "GET / HTTP/1.0\r\n\r\n",
+        ] {
+            let pair = try DescriptorPair.sockets()
+            let child = try host.start(
+                "local-deliver", ["--service", "-C", "\(host.path)/relais.conf"], input: pair.second.raw,
+                output: 1)
+            let near = pair.keepFirst()
+            try? near.write(text.utf8)
+            Socket.endWriting(near.raw)
+            // A reset says that our bytes were left unread.
+            let answer = (try? near.readAll(limit: 1000)) ?? []
+            let status = try child.wait()
+            if text.hasPrefix("7:4:end1,,") {
+                #expect(status == .exited(0) && answer == [UInt8]("7:4:end1,,"))
+            } else {
+                #expect(status == .exited(76) && answer == [])
+            }
+        }
+    }
+
+    @Test(
+        "whichever call fails or kills, a message is whole or not there, and K is said only of a whole one (T59)",
+        arguments: ["~/Maildir/", "~/mbox"], ["fail:%:28", "fail:%:5", "die:%"])
+    func faults(mailbox: String, fault: String) throws {
+        let old = "From x\n\nold\n\n"
+        let whole = Self.trace + "bob@example.org\n" + Self.text
+        for call in 1...70 {
+            let host = try TestHost("mailbox = \(mailbox)")
+            try host.write("bob/mbox", old, owner: 2001, mode: 0o600)
+            let plan = fault.split(separator: "%", omittingEmptySubsequences: false).joined(
+                separator: "\(call)")
+            let (reports, outstanding, status) = try host.deliver(
+                [("ann@example.net", ["bob@example.org"], Self.text)], environment: ["RELAIS_FAULT=\(plan)"])
+            let isThere: Bool
+            if mailbox == "~/mbox" {
+                let text = try #require(try host.read("bob/mbox"))
+                isThere = text.hasPrefix(old) && text.hasSuffix(whole + "\n")
+                #expect(isThere || text == old, "call \(call)")
+            } else {
+                let found = try host.maildir("bob")
+                isThere = found == [whole]
+                #expect(isThere || found == [], "call \(call)")
+            }
+            #expect(reports.count + outstanding == 1)
+            #expect(reports.first?.verdict != .failed, "call \(call)")
+            if reports.first?.verdict == .delivered { #expect(isThere, "call \(call)") }
+            if fault == "die:%" { continue }
+            guard case .exited = status else {
+                Issue.record("call \(call): \(status)")
+                return
+            }
+            #expect(try Path.status("\(host.path)/bob/mbox.lock") == nil, "call \(call)")
+        }
+    }
+}
