@@ -91,8 +91,13 @@ package struct TLSRelay: ~Copyable {
         }
     }
 
-    /// Waits once and carries what came; false when all is said.
+    /// Carries what is there, then waits once for more; false when all is said.
     package mutating func turn(until deadline: Deadline) throws(Failure) -> Bool {
+        // First what came with the end of the handshake, and what had waited for room in front of the
+        // program: no poll tells of it.
+        try decrypt()
+        try send()
+        try decrypt()
         let hasRoom = toProgram.count < Self.bufferLimit && toClient.count < Self.bufferLimit
         let interests = [
             Poll.Interest(client, reading: clientIsOpen && hasRoom, writing: !toClient.isEmpty),
@@ -104,10 +109,6 @@ package struct TLSRelay: ~Copyable {
         for item in try wait(interests, until: deadline) where item.reading {
             if item.raw == client { try readClient() } else { try readProgram() }
         }
-        try decrypt()
-        try send()
-        // What had waited for room in front of the program.
-        try decrypt()
         return true
     }
 

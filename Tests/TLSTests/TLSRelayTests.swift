@@ -79,6 +79,21 @@ struct RelayRig: ~Copyable {
         #expect(try rig.client.read() == .bytes([UInt8]("250 hello\r\n")))
     }
 
+    @Test("What a client says together with the end of its handshake is heard")
+    func early() throws {
+        var rig = try RelayRig()
+        _ = try rig.client.handshake()
+        try rig.say()
+        #expect(throws: TLSRelay.Failure.timedOut) { _ = try rig.relay.handshake(by: RelayRig.soon()) }
+        try rig.hear()
+        #expect(try rig.client.handshake())
+        try rig.client.write([UInt8]("EHLO client\r\n"))
+        try rig.say()
+        _ = try rig.relay.handshake(by: RelayRig.soon())
+        #expect(try rig.settle())
+        #expect(try rig.programHears() == [UInt8]("EHLO client\r\n"))
+    }
+
     @Test("The program's end becomes close_notify and the end of the connection")
     func programEnds() throws {
         var rig = try RelayRig()
