@@ -155,14 +155,15 @@ private func short(_ outcome: RecipientDecision.Outcome) -> String {
         #expect(short(rules.decide(localPart: [UInt8]("sales"), domain: nil).outcome) == "alias sales 2")
     }
 
-    @Test("recipients of one user have one grouping key")
-    func grouping() {
-        for text in ["bob", "BOB", "bob+x", "Bob+y+z"] {
-            #expect(
-                RecipientRules.groupingKey(localPart: Array(text.utf8), delimiter: .ascii("+"))
-                    == [UInt8]("bob"))
-        }
-        #expect(RecipientRules.groupingKey(localPart: [UInt8]("+x"), delimiter: .ascii("+")) == [UInt8]("+x"))
-        #expect(RecipientRules.groupingKey(localPart: [UInt8]("b+x"), delimiter: nil) == [UInt8]("b+x"))
+    @Test(
+        "an extension begins at the first delimiter that is not at the front",
+        arguments: [
+            ("bob", "bob", nil), ("bob+x", "bob", "x"), ("bob+x+y", "bob", "x+y"), ("bob+", "bob", ""),
+            ("+x", "+x", nil), ("+x+y", "+x", "y"), ("", "", nil), ("+", "+", nil),
+        ] as [(String, String, String?)])
+    func split(text: String, base: String, detail: String?) {
+        let parts = RecipientRules.split(Array(text.utf8), at: .ascii("+"))
+        #expect(parts.base == Array(base.utf8) && parts.detail == detail.map { Array($0.utf8) })
+        #expect(RecipientRules.split(Array(text.utf8), at: nil).base == Array(text.utf8))
     }
 }

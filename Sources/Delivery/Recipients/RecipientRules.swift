@@ -177,9 +177,4 @@ extension RecipientRules {
         }
         return (Array(localPart[..<place]), Array(localPart[(place + 1)...]))
     }
-
-    /// By what the queue-runner groups local recipients: all of one key go to one local-deliver.
-    package static func groupingKey(localPart: [UInt8], delimiter: UInt8?) -> [UInt8] {
-        split(localPart, at: delimiter).base.folded()
-    }
 }
