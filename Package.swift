@@ -73,7 +73,7 @@ let package = Package(
         library("Delivery", ["Program", "Mail", "Unix", "Bytes"]),
 
         tool("smtpd", ["SMTP", "Queue", "Delivery"] + everyTool),
-        tool("sendmail-compat", ["Queue", "Delivery"] + everyTool),
+        tool("sendmail-compat", ["SMTP", "Queue", "Delivery"] + everyTool),
         tool("queue-runner", ["Queue", "Delivery"] + everyTool),
         tool("remote-deliver", ["SMTP", "TLS", "Resolver", "Delivery"] + everyTool),
         tool("local-deliver", ["Delivery", "MailStore"] + everyTool),

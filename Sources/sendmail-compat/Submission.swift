@@ -40,15 +40,21 @@ struct Submission {
             parameters: invocation.bodyType.map { Array("BODY=\($0)".utf8) } ?? [],
             recipients: recipients(named + found))
 
+        let complete = submitted.completed(by: author)
+        let top = received(author) + complete + [.lf]
+        gathered.removeFirst(header.size)
         do throws(QueueError) {
             let injection = try Injection(
                 queue: configuration.queueDirectory, envelope: envelope, id: id, arrival: arrival)
-            let complete = submitted.completed(by: author)
-            try injection.append(received(author) + complete + [.lf])
-            gathered.removeFirst(header.size)
-            try stream(gathered, behind: complete.count, into: injection)
+            try injection.append(top)
+            try forEachPart(gathered, behind: complete.count) { part throws(QueueError) in
+                try injection.append(part)
+            }
             try injection.commit()
-        } catch { fail(error.description, Self.status(of: error)) }
+        } catch {
+            guard error.isMissingRight else { fail(error.description, Self.status(of: error)) }
+            handOver(envelope, top, gathered, behind: complete.count)
+        }
         if invocation.isVerbose { try? File.writeAll(1, "queued as \(id)\n".utf8) }
         return .ok
     }
@@ -58,10 +64,24 @@ struct Submission {
     }
 
     private static func status(of error: QueueError) -> ExitStatus {
-        switch error.cause?.code {
-        case .accessDenied, .notPermitted: .noPermission
-        case nil: .dataError
-        default: .temporaryFailure
+        error.cause == nil ? .dataError : .temporaryFailure
+    }
+
+    /// Where we may not add to the queue (`no_new_privs`, jails), the host's SMTP server may.
+    private mutating func handOver(
+        _ envelope: Envelope, _ top: [UInt8], _ first: [UInt8], behind headerSize: Int
+    ) {
+        do throws(LoopbackServer.Refusal) {
+            let server = try LoopbackServer(
+                envelope, hostname: configuration.hostname, size: top.count + first.count)
+            try server.append(top)
+            try forEachPart(first, behind: headerSize) { part throws(LoopbackServer.Refusal) in
+                try server.append(part)
+            }
+            try server.commit()
+        } catch {
+            let what = "may not add to the queue, and \(error.text)"
+            fail(what, error.isPermanent ? .unavailable : .temporaryFailure)
         }
     }
 
@@ -166,9 +186,10 @@ struct Submission {
         }
     }
 
-    private mutating func stream(
-        _ first: [UInt8], behind headerSize: Int, into injection: Injection
-    ) throws(QueueError) {
+    /// Calls `body` with what was read behind the header, and then with the rest of the input.
+    private mutating func forEachPart<Failure: Error>(
+        _ first: [UInt8], behind headerSize: Int, _ body: ([UInt8]) throws(Failure) -> Void
+    ) throws(Failure) {
         var part = first
         var size = headerSize
         repeat {
@@ -176,9 +197,17 @@ struct Submission {
             guard size <= configuration.messageSizeLimit else {
                 fail("message is larger than \(configuration.messageSizeLimit) bytes", .unavailable)
             }
-            try injection.append(part)
+            try body(part)
             part.removeAll(keepingCapacity: true)
         } while read(into: &part) || !part.isEmpty
+    }
+}
+
+extension QueueError {
+    /// Noticed before anything was read or written: the message can still go another way.
+    fileprivate var isMissingRight: Bool {
+        guard case .inject(let error) = self else { return false }
+        return error.call == "open" && (error.code == .accessDenied || error.code == .notPermitted)
     }
 }
 

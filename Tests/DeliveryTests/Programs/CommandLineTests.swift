@@ -226,3 +226,61 @@ private let long = String(repeating: "x", count: 100_000)
         }
     }
 }
+
+@Suite(.enabled(if: TestHost.isPossible)) struct SendmailWithoutRightTests {
+    /// A server that takes all but `bad@…`, on the loopback interface of a network of the test's own.
+    private static let server = """
+        import socket
+        s = socket.socket(); s.bind(("127.0.0.1", 25)); s.listen(1)
+        open("ready", "w").close()
+        f = s.accept()[0].makefile("rwb", 0); out = open("taken", "wb", 0); data = False
+        f.write(b"220 x\\r\\n")
+        while True:
+            line = f.readline()
+            if not line: break
+            out.write(line)
+            word = line[:4].upper()
+            if data:
+                if line == b".\\r\\n": data = False; f.write(b"250 ok\\r\\n")
+            elif word == b"EHLO": f.write(b"250-x\\r\\n250 PIPELINING\\r\\n")
+            elif word == b"RCPT" and b"bad" in line: f.write(b"550 5.1.1 no\\r\\n")
+            elif word == b"DATA": data = True; f.write(b"354 go\\r\\n")
+            else: f.write(b"250 ok\\r\\n")
+        """
+
+    private func send(_ recipient: String, serving: Bool) throws -> (
+        status: ChildProcess.Status, taken: String
+    ) {
+        let directory = try TemporaryDirectory()
+        try Directory(directory.path).makeDirectory("incoming", mode: 0o700)
+        try directory.write("conf", "hostname = mx.example.org\nqueue-directory = \(directory.path)\n")
+        try directory.write("server.py", Self.server)
+        let script = """
+            cd $1; ip link set lo up; [ \(serving ? 1 : 0) = 0 ] || { python3 server.py & pid=$!
+            until [ -e ready ]; do sleep 0.02; done; }
+            setpriv --reuid 2001 --regid 2001 --clear-groups $0 -C $1/conf -i \(recipient) 2>/dev/null
+            status=$?; [ -z "$pid" ] || { kill $pid; wait; }; exit $status
+            """
+        let program = try BuiltProgram.path("sendmail-compat")
+        let (status, _) = try BuiltProgram.run(
+            "/usr/bin/unshare", ["-n", "/bin/sh", "-c", script, program, directory.path],
+            input: "Subject: x\n\n.dot\n", environment: ["PATH=/usr/sbin:/usr/bin:/bin:/sbin"])
+        #expect(try Directory("\(directory.path)/incoming").names() == [])
+        let taken = try Path.contents("\(directory.path)/taken") ?? []
+        return (status, String(decoding: taken, as: UTF8.self))
+    }
+
+    @Test("who may not add to the queue hands the message to the server on loopback")
+    func handedOver() throws {
+        let (status, taken) = try send("bob@example.net", serving: true)
+        #expect(status == .exited(0))
+        #expect(taken.contains("MAIL FROM:<uid2001@mx.example.org>\r\nRCPT TO:<bob@example.net>\r\nDATA\r\n"))
+        #expect(taken.contains("\r\nSubject: x\r\n") && taken.hasSuffix("\r\n\r\n..dot\r\n.\r\nQUIT\r\n"))
+    }
+
+    @Test("a refusal is final, a server that is not there is not")
+    func refused() throws {
+        #expect(try send("bad@example.net", serving: true).status == .exited(69))
+        #expect(try send("bob@example.net", serving: false).status == .exited(75))
+    }
+}

@@ -1,0 +1,147 @@
+import Bytes
+import Mail
+import Testing
+import Unix
+
+@testable import Delivery
+
+@Suite struct DeliveryPlanTests {
+    let directory: TemporaryDirectory
+    let rules: RecipientRules
+
+    init() throws {
+        let directory = try TemporaryDirectory()
+        self.directory = directory
+        let file = AliasFile(
+            try directory.write(
+                "aliases",
+                """
+                owner-staff: ann
+                staff: bob, carol@example.net, "|cat"
+                bob: Bob, \\bob, bob@example.net
+                carol: \\carol
+                lost: \\nobody, \\missing, \\root
+                self: self
+                list: :include:/etc/list, /var/archive/
+                """))
+        let users = UserDatabase(
+            passwd: try directory.write(
+                "passwd",
+                """
+                root:x:0:0::/root:/bin/sh
+                bob:x:1000:1000::/home/bob:/bin/sh
+                carol:x:1001:1001::/home/carol:/bin/sh
+                nobody:x:65534:65534::/:/bin/sh
+                """))
+        rules = RecipientRules(
+            isLocal: { $0.equalsFolded("example.org") }, isRelayed: { _ in false },
+            alias: { name throws(LookupFailure) in
+                do throws(AliasFile.Failure) { return try file.targets(of: name) } catch {
+                    throw LookupFailure("\(error)")
+                }
+            },
+            user: { name throws(LookupFailure) in
+                do throws(SystemError) { return try users.user(named: name) } catch {
+                    throw LookupFailure("\(error)")
+                }
+            })
+    }
+
+    private func plan(_ address: String, _ rules: RecipientRules? = nil) -> DeliveryPlan {
+        let rules = rules ?? self.rules
+        let address = RecipientAddress(Array(address.utf8))
+        let decision = rules.decide(localPart: address.localPart, domain: address.domain)
+        return DeliveryPlan(decision, for: address, rules: rules)
+    }
+
+    private func mailbox(_ user: String, forward: Bool, _ detail: String? = nil) -> DeliveryPlan.Part {
+        .init(
+            account: .user(user),
+            action: .mailbox(followForward: forward, extension: detail.map { Array($0.utf8) }))
+    }
+
+    @Test("a user's mail is the user's; root's is relais's")
+    func accounts() {
+        #expect(plan("carol+x@example.org").parts == [mailbox("carol", forward: false)])
+        let root = plan("root@example.org")
+        #expect(
+            root.parts == [
+                .init(account: .service, action: .mailbox(followForward: true, extension: nil))
+            ])
+        #expect(root.outcomes == [])
+    }
+
+    @Test("an alias sends copies on, runs programs as relais, and has an owner")
+    func alias() {
+        let staff = plan("Staff@example.org")
+        #expect(staff.parts == [.init(account: .service, action: .targets([.program([UInt8]("cat"))]))])
+        #expect(
+            staff.outcomes == [.forwarded(to: [[UInt8]("bob@example.org"), [UInt8]("carol@example.net")])])
+        #expect(staff.owner == [UInt8]("owner-staff@example.org"))
+        #expect(plan("list").parts.count == 1)
+    }
+
+    @Test("an alias that names itself means the account behind it, and goes round nowhere")
+    func itself() {
+        let bob = plan("bob@example.org")
+        #expect(bob.parts == [mailbox("bob", forward: true), mailbox("bob", forward: false)])
+        #expect(bob.outcomes == [.forwarded(to: [[UInt8]("bob@example.net")])])
+        #expect(plan("self@example.org").outcomes == [.failed(EnhancedStatus(5, 1, 1), "no such user here")])
+    }
+
+    @Test("a mailbox that nobody may have is no such user")
+    func nobody() {
+        let lost = plan("lost@example.org")
+        #expect(lost.parts == [])
+        #expect(lost.outcomes.map(\.verdict) == [.failed, .failed, .failed])
+    }
+
+    @Test("a lookup that fails in the middle defers all of it")
+    func failing() {
+        var rules = rules
+        let users = rules.user
+        rules.user = { name throws(LookupFailure) in
+            if name == "carol" { throw LookupFailure("I/O error") }
+            return try users(name)
+        }
+        let plan = plan("carol@example.org", rules)
+        #expect(plan.parts == [] && plan.outcomes.map(\.verdict) == [.deferred])
+    }
+
+    @Test("what was refused or cannot be decided is told at once")
+    func refused() {
+        #expect(plan("dave@example.org").outcomes.map(\.verdict) == [.failed])
+        #expect(plan("dave@example.net").outcomes.map(\.verdict) == [.failed])
+        var rules = rules
+        rules.mayRelay = true
+        // The configuration changed since the message was accepted.
+        #expect(plan("dave@example.net", rules).outcomes.map(\.verdict) == [.deferred])
+    }
+
+    @Test(
+        "the parts of a recipient's delivery have one outcome",
+        arguments: [
+            ([.delivered("a")], .delivered), ([], .delivered),
+            ([.delivered("a"), .forwarded(to: [[UInt8]("x")])], .forwarded),
+            ([.forwarded(to: [[UInt8]("x")]), .failed(EnhancedStatus(5, 3, 0), "b")], .failed),
+            ([.failed(EnhancedStatus(5, 3, 0), "b"), .deferred(EnhancedStatus(4, 3, 0), "c")], .deferred),
+        ] as [([DeliveryOutcome], Report.Verdict)])
+    func merging(outcomes: [DeliveryOutcome], verdict: Report.Verdict) {
+        let merged = DeliveryOutcome.merged(outcomes)
+        #expect(merged.verdict == verdict)
+        #expect(merged.forwards.isEmpty == (verdict != .forwarded))
+    }
+
+    @Test(
+        "an address is taken apart at its last @, and loses the quotes of its local part",
+        arguments: [
+            ("bob", "bob", nil), ("bob@x", "bob", "x"), ("a@b@c", "a@b", "c"), ("\"a@b\"@c", "a@b", "c"),
+            ("\"a\\\"b\"@c", "a\"b", "c"), ("\"bob\"", "bob", nil), ("bob@", "bob", ""), ("@", "", ""),
+            ("", "", nil), ("\"", "\"", nil), ("\"\"@x", "", "x"),
+        ] as [(String, String, String?)])
+    func addresses(text: String, localPart: String, domain: String?) {
+        let address = RecipientAddress(Array(text.utf8))
+        #expect(address.localPart == Array(localPart.utf8))
+        #expect(address.domain == domain.map { Array($0.utf8) })
+    }
+}
