@@ -20,7 +20,7 @@ struct AccountDelivery {
 
     /// Delivers each letter that is not nil; outcomes in the same order.
     func deliver(_ letters: [Letter?], _ account: DeliveryPlan.Account) -> [[DeliveryOutcome]] {
-        var mailboxes = Mailboxes(user: user, keptGroup: keptGroup)
+        var mailboxes = Mailboxes(user: user, keptGroup: keptGroup, hostname: configuration.hostname)
         var pending: [[PendingOutcome]] = []
         for letter in letters {
             guard let letter else {

@@ -10,6 +10,18 @@ struct ByHand {
     let log: Log
     let recipient: String
     let sender: String
+    /// Our own, beside this program. Looked up before this process becomes anybody: it may not know where it
+    /// comes from then.
+    private let sendmail: String
+
+    init(configuration: Configuration, log: Log, recipient: String, sender: String) {
+        self.configuration = configuration
+        self.log = log
+        self.recipient = recipient
+        self.sender = sender
+        let beside = (try? Path.ofThisProgram()).map { Path.split($0).directory + "/sendmail-compat" }
+        sendmail = beside.flatMap { Path.isExecutable($0) ? $0 : nil } ?? "/usr/sbin/sendmail"
+    }
 
     func run(explaining: Bool) -> ExitStatus {
         let rules = RecipientRules(local: configuration)
@@ -74,7 +86,7 @@ struct ByHand {
     private func forward(_ outcome: DeliveryOutcome, _ letter: Letter) -> ExitStatus {
         let from = letter.reversePath.isEmpty ? "<>" : String(decoding: letter.reversePath, as: UTF8.self)
         let addresses = outcome.forwards.map { String(decoding: $0, as: UTF8.self) }
-        let command = (["/usr/sbin/sendmail", "-i", "-f", from, "--"] + addresses).map(Self.quoted)
+        let command = ([sendmail, "-i", "-f", from, "--"] + addresses).map(Self.quoted)
             .joined(separator: " ")
         let result = Command(
             Array("exec \(command)".utf8), environment: ["PATH=/usr/bin:/bin"], timeLimit: .seconds(300)

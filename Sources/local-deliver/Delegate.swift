@@ -34,7 +34,7 @@ struct Delegate {
         if let configurationPath { arguments += ["--config", configurationPath] }
         let null = try Path.openForReading("/dev/null")
         return try ChildProcess.start(
-            "/proc/self/exe", arguments: arguments, input: socket, output: null.raw, error: null.raw)
+            try Path.ofThisProgram(), arguments: arguments, input: socket, output: null.raw, error: null.raw)
     }
 
     private func exchange(

@@ -8,6 +8,7 @@ import Unix
 struct Mailboxes {
     private let user: User
     private let keptGroup: UInt32?
+    private let hostname: String
     private var open: [(path: String, mailbox: Mailbox)] = []
     /// What `commit` gives, by ticket: where the letter went, and its number there.
     private var tickets: [(mailbox: Int, number: Int)] = []
@@ -18,8 +19,9 @@ struct Mailboxes {
         case mbox(MboxDelivery, failure: SystemError?)
     }
 
-    init(user: User, keptGroup: UInt32?) {
+    init(user: User, keptGroup: UInt32?, hostname: String) {
         self.user = user
+        self.hostname = hostname
         self.keptGroup = keptGroup
     }
 
@@ -56,7 +58,7 @@ struct Mailboxes {
         if let index = open.firstIndex(where: { $0.path == path }) { return index }
         if path.hasSuffix("/") {
             do throws(SystemError) {
-                open.append((path, .maildir(try MaildirDelivery(path))))
+                open.append((path, .maildir(try MaildirDelivery(path, host: hostname))))
             } catch { throw MailboxFailure(error) }
         } else {
             let keptGroup = keptGroup

@@ -24,6 +24,7 @@ struct Main {
         Environment.keepOnly(["RELAIS_FAULT"])
         Identity.setFileCreationMask(0o077)
         ResourceLimit.forbidCoreFiles()
+        ResourceLimit.openFiles(1024)
 
         let configuration: Configuration
         do throws(ConfigurationError) {

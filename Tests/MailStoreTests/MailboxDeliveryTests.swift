@@ -236,7 +236,7 @@ private func contents(_ path: String) throws -> String? {
 
     @Test("a message that cannot be read is not delivered, the others are")
     func broken() throws {
-        let maildir = try MaildirDelivery(path)
+        let maildir = try MaildirDelivery(path, host: "h")
         _ = try maildir.stage(message("a\n"))
         #expect(throws: SystemError.self) {
             try maildir.stage(
@@ -251,14 +251,14 @@ private func contents(_ path: String) throws -> String? {
 
     @Test("tmp and new are never followed as links (T55)")
     func links() throws {
-        _ = try MaildirDelivery(path)
+        _ = try MaildirDelivery(path, host: "h")
         for name in ["tmp", "new"] {
             let root = try Directory(path)
             try root.removeDirectory(name)
             _ = try ChildProcess.output(of: "/bin/ln", arguments: ["ln", "-s", "/tmp", path + name])
-            #expect(throws: SystemError.self) { try MaildirDelivery(path) }
+            #expect(throws: SystemError.self) { try MaildirDelivery(path, host: "h") }
             try root.remove(name)
         }
-        #expect(throws: SystemError.self) { try MaildirDelivery("/etc/passwd/") }
+        #expect(throws: SystemError.self) { try MaildirDelivery("/etc/passwd/", host: "h") }
     }
 }

@@ -27,7 +27,7 @@ package final class MaildirDelivery {
 
     /// Opens the Maildir at `path`, and makes it if it is missing. Its own directories are never followed
     /// as links (T55): `path` itself may be one, its owner's.
-    package init(_ path: String, host: String = Host.name()) throws(SystemError) {
+    package init(_ path: String, host: String) throws(SystemError) {
         let root = try Self.openOrMake(path)
         for name in ["tmp", "new", "cur"] { try root.makeDirectory(name, mode: 0o700) }
         tmp = try Directory("tmp", in: root)
