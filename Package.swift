@@ -54,7 +54,7 @@ let package = Package(
         .systemLibrary(
             name: "CAres", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
         .systemLibrary(name: "CCrypt", providers: [.apt(["libcrypt-dev"])]),
-        .target(name: "CSystem"),
+        .target(name: "CSystem", cSettings: [.define("RELAIS_STATIC", .when(configuration: .release))]),
 
         library("Bytes"),
         library("Unix", ["Bytes", "CSystem"]),
