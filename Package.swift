@@ -55,6 +55,7 @@ let package = Package(
             name: "CAres", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
         .systemLibrary(name: "CCrypt", providers: [.apt(["libcrypt-dev"])]),
         .target(name: "CSystem", cSettings: [.define("RELAIS_STATIC", .when(configuration: .release))]),
+        .target(name: "CIconv"),
 
         library("Bytes"),
         library("Unix", ["Bytes", "CSystem"]),
@@ -79,7 +80,7 @@ let package = Package(
         tool("local-deliver", ["Delivery", "MailStore"] + everyTool),
         tool("pop3d", ["POP3", "MailStore", "Auth"] + everyTool),
         tool(
-            "imapd", ["IMAP", "MIME", "MailStore", "Auth", "CSystem"] + everyTool, linking: staticSwiftOnly),
+            "imapd", ["IMAP", "MIME", "MailStore", "Auth", "CIconv"] + everyTool, linking: staticSwiftOnly),
         tool("mxlookup", ["Resolver"] + everyTool),
         tool("checkpassword", ["Auth"] + everyTool),
         tool("tls-relay", ["TLS"] + everyTool),

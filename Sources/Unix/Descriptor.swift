@@ -75,6 +75,12 @@ extension Descriptor {
         try SystemCall.perform("fsync") { fsync(raw) }
     }
 
+    /// Sets when the file was last modified (and read).
+    package func setModified(_ time: Time) throws(SystemError) {
+        let moment = timespec(tv_sec: Int(time.seconds), tv_nsec: Int(time.microseconds % 1_000_000) * 1000)
+        try SystemCall.perform("futimens") { unsafe futimens(raw, [moment, moment]) }
+    }
+
     package func truncate(to length: Int) throws(SystemError) {
         try SystemCall.perform("ftruncate") { ftruncate(raw, off_t(length)) }
     }

@@ -7,6 +7,7 @@ package import Unix
 package final class MaildirDelivery {
     private let tmp: Directory
     private let new: Directory
+    private let cur: Directory
     private let host: String
     private var staged: [Staged] = []
     private var random = Randomness()
@@ -16,9 +17,12 @@ package final class MaildirDelivery {
         let name: String
         /// Whether it stands in tmp/ under `temporaryName`, or has no name yet.
         let temporaryName: String?
-        var isInNew = false
+        /// Known to a reader already: it goes to cur/, flags in its name.
+        let isRead: Bool
+        var isRevealed = false
 
-        init(_ file: consuming Descriptor, name: String, temporaryName: String?) {
+        init(_ file: consuming Descriptor, name: String, temporaryName: String?, isRead: Bool) {
+            self.isRead = isRead
             self.file = file
             self.name = name
             self.temporaryName = temporaryName
@@ -32,6 +36,7 @@ package final class MaildirDelivery {
         for name in ["tmp", "new", "cur"] { try root.makeDirectory(name, mode: 0o700) }
         tmp = try Directory("tmp", in: root)
         new = try Directory("new", in: root)
+        cur = try Directory("cur", in: root)
         self.host = String(
             decoding: host.utf8.flatMap { byte -> [UInt8] in
                 switch byte {
@@ -52,8 +57,11 @@ package final class MaildirDelivery {
         return try Directory(path)
     }
 
-    /// Writes a message, for nobody to see yet; its number for `commit`.
-    package func stage(_ message: MessageSource) throws(SystemError) -> Int {
+    /// Writes a message, for nobody to see yet; its number for `commit`. A reader's own message (APPEND, COPY)
+    /// has the letters of its flags, and the date that its file is to bear.
+    package func stage(
+        _ message: MessageSource, letters: [UInt8]? = nil, date: Time? = nil
+    ) throws(SystemError) -> Int {
         let base = uniqueName()
         let unnamed = try tmp.openUnnamed(mode: 0o600)
         let temporaryName = unnamed == nil ? base : nil
@@ -71,10 +79,15 @@ package final class MaildirDelivery {
             throw error
         }
         // S: bytes; W: bytes with CRLF line ends, which is what POP3 and IMAP tell.
-        let name = "\(base),S=\(size),W=\(size + lines)"
-        staged.append(Staged(file, name: name, temporaryName: temporaryName))
+        var name = "\(base),S=\(size),W=\(size + lines)"
+        if let letters { name += ":2," + String(decoding: letters, as: UTF8.self) }
+        if let date { try file.setModified(date) }
+        staged.append(Staged(file, name: name, temporaryName: temporaryName, isRead: letters != nil))
         return staged.count - 1
     }
+
+    /// The names that the staged messages will have, without flags: what a UID list knows them by.
+    package var stagedBases: [[UInt8]] { staged.map { Array($0.name.utf8.prefix { $0 != .ascii(":") }) } }
 
     /// `<seconds>.M<microseconds>P<process>R<random>.<host>`: unique over all hosts that share the Maildir.
     private func uniqueName() -> String {
@@ -96,7 +109,10 @@ package final class MaildirDelivery {
                 results.append(nil)
             } catch { results.append(error) }
         }
-        do throws(SystemError) { try new.synchronize() } catch { return giveUp(error) }
+        do throws(SystemError) {
+            if staged.contains(where: { !$0.isRead }) { try new.synchronize() }
+            if staged.contains(where: \.isRead) { try cur.synchronize() }
+        } catch { return giveUp(error) }
         return results
     }
 
@@ -112,19 +128,25 @@ package final class MaildirDelivery {
     }
 
     private func reveal(_ message: Staged) throws(SystemError) {
+        if message.isRead { try reveal(message, in: cur) } else { try reveal(message, in: new) }
+        message.isRevealed = true
+    }
+
+    private func reveal(_ message: Staged, in half: borrowing Directory) throws(SystemError) {
         if let temporaryName = message.temporaryName {
-            try tmp.rename(temporaryName, to: new, as: message.name)
+            try tmp.rename(temporaryName, to: half, as: message.name)
         } else {
-            try new.link(message.file, as: message.name)
+            try half.link(message.file, as: message.name)
         }
-        message.isInNew = true
     }
 
     /// Takes back whatever can be taken back.
     private func giveUp(_ failure: SystemError) -> [SystemError?] {
         for message in staged {
-            if message.isInNew {
-                _ = try? new.removeIfPresent(message.name)
+            if message.isRevealed {
+                _ =
+                    try? message.isRead
+                    ? cur.removeIfPresent(message.name) : new.removeIfPresent(message.name)
             } else if let temporaryName = message.temporaryName {
                 _ = try? tmp.removeIfPresent(temporaryName)
             }

@@ -1,0 +1,87 @@
+import Bytes
+import MIME
+import Mail
+
+/// `body` of RFC 3501 §7.4.2: what a message is made of.
+enum BodyStructure {
+    /// `extended`: BODYSTRUCTURE, else BODY. Nesting is bounded by the parser of parts.
+    static func append(_ part: Part, extended: Bool, to output: inout [UInt8]) {
+        output += "("
+        if part.isMultipart {
+            for child in part.children { append(child, extended: extended, to: &output) }
+            output += " "
+            output.append(string: part.subtype.map(\.uppercased))
+            if extended {
+                output += " "
+                appendParameters(part.contentType, to: &output)
+                appendTail(part, to: &output)
+            }
+        } else {
+            appendSingle(part, extended: extended, to: &output)
+        }
+        output += ")"
+    }
+
+    /// `body-type-1part`
+    private static func appendSingle(_ part: Part, extended: Bool, to output: inout [UInt8]) {
+        output.append(string: part.type.map(\.uppercased))
+        output += " "
+        output.append(string: part.subtype.map(\.uppercased))
+        output += " "
+        if part.contentType == nil, part.isText {
+            output += "(\"CHARSET\" \"US-ASCII\")"
+        } else {
+            appendParameters(part.contentType, to: &output)
+        }
+        for text in [part.id, part.description] {
+            output += " "
+            output.append(nstring: text)
+        }
+        output += " "
+        output.append(string: part.encoding?.map(\.uppercased) ?? [UInt8]("7BIT"))
+        output += " \(part.bodyWireSize)"
+        if let message = part.message {
+            output += " "
+            EnvelopeStructure.append(MessageHeader(message.header), to: &output)
+            output += " "
+            append(message, extended: extended, to: &output)
+            output += " \(part.bodyLines)"
+        } else if part.isText {
+            output += " \(part.bodyLines)"
+        }
+        if extended {
+            output += " "
+            output.append(nstring: part.md5)
+            appendTail(part, to: &output)
+        }
+    }
+
+    /// Disposition, language and location.
+    private static func appendTail(_ part: Part, to output: inout [UInt8]) {
+        output += " "
+        if let disposition = part.disposition {
+            output += "("
+            output.append(string: disposition.value.map(\.uppercased))
+            output += " "
+            appendParameters(disposition, to: &output)
+            output += ")"
+        } else {
+            output += "NIL"
+        }
+        output += " "
+        let languages = part.language.map { $0.split { $0 == .ascii(",") || $0.isWhitespace } } ?? []
+        if languages.isEmpty {
+            output += "NIL"
+        } else {
+            output.append(list: languages) { $0.append(string: $1) }
+        }
+        output += " "
+        output.append(nstring: part.location)
+    }
+
+    /// `body-fld-param = "(" string SP string *(…) ")" / nil`
+    private static func appendParameters(_ value: ParameterizedValue?, to output: inout [UInt8]) {
+        let words = value?.parameters.flatMap { [$0.name.map(\.uppercased), $0.value] } ?? []
+        if words.isEmpty { output += "NIL" } else { output.append(list: words) { $0.append(string: $1) } }
+    }
+}

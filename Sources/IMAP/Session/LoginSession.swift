@@ -1,0 +1,144 @@
+import Bytes
+
+/// The not authenticated state of RFC 3501 §6.2. It touches no descriptor.
+package struct LoginSession {
+    package enum Next: Equatable {
+        case proceed
+        /// Send the output, start TLS, then call `startedTLS` (or `refuseTLS`).
+        case startTLS(tag: [UInt8])
+        /// AUTHENTICATE PLAIN without an initial response: the next line is the client's.
+        case login(tag: [UInt8], user: [UInt8], password: [UInt8])
+        case authenticate(tag: [UInt8], response: [UInt8])
+        case close
+    }
+
+    package struct Step: Equatable {
+        package var consumed: Int
+        package var output: [UInt8]
+        package var next: Next
+    }
+
+    /// Longest command with its literals before anybody is known (T30).
+    package static let longestCommand = 8192
+    package static let mostErrors = 10
+    package static let mostLogins = 3
+
+    private let offersTLS: Bool
+    private let allowsPlaintext: Bool
+    private var isEncrypted: Bool
+    private var reader = CommandReader(limit: longestCommand, allowsAppend: false)
+    private var authenticating: [UInt8]?
+    private var errors = 0
+    private var logins = 0
+
+    package init(offersTLS: Bool, allowsPlaintext: Bool, isEncrypted: Bool) {
+        self.offersTLS = offersTLS
+        self.allowsPlaintext = allowsPlaintext
+        self.isEncrypted = isEncrypted
+    }
+
+    private var mayLogIn: Bool { isEncrypted || allowsPlaintext }
+
+    package var greeting: [UInt8] { Array("* OK [CAPABILITY \(capabilities)] relais ready\r\n".utf8) }
+
+    private var capabilities: String {
+        "IMAP4rev1 LITERAL+ SASL-IR ID" + (offersTLS && !isEncrypted ? " STARTTLS" : "")
+            + (mayLogIn ? " AUTH=PLAIN" : " LOGINDISABLED")
+    }
+
+    /// Reads from the front of `input`; with nothing consumed more is needed.
+    package mutating func step(_ input: ArraySlice<UInt8>) -> Step {
+        guard !input.isEmpty else { return Step(consumed: 0, output: [], next: .proceed) }
+        let (consumed, event) = reader.read(input)
+        switch event {
+        case .incomplete: return Step(consumed: consumed, output: [], next: .proceed)
+        case .continuation: return Step(consumed: consumed, output: Array("+ OK\r\n".utf8), next: .proceed)
+        case .tooLong, .append:
+            return Step(consumed: consumed, output: Array("* BYE Command too long\r\n".utf8), next: .close)
+        case .badCommand(let tag): return refuse(tag, "BAD Literal too large", consumed)
+        case .command(let bytes): return execute(bytes, consumed)
+        }
+    }
+
+    private mutating func execute(_ bytes: [UInt8], _ consumed: Int) -> Step {
+        if let tag = authenticating {
+            authenticating = nil
+            if bytes == [.ascii("*")] { return refuse(tag, "BAD Authentication cancelled", consumed) }
+            return Step(consumed: consumed, output: [], next: .authenticate(tag: tag, response: bytes))
+        }
+        let tagged: TaggedCommand
+        do throws(CommandError) { tagged = try TaggedCommand(bytes) } catch {
+            switch error {
+            case .noTag: return refuse([.ascii("*")], "BAD Command without a tag", consumed)
+            case .unknown(let tag): return refuse(tag, "BAD Unknown command", consumed)
+            case .syntax(let tag, _): return refuse(tag, "BAD Syntax error", consumed)
+            }
+        }
+        return perform(tagged.command, tagged.tag, consumed)
+    }
+
+    private mutating func perform(_ command: Command, _ tag: [UInt8], _ consumed: Int) -> Step {
+        func ok(_ untagged: String, _ text: String) -> Step {
+            Step(
+                consumed: consumed, output: Array(untagged.utf8) + tag + Array(" OK \(text)\r\n".utf8),
+                next: .proceed)
+        }
+        switch command {
+        case .capability: return ok("* CAPABILITY \(capabilities)\r\n", "Capability completed")
+        case .noop: return ok("", "Noop completed")
+        case .id: return ok("* ID (\"name\" \"relais\")\r\n", "Id completed")
+        case .logout:
+            let output = Array("* BYE Logging out\r\n".utf8) + tag + Array(" OK Logout completed\r\n".utf8)
+            return Step(consumed: consumed, output: output, next: .close)
+        case .startTLS:
+            guard offersTLS, !isEncrypted else { return refuse(tag, "BAD TLS is not offered", consumed) }
+            return Step(consumed: consumed, output: [], next: .startTLS(tag: tag))
+        case .login(let user, let password):
+            guard mayLogIn else { return refuse(tag, "NO [PRIVACYREQUIRED] Use STARTTLS first", consumed) }
+            return Step(
+                consumed: consumed, output: [], next: .login(tag: tag, user: user, password: password))
+        case .authenticate(let mechanism, let initial):
+            guard mayLogIn else { return refuse(tag, "NO [PRIVACYREQUIRED] Use STARTTLS first", consumed) }
+            guard mechanism.equalsFolded("PLAIN") else {
+                return refuse(tag, "NO Mechanism not supported", consumed)
+            }
+            if let initial {
+                return Step(consumed: consumed, output: [], next: .authenticate(tag: tag, response: initial))
+            }
+            authenticating = tag
+            return Step(consumed: consumed, output: Array("+ \r\n".utf8), next: .proceed)
+        default: return refuse(tag, "NO Log in first", consumed)
+        }
+    }
+
+    package func readyForTLS(_ tag: [UInt8]) -> [UInt8] { tag + Array(" OK Begin TLS\r\n".utf8) }
+    package func refusalOfTLS(_ tag: [UInt8]) -> [UInt8] {
+        tag + Array(" NO [UNAVAILABLE] TLS is not available now\r\n".utf8)
+    }
+
+    /// What was begun in the clear is forgotten.
+    package mutating func startedTLS() {
+        isEncrypted = true
+        reader = CommandReader(limit: Self.longestCommand, allowsAppend: false)
+    }
+
+    /// The answer to a login that failed: RFC 5530 has the codes.
+    package mutating func loginFailed(_ tag: [UInt8], isTemporary: Bool) -> (output: [UInt8], isOver: Bool) {
+        logins += 1
+        let text =
+            isTemporary
+            ? " NO [UNAVAILABLE] Login not possible now\r\n"
+            : " NO [AUTHENTICATIONFAILED] Wrong name or password\r\n"
+        return (tag + Array(text.utf8), logins >= Self.mostLogins)
+    }
+
+    private mutating func refuse(_ tag: [UInt8], _ text: String, _ consumed: Int) -> Step {
+        errors += 1
+        let output = tag.prefix(100) + Array(" \(text)\r\n".utf8)
+        guard errors < Self.mostErrors else {
+            return Step(
+                consumed: consumed, output: output + Array("* BYE Too many errors\r\n".utf8), next: .close)
+        }
+        return Step(consumed: consumed, output: Array(output), next: .proceed)
+    }
+}

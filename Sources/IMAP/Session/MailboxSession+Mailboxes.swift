@@ -1,0 +1,148 @@
+import Bytes
+
+/// SELECT, LIST, STATUS: RFC 3501 §6.3.
+extension MailboxSession {
+    func select(_ name: [UInt8], readOnly: Bool, _ tag: [UInt8]) {
+        // Even a SELECT that fails leaves nothing selected: RFC 3501 §6.3.1.
+        unselect()
+        do throws(StoreFailure) {
+            let mailbox = try store.open(name, readOnly: readOnly)
+            selected = mailbox
+            selectedName = name
+            isReadOnly = readOnly
+            knownCount = mailbox.count
+            var output: [UInt8] = []
+            let flags = Self.systemFlags + mailbox.keywords
+            output += "* FLAGS "
+            output.append(list: flags) { $0 += $1 }
+            output += "\r\n* OK [PERMANENTFLAGS "
+            output.append(list: readOnly ? [] : flags + [[UInt8]("\\*")]) { $0 += $1 }
+            output += "] Flags permitted\r\n* \(mailbox.count) EXISTS\r\n* \(recentCount(mailbox)) RECENT\r\n"
+            if let unseen = (0..<mailbox.count).first(where: { !mailbox.isSeen($0) }) {
+                output += "* OK [UNSEEN \(unseen + 1)] First unseen\r\n"
+            }
+            output += "* OK [UIDVALIDITY \(mailbox.uidValidity)] UIDs valid\r\n"
+            output += "* OK [UIDNEXT \(mailbox.uidNext)] Predicted next UID\r\n"
+            write(output)
+            ok(tag, readOnly ? "[READ-ONLY] Examine completed" : "[READ-WRITE] Select completed")
+        } catch { no(tag, error) }
+    }
+
+    static let systemFlags: [[UInt8]] = ["\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft"].map {
+        Array($0.utf8)
+    }
+
+    /// LIST and LSUB: RFC 3501 §6.3.8, §6.3.9, with the attributes of RFC 3348 and RFC 6154.
+    func list(_ reference: [UInt8], _ pattern: [UInt8], _ subscribed: Bool, _ tag: [UInt8]) {
+        let word = subscribed ? "LSUB" : "LIST"
+        if pattern.isEmpty {
+            say("* \(word) (\\Noselect) \".\" \"\"\r\n")
+            return ok(tag, "Completed")
+        }
+        do throws(StoreFailure) {
+            let existing = [[UInt8]("INBOX")] + (try store.names())
+            let names = subscribed ? try store.subscriptions() : existing
+            let match = MailboxPattern(Self.foldedInbox(reference + pattern), separator: .dot)
+            var said: Set<[UInt8]> = []
+            for name in names where match.matches(name) {
+                said.insert(name)
+                sayList(word, name, attributes(of: name, among: existing))
+            }
+            // A mailbox that only has children is shown by its children's names.
+            for name in names {
+                for parent in Self.parents(of: name)
+                where !said.contains(parent) && !existing.contains(parent) && match.matches(parent) {
+                    said.insert(parent)
+                    sayList(word, parent, "\\Noselect \\HasChildren")
+                }
+            }
+            ok(tag, "Completed")
+        } catch { no(tag, error) }
+    }
+
+    /// A pattern that begins with INBOX in any case of letters means INBOX.
+    private static func foldedInbox(_ pattern: [UInt8]) -> [UInt8] {
+        guard pattern.hasPrefixFolded("INBOX") else { return pattern }
+        return [UInt8]("INBOX") + pattern.dropFirst(5)
+    }
+
+    private static func parents(of name: [UInt8]) -> [[UInt8]] {
+        name.indices.filter { name[$0] == .dot }.map { Array(name[..<$0]) }
+    }
+
+    private func attributes(of name: [UInt8], among names: [[UInt8]]) -> String {
+        let hasChildren = names.contains { $0.starts(with: name + [.dot]) }
+        var attributes = hasChildren ? "\\HasChildren" : "\\HasNoChildren"
+        if !names.contains(name) { attributes = "\\NonExistent " + attributes }
+        let uses: [(String, String)] = [
+            ("Sent", "\\Sent"), ("Drafts", "\\Drafts"), ("Trash", "\\Trash"), ("Junk", "\\Junk"),
+            ("Archive", "\\Archive"),
+        ]
+        if let use = uses.first(where: { name.equalsFolded($0.0.utf8) })?.1 { attributes += " \(use)" }
+        return attributes
+    }
+
+    private func sayList(_ word: String, _ name: [UInt8], _ attributes: String) {
+        var line = Array("* \(word) (\(attributes)) \".\" ".utf8)
+        line.append(mailbox: name)
+        line += "\r\n"
+        write(line)
+    }
+
+    func status(_ name: [UInt8], _ items: [Command.StatusItem], _ tag: [UInt8]) {
+        do throws(StoreFailure) {
+            let mailbox = try store.open(name, readOnly: true)
+            var line = Array("* STATUS ".utf8)
+            line.append(mailbox: name)
+            line.append(.space)
+            line.append(list: items) { line, item in
+                let value: Int =
+                    switch item {
+                    case .messages: mailbox.count
+                    case .recent: recentCount(mailbox)
+                    case .uidnext: Int(mailbox.uidNext)
+                    case .uidvalidity: Int(mailbox.uidValidity)
+                    case .unseen: (0..<mailbox.count).count { !mailbox.isSeen($0) }
+                    }
+                line += "\(item.rawValue.uppercased()) \(value)"
+            }
+            line += "\r\n"
+            write(line)
+            ok(tag, "Status completed")
+        } catch { no(tag, error) }
+    }
+}
+
+extension Mailbox {
+    func isSeen(_ index: Int) -> Bool { flags(index).contains { $0.equalsFolded("\\Seen") } }
+    func isDeleted(_ index: Int) -> Bool { flags(index).contains { $0.equalsFolded("\\Deleted") } }
+
+    /// The messages that a set names, in order: by number (nil when one does not exist: RFC 3501 §6.4.8), or by UID (those
+    /// that do not exist are passed over).
+    func indices(_ set: SequenceSet, uid: Bool) -> [Int]? {
+        guard uid else {
+            let ranges = set.resolved(largest: UInt32(clamping: count))
+            guard ranges.allSatisfy({ $0.lowerBound >= 1 && $0.upperBound <= UInt32(clamping: count) }) else {
+                return nil
+            }
+            return ranges.flatMap { $0.map { Int($0) - 1 } }
+        }
+        guard count > 0 else { return [] }
+        let ranges = set.resolved(largest: self.uid(count - 1))
+        return ranges.flatMap { range -> [Int] in
+            let start = firstIndex(from: range.lowerBound)
+            return (start..<count).prefix { self.uid($0) <= range.upperBound }.map { $0 }
+        }
+    }
+
+    /// The first message whose UID is `lowest` or larger.
+    private func firstIndex(from lowest: UInt32) -> Int {
+        var low = 0
+        var high = count
+        while low < high {
+            let middle = (low + high) / 2
+            if uid(middle) < lowest { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}

@@ -1,0 +1,184 @@
+import Bytes
+import MIME
+import Mail
+
+/// SEARCH: RFC 3501 §6.4.4, with the answers of RFC 4731.
+extension MailboxSession {
+    func search(_ mailbox: any Mailbox, _ program: SearchProgram, uid: Bool, _ tag: [UInt8]) {
+        if let charset = program.charset, charsets.decode([], charset: charset) == nil {
+            return no(tag, "[BADCHARSET (UTF-8 US-ASCII)] Unknown charset")
+        }
+        let searcher = Searcher(mailbox, charsets: charsets, charset: program.charset ?? [UInt8]("UTF-8"))
+        do throws(StoreFailure) {
+            var found: [UInt32] = []
+            for index in 0..<mailbox.count where try searcher.matches(program.key, index) {
+                found.append(uid ? mailbox.uid(index) : UInt32(index + 1))
+            }
+            if let returning = program.returning {
+                write(Self.extended(found, returning, uid: uid, tag))
+            } else {
+                say("* SEARCH" + found.map { " \($0)" }.joined() + "\r\n")
+            }
+            if uid { update(expunges: true) }
+            ok(tag, "Search completed")
+        } catch { no(tag, error) }
+    }
+
+    /// `* ESEARCH (TAG "x") UID MIN 1 …`
+    private static func extended(_ found: [UInt32], _ wanted: SearchReturn, uid: Bool, _ tag: [UInt8])
+        -> [UInt8]
+    {
+        var line = Array("* ESEARCH (TAG ".utf8)
+        line.append(string: tag)
+        line += uid ? ") UID" : ")"
+        if wanted.min, let first = found.first { line += " MIN \(first)" }
+        if wanted.max, let last = found.last { line += " MAX \(last)" }
+        if wanted.count { line += " COUNT \(found.count)" }
+        if wanted.all, !found.isEmpty { line += " ALL \(SequenceSet.text(found))" }
+        line += "\r\n"
+        return line
+    }
+}
+
+/// Looks at messages one by one; what needs no file is asked first.
+private final class Searcher {
+    private let mailbox: any Mailbox
+    private let charsets: CharsetDecoder
+    private let charset: [UInt8]
+    private var current: (index: Int, reader: MessageReader)?
+
+    /// A part's text is searched up to here.
+    private static let longestText = 1 << 22
+
+    init(_ mailbox: any Mailbox, charsets: CharsetDecoder, charset: [UInt8]) {
+        self.mailbox = mailbox
+        self.charsets = charsets
+        self.charset = charset
+    }
+
+    private func reader(_ index: Int) -> MessageReader {
+        if let current, current.index == index { return current.reader }
+        let reader = MessageReader { [mailbox] () throws(StoreFailure) in try mailbox.source(index) }
+        current = (index, reader)
+        return reader
+    }
+
+    func matches(_ key: SearchKey, _ index: Int) throws(StoreFailure) -> Bool {
+        do throws(StoreFailure) { return try evaluate(key, index) } catch {
+            // Removed by another session: matches nothing.
+            if error == .missing { return false }
+            throw error
+        }
+    }
+
+    private func evaluate(_ key: SearchKey, _ index: Int) throws(StoreFailure) -> Bool {
+        switch key {
+        case .all: return true
+        case .flag(let name, let isSet):
+            return mailbox.flags(index).contains { $0.equalsFolded(name) } == isSet
+        case .recent: return mailbox.isRecent(index)
+        case .new: return mailbox.isRecent(index) && !mailbox.isSeen(index)
+        case .old: return !mailbox.isRecent(index)
+        case .sequence(let set):
+            return contains(set, UInt32(index + 1), largest: UInt32(clamping: mailbox.count))
+        case .uid(let set):
+            return contains(set, mailbox.uid(index), largest: mailbox.uid(mailbox.count - 1))
+        case .larger(let size): return try mailbox.size(index) > Int(size)
+        case .smaller(let size): return try mailbox.size(index) < Int(size)
+        case .before(let day): return try mailbox.internalDate(index) / 86400 < day
+        case .on(let day): return try mailbox.internalDate(index) / 86400 == day
+        case .since(let day): return try mailbox.internalDate(index) / 86400 >= day
+        case .sentBefore(let day): return try sentDay(index).map { $0 < day } ?? false
+        case .sentOn(let day): return try sentDay(index) == day
+        case .sentSince(let day): return try sentDay(index).map { $0 >= day } ?? false
+        case .not(let key): return try !evaluate(key, index)
+        case .or(let a, let b):
+            if try evaluate(a, index) { return true }
+            return try evaluate(b, index)
+        case .and(let keys):
+            for key in keys where !key.isExpensive { if try !evaluate(key, index) { return false } }
+            for key in keys where key.isExpensive { if try !evaluate(key, index) { return false } }
+            return true
+        case .header(let name, let text): return try header(index, name, text)
+        case .body(let text): return try bodyContains(index, needle(text))
+        case .text(let text):
+            let needle = needle(text)
+            let header = charsets.decodeWords(try reader(index).header())
+            if SearchText.contains(header, needle) { return true }
+            return try bodyContains(index, needle)
+        }
+    }
+
+    private func contains(_ set: SequenceSet, _ number: UInt32, largest: UInt32) -> Bool {
+        set.ranges.contains { range in
+            let ends = (range.first ?? largest, range.last ?? largest)
+            return (min(ends.0, ends.1)...max(ends.0, ends.1)).contains(number)
+        }
+    }
+
+    /// The day of the Date field, without regard to its zone: RFC 3501 §6.4.4.
+    private func sentDay(_ index: Int) throws(StoreFailure) -> Int64? {
+        guard let field = MessageHeader(try reader(index).header()).first("Date"),
+            let date = DateTime(field.value)
+        else {
+            return nil
+        }
+        let fields = date.fields
+        return DateTime.days(year: fields.year, month: fields.month, day: fields.day)
+    }
+
+    private func needle(_ text: [UInt8]) -> [UInt8] {
+        SearchText.folded(charsets.decode(text, charset: charset) ?? text)
+    }
+
+    /// An empty text matches every message that has the field.
+    private func header(_ index: Int, _ name: [UInt8], _ text: [UInt8]) throws(StoreFailure) -> Bool {
+        let needle = needle(text)
+        return MessageHeader(try reader(index).header()).fields.contains { field in
+            field.name.equalsFolded(name)
+                && (needle.isEmpty || SearchText.contains(charsets.decodeWords(field.value), needle))
+        }
+    }
+
+    /// Text parts, decoded; other parts are not text to look for.
+    private func bodyContains(_ index: Int, _ needle: [UInt8]) throws(StoreFailure) -> Bool {
+        var parts = [try reader(index).structure()]
+        while let part = parts.popLast() {
+            parts += part.children
+            if let message = part.message { parts.append(message) }
+            guard part.isText, part.children.isEmpty else { continue }
+            let end = min(part.end.stored, part.body.stored + Self.longestText)
+            let raw = try reader(index).read(part.body.stored..<end)
+            let bytes = TransferDecoding.decode(raw, encoding: part.encoding)
+            let text = charsets.decode(bytes, charset: part.contentType?.first("charset") ?? []) ?? bytes
+            if SearchText.contains(text, needle) { return true }
+        }
+        return false
+    }
+}
+
+/// Substrings without regard to case, in UTF-8.
+enum SearchText {
+    static func folded(_ text: [UInt8]) -> [UInt8] {
+        text.allSatisfy(\.isASCII)
+            ? text.map(\.lowercased) : Array(String(decoding: text, as: UTF8.self).lowercased().utf8)
+    }
+
+    /// `needle` is folded already.
+    static func contains(_ text: [UInt8], _ needle: [UInt8]) -> Bool {
+        guard let first = needle.first else { return true }
+        let text = folded(text)
+        guard text.count >= needle.count else { return false }
+        // Horspool: the skip for each byte, from the needle's end.
+        var skips = [Int](repeating: needle.count, count: 256)
+        for (index, byte) in needle.dropLast().enumerated() { skips[Int(byte)] = needle.count - 1 - index }
+        var position = 0
+        while position <= text.count - needle.count {
+            if text[position] == first, text[position..<position + needle.count].elementsEqual(needle) {
+                return true
+            }
+            position += skips[Int(text[position + needle.count - 1])]
+        }
+        return false
+    }
+}

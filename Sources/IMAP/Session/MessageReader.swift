@@ -1,0 +1,186 @@
+import Bytes
+import MIME
+import Mail
+
+/// One message while a command looks at it: opened when first needed, its header and parts read once.
+final class MessageReader {
+    enum Content {
+        /// With CRLF line ends.
+        case bytes([UInt8])
+        /// A range of the stored bytes, and its size on the wire.
+        case stored(Range<Int>, wireSize: Int)
+
+        var size: Int {
+            switch self {
+            case .bytes(let bytes): bytes.count
+            case .stored(_, let size): size
+            }
+        }
+    }
+
+    private let open: () throws(StoreFailure) -> (any MessageBytes)?
+    private var opened: (any MessageBytes)?
+    private var knownHeader: [UInt8]?
+    private var knownStructure: Part?
+
+    private static let chunk = 1 << 16
+    /// More header than this is not looked at for fields.
+    private static let longestHeader = 1 << 20
+
+    init(_ open: @escaping () throws(StoreFailure) -> (any MessageBytes)?) { self.open = open }
+
+    func isPresent() throws(StoreFailure) -> Bool {
+        if opened == nil { opened = try open() }
+        return opened != nil
+    }
+
+    private func bytes() throws(StoreFailure) -> any MessageBytes {
+        guard try isPresent(), let opened else { throw .missing }
+        return opened
+    }
+
+    func read(_ range: Range<Int>) throws(StoreFailure) -> [UInt8] {
+        let source = try bytes()
+        var result: [UInt8] = []
+        while result.count < range.count {
+            let part = try source.read(
+                at: range.lowerBound + result.count, count: min(Self.chunk, range.count - result.count))
+            if part.isEmpty { break }
+            result += part
+        }
+        return result
+    }
+
+    /// The message's header as it is stored, the empty line included.
+    func header() throws(StoreFailure) -> [UInt8] {
+        if let knownHeader { return knownHeader }
+        var size = 8192
+        while true {
+            let front = try read(0..<size)
+            let end = Self.endOfHeader(front)
+            if end != nil || front.count < size || size >= Self.longestHeader {
+                let header = Array(front[..<(end ?? front.count)])
+                knownHeader = header
+                return header
+            }
+            size *= 8
+        }
+    }
+
+    /// Behind the first empty line.
+    private static func endOfHeader(_ bytes: [UInt8]) -> Int? {
+        var lineStart = 0
+        while let newline = bytes[lineStart...].firstIndex(of: .lf) {
+            if newline == lineStart || (newline == lineStart + 1 && bytes[lineStart] == .cr) {
+                return newline + 1
+            }
+            lineStart = newline + 1
+        }
+        return nil
+    }
+
+    func structure() throws(StoreFailure) -> Part {
+        if let knownStructure { return knownStructure }
+        let source = try bytes()
+        var parser = PartParser()
+        var offset = 0
+        while true {
+            let piece = try source.read(at: offset, count: Self.chunk)
+            if piece.isEmpty { break }
+            parser.take(piece)
+            offset += piece.count
+        }
+        let part = parser.finish()
+        knownStructure = part
+        return part
+    }
+
+    /// What a section means: RFC 3501 §6.4.5. Nil where there is no such part.
+    func content(of section: Section, messageSize: Int) throws(StoreFailure) -> Content? {
+        if section.path.isEmpty { return try messageContent(section.kind, messageSize) }
+        guard let part = try structure().part(section.path[...]) else { return nil }
+        switch section.kind {
+        case .all:
+            return .stored(part.body.stored..<part.end.stored, wireSize: part.end.wire - part.body.wire)
+        case .mime:
+            return .stored(part.start.stored..<part.body.stored, wireSize: part.body.wire - part.start.wire)
+        default: break
+        }
+        // The rest asks about the message that the part carries.
+        guard let message = part.message else { return nil }
+        switch section.kind {
+        case .header:
+            return .stored(
+                message.start.stored..<message.body.stored, wireSize: message.body.wire - message.start.wire)
+        case .text:
+            return .stored(
+                message.body.stored..<message.end.stored, wireSize: message.end.wire - message.body.wire)
+        case .fields(let names, let not):
+            return .bytes(Self.filtered(try read(message.start.stored..<message.body.stored), names, not))
+        case .all, .mime: return nil
+        }
+    }
+
+    private func messageContent(_ kind: Section.Kind, _ size: Int) throws(StoreFailure) -> Content? {
+        switch kind {
+        case .all: return .stored(0..<Int.max, wireSize: size)
+        case .header: return .bytes(Self.wire(try header()))
+        case .text:
+            let header = try header()
+            return .stored(header.count..<Int.max, wireSize: max(0, size - Self.wire(header).count))
+        case .fields(let names, let not): return .bytes(Self.filtered(try header(), names, not))
+        case .mime: return nil
+        }
+    }
+
+    /// The fields that are (not) named, and the empty line.
+    private static func filtered(_ header: [UInt8], _ names: [[UInt8]], _ not: Bool) -> [UInt8] {
+        var output: [UInt8] = []
+        for field in MessageHeader(header).fields
+        where names.contains(where: { field.name.equalsFolded($0) }) != not {
+            output += field.raw
+            if output.last != .lf { output.append(.lf) }
+        }
+        return wire(output + [.lf])
+    }
+
+    static func wire(_ bytes: [UInt8]) -> [UInt8] {
+        var output: [UInt8] = []
+        output.reserveCapacity(bytes.count + bytes.count / 32)
+        var last: UInt8 = 0
+        for byte in bytes {
+            if byte == .lf, last != .cr { output.append(.cr) }
+            // A literal cannot hold NUL: RFC 3501 §9, CHAR8.
+            output.append(byte == .nul ? 0x80 : byte)
+            last = byte
+        }
+        return output
+    }
+
+    /// Sends `count` octets of a stored range as they are on the wire, behind the first `skipping`. Exactly so many
+    /// leave, even if the file has others than its name says: a literal's size is a promise.
+    func send(
+        _ range: Range<Int>, skipping: Int, count: Int, _ write: ([UInt8]) -> Void
+    ) throws(StoreFailure) {
+        let source = try bytes()
+        var offset = range.lowerBound
+        var toSkip = skipping
+        var left = count
+        var lastWasCR = false
+        while left > 0, offset < range.upperBound {
+            let part = try source.read(at: offset, count: min(Self.chunk, range.upperBound - offset))
+            if part.isEmpty { break }
+            offset += part.count
+            // A CR at the end of a piece belongs to the LF of the next.
+            var piece = Self.wire(lastWasCR ? [.cr] + part : part)
+            if lastWasCR { piece.removeFirst() }
+            lastWasCR = part.last == .cr
+            let dropped = min(toSkip, piece.count)
+            toSkip -= dropped
+            let sent = piece[dropped...].prefix(left)
+            left -= sent.count
+            write(Array(sent))
+        }
+        if left > 0 { write([UInt8](repeating: .space, count: left)) }
+    }
+}

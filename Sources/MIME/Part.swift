@@ -1,0 +1,105 @@
+import Bytes
+import Mail
+
+/// A place in a message: in the bytes that are stored, and in those that go over the wire with CRLF line ends.
+package struct Offset: Equatable, Sendable {
+    package var stored: Int
+    package var wire: Int
+    /// Line ends before it.
+    package var lines: Int
+
+    package static let zero = Offset(stored: 0, wire: 0, lines: 0)
+}
+
+/// A part of a message, the message itself included: where it is, and what its header says of its body.
+package final class Part {
+    package let start: Offset
+    package internal(set) var body: Offset
+    package internal(set) var end: Offset
+
+    /// Lower case; `text/plain` where nothing was said (RFC 2045 §5.2).
+    package internal(set) var type: [UInt8] = [UInt8]("text")
+    package internal(set) var subtype: [UInt8] = [UInt8]("plain")
+    package internal(set) var contentType: ParameterizedValue?
+    package internal(set) var disposition: ParameterizedValue?
+    package internal(set) var encoding: [UInt8]?
+    package internal(set) var id: [UInt8]?
+    package internal(set) var description: [UInt8]?
+    package internal(set) var md5: [UInt8]?
+    package internal(set) var language: [UInt8]?
+    package internal(set) var location: [UInt8]?
+    /// The fields, for who needs more: of a message, ENVELOPE's.
+    package internal(set) var header: [UInt8] = []
+    /// Of a multipart.
+    package internal(set) var children: [Part] = []
+    /// Of a message/rfc822.
+    package internal(set) var message: Part?
+
+    init(start: Offset) {
+        self.start = start
+        body = start
+        end = start
+    }
+
+    package var isMultipart: Bool { type.equalsFolded("multipart") && !children.isEmpty }
+    package var isMessage: Bool { message != nil }
+    package var isText: Bool { type.equalsFolded("text") }
+
+    package var bodyWireSize: Int { end.wire - body.wire }
+    package var bodyLines: Int { end.lines - body.lines }
+
+    /// Reads the header that has been gathered. `inDigest`: the default is message/rfc822 (RFC 2046 §5.1.5).
+    func readHeader(_ bytes: [UInt8], inDigest: Bool) {
+        header = bytes
+        if inDigest {
+            type = [UInt8]("message")
+            subtype = [UInt8]("rfc822")
+        }
+        for field in MessageHeader(bytes).fields {
+            if field.isNamed("Content-Type") {
+                readType(field.value)
+            } else if field.isNamed("Content-Disposition") {
+                disposition = ParameterizedValue(field.value)
+            } else if field.isNamed("Content-Transfer-Encoding") {
+                encoding = Array(
+                    field.value.prefix { !$0.isWhitespace && $0 != .ascii("(") && $0 != .ascii(";") })
+            } else if field.isNamed("Content-ID") {
+                id = field.value
+            } else if field.isNamed("Content-Description") {
+                description = field.value
+            } else if field.isNamed("Content-MD5") {
+                md5 = field.value
+            } else if field.isNamed("Content-Language") {
+                language = field.value
+            } else if field.isNamed("Content-Location") {
+                location = field.value
+            }
+        }
+    }
+
+    private func readType(_ text: [UInt8]) {
+        let value = ParameterizedValue(text)
+        let parts = value.value.split(separator: .ascii("/"), maxSplits: 1, omittingEmptySubsequences: false)
+        // What is no type at all is text (RFC 2045 §5.2).
+        guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty,
+            parts.allSatisfy({ $0.allSatisfy(\.isVisible) })
+        else {
+            return
+        }
+        contentType = value
+        type = parts[0].folded()
+        subtype = parts[1].folded()
+    }
+
+    /// The part that a section number names: RFC 3501 §6.4.5. An empty path is the message itself.
+    package func part(_ path: ArraySlice<Int>) -> Part? {
+        guard let number = path.first else { return self }
+        if isMultipart {
+            guard (1...children.count).contains(number) else { return nil }
+            return children[number - 1].part(path.dropFirst())
+        }
+        // The one part of a message that is no multipart is number 1.
+        if let message { return message.part(path) }
+        return number == 1 && path.count == 1 ? self : nil
+    }
+}

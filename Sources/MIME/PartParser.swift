@@ -1,0 +1,167 @@
+import Bytes
+
+/// Finds the parts of a message (RFC 2045 to 2049) in one pass over its bytes, which come in pieces cut anywhere. Holds a
+/// line's front, the header that is being read and the tree; never the message.
+package struct PartParser {
+    /// Deeper parts are not looked into, and no more parts than that are told apart (T37).
+    package static let deepest = 100
+    package static let mostParts = 10_000
+    /// More of a header is not read for its fields.
+    package static let longestHeader = 1 << 18
+    /// RFC 2046 §5.1.1 allows 70; a line's front holds the longest one that is told apart.
+    private static let longestBoundary = 200
+
+    private enum State { case header, body }
+
+    private let root: Part
+    /// From the message down to the part that is being read; multiparts with their boundary.
+    private var open: [(part: Part, boundary: [UInt8]?, isDigest: Bool)]
+    private var state = State.header
+    private var header: [UInt8] = []
+    private var position = Offset.zero
+    /// Behind the last line's content, before its line end: where a part ends if a boundary follows.
+    private var lineEnd = Offset.zero
+    private var front: [UInt8] = []
+    private var lineLength = 0
+    private var lastByte: UInt8 = 0
+    private var parts = 1
+
+    package init() {
+        root = Part(start: .zero)
+        open = [(root, nil, false)]
+    }
+
+    package mutating func take(_ piece: [UInt8]) {
+        var index = 0
+        while index < piece.count {
+            let newline = piece[index...].firstIndex(of: .lf)
+            let end = newline ?? piece.count
+            let content = piece[index..<end]
+            if state == .header, header.count < Self.longestHeader { header += content }
+            if front.count < Self.longestBoundary {
+                front += content.prefix(Self.longestBoundary - front.count)
+            }
+            position.stored += content.count
+            position.wire += content.count
+            lineLength += content.count
+            if let last = content.last { lastByte = last }
+            if newline != nil { endLine() }
+            index = end + 1
+        }
+    }
+
+    /// The tree, when everything has come.
+    package mutating func finish() -> Part {
+        if lineLength > 0 { endLastLine() }
+        if state == .header { endHeader() }
+        close(to: 0, at: position)
+        return root
+    }
+
+    private mutating func endLine() {
+        let hasCR = lineLength > 0 && lastByte == .cr
+        var contentEnd = position
+        if hasCR {
+            contentEnd.stored -= 1
+            contentEnd.wire -= 1
+        }
+        position.stored += 1
+        // A LF alone is sent as CRLF.
+        position.wire += hasCR ? 1 : 2
+        position.lines += 1
+        if state == .header, header.count < Self.longestHeader { header.append(.lf) }
+        line(isEmpty: lineLength == (hasCR ? 1 : 0))
+        lineEnd = contentEnd
+        beginLine()
+    }
+
+    /// The last line, which has no end.
+    private mutating func endLastLine() {
+        line(isEmpty: false)
+        lineEnd = position
+        beginLine()
+    }
+
+    private mutating func beginLine() {
+        front.removeAll(keepingCapacity: true)
+        lineLength = 0
+        lastByte = 0
+    }
+
+    /// A whole line: `position` is behind it.
+    private mutating func line(isEmpty: Bool) {
+        if front.starts(with: [.ascii("-"), .ascii("-")]), let (level, isLast) = boundary() {
+            if state == .header { endHeader() }
+            close(to: level + 1, at: lineEnd)
+            if isLast {
+                // What follows is the epilogue: nobody's.
+                open[level].boundary = nil
+            } else {
+                begin(in: level)
+            }
+            return
+        }
+        if state == .header, isEmpty { endHeader() }
+    }
+
+    /// The innermost multipart whose boundary this line is (RFC 2046 §5.1.1), and whether it is the last.
+    private func boundary() -> (level: Int, isLast: Bool)? {
+        let text = front.dropFirst(2)
+        for level in open.indices.reversed() {
+            guard let boundary = open[level].boundary, text.starts(with: boundary) else { continue }
+            let rest = text.dropFirst(boundary.count)
+            if rest.allSatisfy({ $0.isWhitespace || $0 == .cr }) { return (level, false) }
+            if rest.starts(with: [.ascii("-"), .ascii("-")]) { return (level, true) }
+        }
+        return nil
+    }
+
+    private mutating func begin(in level: Int) {
+        guard parts < Self.mostParts else { return }
+        parts += 1
+        let part = Part(start: position)
+        open[level].part.children.append(part)
+        open.append((part, nil, false))
+        state = .header
+        header.removeAll(keepingCapacity: true)
+    }
+
+    /// The end of a header: what it says decides how the body is read.
+    private mutating func endHeader() {
+        state = .body
+        let level = open.count - 1
+        let part = open[level].part
+        part.body = position
+        part.readHeader(header, inDigest: level > 0 && open[level - 1].isDigest)
+        header.removeAll(keepingCapacity: true)
+        guard open.count < Self.deepest, parts < Self.mostParts else { return }
+        if part.type.equalsFolded("multipart") {
+            guard let boundary = part.contentType?.first("boundary"),
+                (1...Self.longestBoundary - 4).contains(boundary.count)
+            else {
+                return
+            }
+            open[level].boundary = boundary
+            open[level].isDigest = part.subtype.equalsFolded("digest")
+        } else if part.type.equalsFolded("message"),
+            part.subtype.equalsFolded("rfc822") || part.subtype.equalsFolded("global")
+        {
+            parts += 1
+            let message = Part(start: position)
+            part.message = message
+            open.append((message, nil, false))
+            state = .header
+        }
+    }
+
+    /// Ends the parts from `level` on.
+    private mutating func close(to level: Int, at end: Offset) {
+        while open.count > level {
+            let part = open[open.count - 1].part
+            part.end = Self.later(end, part.body)
+            open.removeLast()
+        }
+    }
+
+    private static func later(_ a: Offset, _ b: Offset) -> Offset { a.stored < b.stored ? b : a }
+}

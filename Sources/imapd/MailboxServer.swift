@@ -1,0 +1,101 @@
+import Auth
+import IMAP
+import MIME
+import MailStore
+import Program
+import Unix
+
+/// The conversation behind the login.
+struct MailboxServer {
+    private let configuration: Configuration
+    private let log: Log
+    private let stream: ByteStream
+
+    /// RFC 3501 §5.4: at least thirty minutes.
+    private static let autologout = Duration.seconds(1800)
+    /// How often an idling client's mailbox is looked at.
+    private static let idleInterval = Duration.seconds(1)
+
+    init(_ configuration: Configuration, _ log: Log) {
+        self.configuration = configuration
+        self.log = log
+        stream = ByteStream(input: 0, output: 1, patience: Self.autologout)
+    }
+
+    func run() {
+        let user = Environment.value(of: "USER") ?? ""
+        let home = Environment.value(of: "HOME") ?? ""
+        let start = SessionStart.inherited()
+        do throws(StreamError) {
+            guard home.hasPrefix("/"), let tree = openTree(user: user, home: home) else {
+                try stream.write("* BYE [UNAVAILABLE] The mailbox cannot be opened\r\n".utf8)
+                return try stream.flush()
+            }
+            let ready = "OK [CAPABILITY \(MailboxSession.capabilities)] Logged in\r\n"
+            if let start, !start.tag.isEmpty {
+                stream.take(start.pipelined)
+                try stream.write(start.tag + Array(" \(ready)".utf8))
+            } else {
+                // By hand, or through a tunnel: nobody logged in, because nobody had to.
+                try stream.write("* PREAUTH [CAPABILITY \(MailboxSession.capabilities)] Logged in\r\n".utf8)
+            }
+            try serve(UserStore(tree), user)
+        } catch {
+            if error == .timedOut {
+                try? stream.write("* BYE Autologout\r\n".utf8)
+                try? stream.flush()
+            }
+        }
+    }
+
+    private func openTree(user: String, home: String) -> FolderTree? {
+        let path = configuration.mailboxPath(user: user, home: home)
+        guard path.hasSuffix("/") else {
+            log.error("user=<\(user)>: imapd needs a Maildir, and mailbox is \(configuration.mailbox)")
+            return nil
+        }
+        do throws(SystemError) { return try FolderTree(path) } catch {
+            log.error("user=<\(user)>: \(error)")
+            return nil
+        }
+    }
+
+    private func serve(_ store: UserStore, _ user: String) throws(StreamError) {
+        let (stream, log) = (stream, log)
+        var failure: StreamError?
+        let session = MailboxSession(
+            store, charsets: CharsetDecoder(other: Charset.decode),
+            messageSizeLimit: configuration.messageSizeLimit,
+            report: { log.error("user=<\(user)>: \($0)") },
+            write: { bytes in
+                guard failure == nil else { return }
+                do throws(StreamError) { try stream.write(bytes) } catch { failure = error }
+            })
+        while failure == nil {
+            let (consumed, next) = session.step(stream.buffered)
+            stream.consume(consumed)
+            switch next {
+            case .close: return try stream.flush()
+            case .idle where consumed == 0 || stream.buffered.isEmpty: try idle(session)
+            case .proceed where consumed == 0, .idle where consumed == 0:
+                if try !stream.fill() { return }
+            default: break
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    /// Waits for the client, looking at the mailbox meanwhile.
+    private func idle(_ session: MailboxSession) throws(StreamError) {
+        let end = Deadline.after(Self.autologout)
+        while true {
+            try stream.flush()
+            do throws(SystemError) {
+                if try Poll.wait(stream.input, for: .reading, until: .after(Self.idleInterval)) { break }
+            } catch { throw .system(error) }
+            guard !end.hasPassed else { throw .timedOut }
+            session.poll()
+        }
+        if try !stream.fill() { throw .disconnected }
+    }
+}
