@@ -77,7 +77,7 @@ final class UserMailbox: Mailbox {
     /// All or nothing: RFC 3501 §6.4.7.
     func copy(_ indices: [Int], to name: [UInt8]) throws(StoreFailure) -> AppendResult {
         let target = try store.folder(name, readOnly: true)
-        let delivery = try step { () throws(SystemError) in try MaildirDelivery(target.path) }
+        let delivery = try step { () throws(SystemError) in try MaildirDelivery(target.path, host: Host.name()) }
         for index in indices {
             guard let source = try source(index) else { throw .missing }
             let names = flags(index)
@@ -149,7 +149,7 @@ final class MaildirAppending: Appending {
         let staged: MaildirDelivery
         do throws(SystemError) {
             if lastWasCR { try spool.write([.cr]) }
-            let delivery = try MaildirDelivery(folder.path)
+            let delivery = try MaildirDelivery(folder.path, host: Host.name())
             let letters = try FlagNames.flags(flags, folder).letters
             let message = MessageSource(prefix: []) { [self] position throws(SystemError) in
                 try spool.read(upTo: 1 << 16, at: position)

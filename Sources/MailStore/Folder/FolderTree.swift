@@ -22,7 +22,7 @@ package struct FolderTree {
     /// The tree at `path`; makes the Maildir if it is missing.
     package init(_ path: String) throws(SystemError) {
         self.path = path
-        _ = try MaildirDelivery(path)
+        _ = try MaildirDelivery(path, host: Host.name())
     }
 
     package static func isInbox(_ name: [UInt8]) -> Bool { name.equalsFolded("INBOX") }
@@ -87,7 +87,7 @@ package struct FolderTree {
         guard !Self.isInbox(name), try !exists(name) else { throw .exists }
         let directory = try directory(of: name)
         try step { () throws(SystemError) in
-            _ = try MaildirDelivery(directory)
+            _ = try MaildirDelivery(directory, host: Host.name())
             // The Maildir++ mark of a folder.
             _ = try Directory(directory).open("maildirfolder", .create(mode: 0o600)).raw
         }
