@@ -61,9 +61,11 @@ struct Client {
     /// `unknown[192.0.2.1]`: names are not looked up.
     var name: String { address.map { "unknown[\($0)]" } ?? "local" }
 
-    /// Clients that may relay are our own: only the total counts for them.
-    func takeSlot(_ configuration: Configuration) throws(ConnectionSlot.Refusal) -> ConnectionSlot {
-        try ConnectionSlot(
+    /// Clients that may relay are our own: only the total counts for them. A program of this host that started
+    /// us itself (`sendmail -bs`) is no connection, and may not be able to write to the slots.
+    func takeSlot(_ configuration: Configuration) throws(ConnectionSlot.Refusal) -> ConnectionSlot? {
+        guard address != nil else { return nil }
+        return try ConnectionSlot(
             configuration.slotsFile("smtp"), total: configuration.smtpConnections,
             perAddress: configuration.smtpConnectionsPerAddress, address: mayRelay ? nil : address)
     }
