@@ -7,6 +7,7 @@ import Unix
 /// `local-deliver [-n] RECIPIENT SENDER <message`: one message, one recipient, an exit status.
 struct ByHand {
     let configuration: Configuration
+    let configurationPath: String?
     let log: Log
     let recipient: String
     let sender: String
@@ -14,8 +15,11 @@ struct ByHand {
     /// comes from then.
     private let sendmail: String
 
-    init(configuration: Configuration, log: Log, recipient: String, sender: String) {
+    init(
+        configuration: Configuration, configurationPath: String?, log: Log, recipient: String, sender: String
+    ) {
         self.configuration = configuration
+        self.configurationPath = configurationPath
         self.log = log
         self.recipient = recipient
         self.sender = sender
@@ -86,8 +90,8 @@ struct ByHand {
     private func forward(_ outcome: DeliveryOutcome, _ letter: Letter) -> ExitStatus {
         let from = letter.reversePath.isEmpty ? "<>" : String(decoding: letter.reversePath, as: UTF8.self)
         let addresses = outcome.forwards.map { String(decoding: $0, as: UTF8.self) }
-        let command = ([sendmail, "-i", "-f", from, "--"] + addresses).map(Self.quoted)
-            .joined(separator: " ")
+        let options = ["-i", "-f", from] + (configurationPath.map { ["-C", $0] } ?? [])
+        let command = ([sendmail] + options + ["--"] + addresses).map(Self.quoted).joined(separator: " ")
         let result = Command(
             Array("exec \(command)".utf8), environment: ["PATH=/usr/bin:/bin"], timeLimit: .seconds(300)
         ).run(prefix: letter.deliveredTo, content: letter.content)

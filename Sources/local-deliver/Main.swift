@@ -25,6 +25,7 @@ struct Main {
         Identity.setFileCreationMask(0o077)
         ResourceLimit.forbidCoreFiles()
         ResourceLimit.openFiles(1024)
+        ResourceLimit.reportFileSize()
 
         let configuration: Configuration
         do throws(ConfigurationError) {
@@ -49,7 +50,8 @@ struct Main {
             tool.wrong("a recipient and a sender are expected")
         }
         ByHand(
-            configuration: configuration, log: Log(.stderr, name: tool.name, program: tool.name),
+            configuration: configuration, configurationPath: arguments.value("config"),
+            log: Log(.stderr, name: tool.name, program: tool.name),
             recipient: arguments.operands[0], sender: arguments.operands[1]
         ).run(explaining: arguments.has("explain")).leave()
     }

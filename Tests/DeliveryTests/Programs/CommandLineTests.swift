@@ -146,6 +146,22 @@ private let long = String(repeating: "x", count: 100_000)
         #expect(try Directory("\(queue.path)/incoming").names() == [])
     }
 
+    @Test("-bs is smtpd (T77)")
+    func session() throws {
+        let queue = try queue()
+        try queue.write("aliases", "bob: carol\n")
+        let (status, output) = try BuiltProgram.run(
+            try BuiltProgram.path("sendmail-compat"), ["-C", "\(queue.path)/conf", "-bs"],
+            input: "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@localhost>\r\nRCPT TO:<nobody@localhost>\r\n"
+                + "DATA\r\nSubject: x\r\n\r\n.\r\nQUIT\r\n")
+        #expect(status == .exited(0))
+        let codes = output.split(separator: "\r\n").filter { $0.dropFirst(3).first == " " }.map {
+            $0.prefix(3)
+        }
+        #expect(codes == ["220", "250", "250", "250", "550", "354", "250", "221"], "\(output)")
+        #expect(try Directory("\(queue.path)/incoming").names().count == 1)
+    }
+
     @Test("mailq and newaliases are this program by another name")
     func names() throws {
         let queue = try queue()

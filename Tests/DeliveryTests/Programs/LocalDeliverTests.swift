@@ -143,6 +143,9 @@ import Unix
         arguments: [
             "ln -s $PWD/victim spool/bob", "ln victim spool/bob", "mkdir spool/bob", "mkfifo spool/bob",
             "touch spool/bob", "touch spool/bob; chown 2002 spool/bob",
+            // A lock that cannot be made is a lock that we do not have.
+            "chmod 755 spool; touch spool/bob; chown 2001 spool/bob",
+            "chmod 755 spool; chgrp 0 spool", "rmdir spool", "rmdir spool; touch spool",
         ])
     func hostileMbox(script: String) throws {
         let host = try TestHost("mailbox = @/spool/%u")
@@ -198,6 +201,61 @@ import Unix
                 == Report.Forward(
                     addresses: [[UInt8]("x@example.net")], reversePath: [UInt8]("owner-all@example.org"),
                     header: [UInt8]("Delivered-To: all@example.org\n")))
+    }
+
+    @Test("without the runner's claim nothing is delivered")
+    func runnerGone() throws {
+        let host = try TestHost()
+        let pair = try DescriptorPair.sockets()
+        let far = try pair.second.duplicate()
+        let sender = JobSender(adopting: pair.keepFirst())
+        let file = try Path.openForReading(try host.directory.write("m", Self.text))
+        try sender.send(
+            Job(
+                id: [UInt8]("id1"), arrival: .now(), reversePath: [], destination: .local([UInt8]("bob")),
+                contentOffset: 0, contentLength: Self.text.utf8.count,
+                recipients: [Job.Recipient(address: [UInt8]("bob@example.org"), index: 0)]), file: file)
+        try sender.endBatch()
+        Socket.endWriting(sender.raw)
+        let child = try host.start(
+            "local-deliver", ["--service", "-C", "\(host.path)/relais.conf"], input: far.raw, output: 1)
+        _ = try child.wait()
+        #expect(try host.maildir("bob") == [])
+        #expect(sender.receive().reports.allSatisfy { $0.verdict == .deferred })
+    }
+
+    @Test("a user delivers for that user alone; root's copy on goes through sendmail")
+    func byHand() throws {
+        let host = try TestHost(aliases: "team: x@example.net, y@example.net\n")
+        try host.shell("mkdir -p queue/incoming; chmod 777 . queue queue/incoming")
+        func run(_ prefix: [String], _ recipient: String) throws -> ChildProcess.Status {
+            let script =
+                "mount --bind passwd /etc/passwd && mount --bind group /etc/group && exec \"$@\" <message"
+            let (status, _) = try BuiltProgram.run(
+                "/usr/bin/unshare",
+                ["-m", "sh", "-c", "cd \(host.path) && \(script)", "sh"] + prefix
+                    + [
+                        try BuiltProgram.path("local-deliver"), "-C", "\(host.path)/relais.conf", recipient,
+                        "a@b",
+                    ],
+                environment: ["PATH=/usr/sbin:/usr/bin:/bin:/sbin"])
+            return status
+        }
+        try host.directory.write("message", Self.text)
+        let asBob = ["setpriv", "--reuid", "2001", "--regid", "2001", "--clear-groups"]
+        #expect(try run(asBob, "bob@example.org") == .exited(0))
+        #expect(try run(asBob, "carol@example.org") == .exited(67))
+        #expect(try run([], "carol@example.org") == .exited(0))
+        #expect(try host.maildir("bob").count == 1)
+        #expect(
+            try host.maildir("carol") == ["Return-Path: <a@b>\nDelivered-To: carol@example.org\n" + Self.text]
+        )
+        #expect(try run([], "team@example.org") == .exited(0))
+        let queued = try Directory("\(host.path)/queue/incoming").names()
+        #expect(queued.count == 1)
+        let message = try #require(try host.read("queue/incoming/\(queued[0])"))
+        #expect(message.contains("from <a@b>\nto <x@example.net>\nto <y@example.net>\n"))
+        #expect(message.contains("\nDelivered-To: team@example.org\nSubject: x\n"))
     }
 
     @Test("what is no job is refused: nothing is delivered, nobody crashes (T80)")
