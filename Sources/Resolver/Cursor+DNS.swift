@@ -36,9 +36,8 @@ extension Cursor {
                 if let behindPointer { seek(to: behindPointer) }
                 return DNSName(wire: wire + [0])
             case 1...63:
-                guard let label = take(Int(length)), wire.count + label.count + 2 <= DNSName.longest else {
-                    throw failure(Self.cutShort)
-                }
+                guard let label = take(Int(length)) else { throw failure(Self.cutShort) }
+                guard wire.count + label.count + 2 <= DNSName.longest else { throw failure("name too long") }
                 wire.append(length)
                 wire += label
             case 0xC0...0xFF:

@@ -1,0 +1,291 @@
+#!/usr/bin/env python3
+"""mxlookup beside host(1): the same bytes for the same question, from a real server and from one that lies.
+
+usage: mxlookup.py PROGRAM
+
+Needs host (bind9-host) and nsd; both servers listen on loopback ports of their own. Then a table of command
+lines that cannot be obeyed, and answers that never end.
+"""
+import concurrent.futures, os, re, shutil, signal, socket, struct, subprocess, sys, tempfile, threading, time
+
+PROGRAM = sys.argv[1]
+
+ZONE = r"""
+$ORIGIN example.
+$TTL 300
+@ SOA ns hostmaster 1 3600 600 86400 300
+@ NS ns
+ns A 127.0.0.1
+one MX 10 mx1
+many MX 10 mx1
+many MX 20 mx2
+many MX 10 mx3
+null MX 0 .
+alias CNAME many
+alias2 CNAME alias
+dangling CNAME nowhere
+aliasout CNAME foo.elsewhere.
+aonly A 192.0.2.1
+aonly A 192.0.2.2
+both A 192.0.2.1
+both AAAA 2001:db8::1
+loop1 CNAME loop2
+loop2 CNAME loop1
+mx1 A 192.0.2.25
+mx1 AAAA 2001:db8::25
+mx2 A 192.0.2.26
+mx3 A 192.0.2.27
+txt TXT "hello world" "second \"string\""
+txt TXT "other"
+txt TXT "\001\200;"
+we\.ird MX 10 odd\.name\032x\;\001\200.example.
+sub NS ns.elsewhere.
+srv SRV 1 2 25 mx1
+ptr PTR foo
+caa CAA 0 issue "letsencrypt.org"
+empty.nonterm A 192.0.2.9
+tl TLSA 3 1 1 0123456789abcdef
+UPPER MX 5 MixedCase.Example.
+unknown TYPE65280 \# 4 0A000001
+""" + "".join(f"big MX {n} mx-with-quite-a-long-name-{n}.big\n" for n in range(60))
+
+
+def wire(name):
+    return b"".join(bytes([len(label)]) + label for label in name.split(b".") if label) + b"\0"
+
+
+def record(data, kind=15, owner=b"\xc0\x0c"):
+    return owner + struct.pack(">HHIH", kind, 1, 60, len(data)) + data
+
+
+def mx(preference, name, owner=b"\xc0\x0c"):
+    return record(struct.pack(">H", preference) + name, owner=owner)
+
+
+class LyingServer:
+    """Answers by the first label of the question."""
+
+    def __init__(self):
+        while True:
+            self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.udp.bind(("127.0.0.1", 0))
+            self.port = self.udp.getsockname()[1]
+            self.tcp = socket.socket()
+            try:
+                self.tcp.bind(("127.0.0.1", self.port))
+                break
+            except OSError:
+                continue
+        self.tcp.listen(20)
+        threading.Thread(target=self.serve_udp, daemon=True).start()
+        threading.Thread(target=self.serve_tcp, daemon=True).start()
+
+    def serve_udp(self):
+        while True:
+            query, peer = self.udp.recvfrom(65535)
+            threading.Thread(target=self.answer_udp, args=(query, peer), daemon=True).start()
+
+    def answer_udp(self, query, peer):
+        until = time.time() + 6
+        for packet in self.answers(query, False):
+            self.udp.sendto(packet, peer)
+            if time.time() > until:
+                return
+
+    def serve_tcp(self):
+        while True:
+            peer, _ = self.tcp.accept()
+            threading.Thread(target=self.answer_tcp, args=(peer,), daemon=True).start()
+
+    def answer_tcp(self, peer):
+        try:
+            size = struct.unpack(">H", peer.recv(2))[0]
+            query = peer.recv(size)
+            for packet in self.answers(query, True):
+                peer.sendall(struct.pack(">H", len(packet)) + packet)
+            time.sleep(6)
+        except (OSError, struct.error):
+            pass
+        finally:
+            peer.close()
+
+    def answers(self, query, tcp):
+        end = query.index(b"\0", 12) + 5
+        question = query[12:end]
+        label = question[1:1 + question[0]].decode("latin-1")
+        own_name = wire(label.encode("latin-1") + b".fake")
+
+        def head(code=0, answers=0, flags=0x8180, questions=1, ident=query[:2]):
+            return ident + struct.pack(">HHHHH", flags | code, questions, answers, 0, 0)
+
+        def reply(records, **more):
+            return head(answers=len(records), **more) + question + b"".join(records)
+
+        evil = mx(1, wire(b"evil.example"))
+        other_id = bytes([query[0] ^ 1, query[1]])
+        one = {
+            "servfail": lambda: [head(2) + question], "refused": lambda: [head(5) + question],
+            "formerr": lambda: [head(1) + question], "notimp": lambda: [head(4) + question],
+            "yx": lambda: [head(6) + question], "rcode15": lambda: [head(15) + question],
+            "silent": lambda: [], "tcdead": lambda: [] if tcp else [head(flags=0x8380) + question],
+            "tc": lambda: [reply([mx(1, wire(b"by.tcp"))])] if tcp else [head(flags=0x8380) + question],
+            "huge": lambda: [reply([mx(n, wire(b"a" * 50 + b".example")) for n in range(800)])] if tcp
+            else [head(flags=0x8380) + question],
+            "trail": lambda: [reply([mx(1, wire(b"a.example"))]) + b"junk"],
+            "other": lambda: [reply([mx(1, wire(b"a.example"), wire(b"unrelated.fake")), evil])],
+            "wrongid": lambda: [reply([evil], ident=other_id)],
+            "wrongq": lambda: [head(answers=1) + wire(b"other.example") + question[-4:] + evil],
+            "wrongtype": lambda: [head(answers=1) + question[:-4] + struct.pack(">HH", 1, 1) + evil],
+            "noq": lambda: [head(answers=1, questions=0) + mx(1, wire(b"evil.example"), own_name)],
+            "short": lambda: [query[:2] + b"\x81\x80"], "empty": lambda: [b""],
+            "loopptr": lambda: [reply([mx(1, b"\xc0" + bytes([12 + len(question) + 14]))])],
+            "selfptr": lambda: [head(answers=1) + question + b"\xc0" + bytes([12 + len(question)])],
+            "fwdptr": lambda: [reply([mx(1, b"\xc0\xff")])],
+            "cut": lambda: [reply([mx(1, wire(b"a.example")), mx(2, wire(b"b.example"))])[:-5]],
+            "counts": lambda: [head(answers=60000) + question + evil],
+            "rdlen": lambda: [reply([mx(1, wire(b"a.example") + b"xx")])],
+            "longlabel": lambda: [reply([mx(1, b"\x40" + b"a" * 64 + b"\0")])],
+            "longname": lambda: [reply([mx(1, (b"\x3f" + b"a" * 63) * 4 + b"\0")])],
+            "control": lambda: [reply([mx(1, b"\x06\x1b[2J\r\n\0")])],
+            "a3": lambda: [reply([record(b"\1\2\3", 1)])], "txt": lambda: [reply([record(b"\xff" + b"x", 16)])],
+            "latewrong": lambda: [reply([evil], ident=other_id), reply([mx(7, wire(b"right.example"))])],
+        }.get(label, lambda: [head(3) + question])
+        if label == "flood":
+            return self.forever(reply([evil], ident=other_id))
+        if label == "floodq":
+            return self.forever(head(answers=1) + wire(b"other.example") + question[-4:] + evil)
+        return one()
+
+    @staticmethod
+    def forever(packet):
+        while True:
+            yield packet
+
+
+def start_nsd(directory):
+    probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    probe.bind(("127.0.0.1", 0))
+    port = probe.getsockname()[1]
+    probe.close()
+    path = lambda name: os.path.join(directory, name)
+    open(path("example.zone"), "w").write(ZONE)
+    open(path("nsd.conf"), "w").write(
+        f"server:\n ip-address: 127.0.0.1@{port}\n username: \"\"\n chroot: \"\"\n database: \"\"\n"
+        f" zonesdir: \"{directory}\"\n pidfile: \"{path('pid')}\"\n xfrdfile: \"{path('xfrd')}\"\n"
+        f" zonelistfile: \"{path('list')}\"\n xfrdir: \"{directory}\"\n server-count: 1\n logfile: \"{path('log')}\"\n"
+        "remote-control:\n control-enable: no\nzone:\n name: example\n zonefile: example.zone\n")
+    server = subprocess.Popen(["nsd", "-d", "-c", path("nsd.conf")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(100):
+        if subprocess.run(["host", "-W", "1", "-t", "soa", "-p", str(port), "example", "127.0.0.1"],
+                          capture_output=True).returncode == 0:
+            return server, port
+        time.sleep(0.05)
+    sys.exit("nsd does not answer: " + open(path("log")).read())
+
+
+def run(program, words, limit=20):
+    try:
+        done = subprocess.run([program, *words], capture_output=True, timeout=limit)
+        return done.returncode, done.stdout, done.stderr
+    except subprocess.TimeoutExpired:
+        return "did not end", b"", b""
+
+
+def normal(result):
+    """Ids are drawn anew for each query: the first two bytes of a dump, in both its columns."""
+    code, out, err = result
+    out = re.sub(rb"(bytes\n)([0-9a-f]{2} ){2}(.*?  +)..", rb"\1.. .. \3..", out)
+    return code, out, err.replace(b"host: ", b"mxlookup: ")
+
+
+def compare(words):
+    theirs, ours = run("host", words), run(PROGRAM, words)
+    if normal(theirs) == normal(ours):
+        return None
+    return f"{words}\n   host: {theirs}\n   ours: {ours}"
+
+
+def wrong_lines(port):
+    """Command lines that cannot be obeyed: status 64, one line on stderr, nothing on stdout."""
+    p = ["-p", str(port)]
+    lines = [[], ["-t"], ["-t", "mx"], ["-W"], ["-R"], ["-p"], ["-C"], ["-Z", "x"], ["--nonsense", "x"],
+             ["--type"], ["--type="], ["-4", "-6", "x"], ["a", "b", "c"], ["a", "b", "c", "d"], ["--tcp=yes", "x"],
+             ["--route=1", "x"], ["-46", "x"], ["--help=me"], ["--version=2"], ["-", "b", "c"], ["--", "a", "b", "c"],
+             ["--"], ["-T"], ["-r"], ["-4"], ["-TT"], ["--t", "mx", "x"], ["--ty=mx", "x"], ["-é", "x"]]
+    for option, values in {
+        "-W": ["0", "-1", "x", "", "1s", "+5", " 5", "5 ", "0x10", "1e3", "3601", "99999999999999999999", "1.5", "٣"],
+        "-R": ["-1", "x", "", "101", "+1", "18446744073709551616"],
+        "-p": ["0", "-1", "x", "", "65536", "+53", "53x", "99999999999999999999", "domain"],
+        "-t": ["", "bogus", "mx ", " mx", "type", "type65536", "type-1", "type+1", "typex", "TYPE99999999999999999999",
+               "m\u212a", "mx,a", "15"]}.items():
+        lines += [[option, value, "x"] for value in values]
+    return [(p + line if "-p" not in line else line) for line in lines]
+
+
+def check_wrong(words):
+    code, out, err = run(PROGRAM, words)
+    if code == 64 and not out and err.count(b"\n") == 1 and not re.search(rb"[^\x20-\x7e\n]", err):
+        return None
+    return f"{words}: {code} {out} {err}"
+
+
+def check_bounded(name, port):
+    """-W 1 -R 1 is two rounds of a second, whatever arrives meanwhile."""
+    start = time.time()
+    code, out, _ = run(PROGRAM, ["-W", "1", "-R", "1", "-p", str(port), name + ".fake", "127.0.0.1"])
+    took = time.time() - start
+    if code == 1 and took < 4 and b"no servers could be reached" in out:
+        return None
+    return f"{name}: {code} after {took:.1f} s: {out[:200]}"
+
+
+def main():
+    for needed in ("host", "nsd"):
+        if not shutil.which(needed):
+            print(f"mxlookup: {needed} is missing, nothing compared")
+            sys.exit(1 if "CI" in os.environ else 0)
+    with tempfile.TemporaryDirectory() as directory:
+        nsd, port = start_nsd(directory)
+        liar = LyingServer()
+        try:
+            ask = lambda *words: ["-p", str(port), *words]
+            lines = [ask("-t", "mx", name + ".example", "127.0.0.1") for name in
+                     "one many null alias alias2 dangling aliasout aonly both loop1 txt sub nonterm empty.nonterm nope "
+                     "UPPER big we\\.ird".split()]
+            lines += [ask("-t", kind, name + ".example", "127.0.0.1") for kind, name in
+                      [("txt", "txt"), ("a", "aonly"), ("aaaa", "both"), ("srv", "srv"), ("cname", "alias"), ("ptr", "ptr"),
+                       ("caa", "caa"), ("tlsa", "tl"), ("a", "mx1"), ("A", "one"), ("aaaa", "one"), ("ns", "sub"),
+                       ("type65280", "unknown"), ("soa", "one")]]
+            lines += [ask("-t", kind, "example", "127.0.0.1") for kind in ("soa", "ns")]
+            lines += [ask("-t", "mx", name, "127.0.0.1") for name in
+                      ["example", "example.", "one.example.", "ONE.example", "nope.example.", "a..b", "..", ".", ".a.example",
+                       "192.0.2.1", "2001:db8::1", "we\\300.example", "we\\30", "we\\", "a" * 64 + ".example",
+                       "a" * 63 + ".example", ".".join(["a" * 63] * 4), ".".join(["a" * 63] * 3 + ["b" * 61]),
+                       ".".join(["a" * 63] * 3 + ["b" * 62]), "a b.example", "a;b$@().example", "\xe9.example",
+                       "a\nb.example", 'x"y.example', "_x.example", "", "a|b.example", "$(id).example"]]
+            lines += [ask("-T", "-t", "mx", "one.example", "127.0.0.1"), ask("-t", "mx", "one.example", "localhost"),
+                      ask("-4", "-t", "mx", "one.example", "127.0.0.1"),
+                      ["-W", "1", "-t", "mx", "-p", "1", "x.fake", "127.0.0.1"]]
+            lines += [["-p", str(liar.port), "-W", "1", "-R", "1", "-t", "mx", name + ".fake", "127.0.0.1"] for name in
+                      "servfail refused formerr notimp yx rcode15 silent tc tcdead huge trail other loopptr selfptr fwdptr cut "
+                      "counts rdlen longlabel longname control a3 txt".split()]
+            wrong = wrong_lines(port)
+            bounded = "silent tcdead wrongid wrongq wrongtype noq short empty flood floodq".split()
+            with concurrent.futures.ThreadPoolExecutor(6) as pool:
+                problems = [p for p in pool.map(compare, lines) if p]
+                problems += [p for p in pool.map(check_wrong, wrong) if p]
+            problems += [p for p in (check_bounded(name, liar.port) for name in bounded) if p]
+            code, out, _ = run(PROGRAM, ["-W", "2", "-p", str(liar.port), "latewrong.fake", "127.0.0.1"])
+            if code != 0 or b"7 right.example" not in out or b"evil" in out:
+                problems.append(f"latewrong: {code} {out}")
+        finally:
+            nsd.send_signal(signal.SIGTERM)
+            nsd.wait()
+    for problem in problems:
+        print("not ok:", problem)
+    print(f"mxlookup: {len(lines)} answers compared with host, {len(wrong)} wrong command lines, "
+          f"{len(bounded) + 1} floods and forgeries, {len(problems)} wrong")
+    sys.exit(1 if problems else 0)
+
+
+main()
