@@ -15,9 +15,6 @@ struct AccountDelivery {
     let keptGroup: UInt32?
     let runner: JobReceiver?
 
-    /// Most lists within lists.
-    private static let deepestInclude = 4
-
     /// Delivers each letter that is not nil; outcomes in the same order.
     func deliver(_ letters: [Letter?], _ account: DeliveryPlan.Account) -> [[DeliveryOutcome]] {
         var mailboxes = Mailboxes(user: user, keptGroup: keptGroup, hostname: configuration.hostname)
@@ -67,11 +64,11 @@ struct AccountDelivery {
         var outcomes: [PendingOutcome] = []
         for part in letter.plan.parts where part.account == account {
             do throws(Deferral) {
-                var targets = Targets()
+                var targets = SortedTargets()
                 switch part.action {
                 case .mailbox(let followForward, let detail):
                     let found = followForward ? try forwardTargets(detail) : []
-                    targets = try found.isEmpty ? Targets(mailbox: true) : sorted(found, letter)
+                    targets = try found.isEmpty ? .mailboxAlone : sorted(found, letter)
                 case .targets(let found):
                     targets = try sorted(found, letter)
                 }
@@ -91,14 +88,6 @@ struct AccountDelivery {
     }
 
     // MARK: - Targets
-
-    /// The places that a list leads to, in the order that they are served.
-    struct Targets {
-        var commands: [[UInt8]] = []
-        var files: [[UInt8]] = []
-        var mailbox = false
-        var addresses: [[UInt8]] = []
-    }
 
     /// What the user's own file says; empty: nothing, so the mailbox.
     func forwardTargets(_ detail: [UInt8]?) throws(Deferral) -> [Target] {
@@ -122,53 +111,12 @@ struct AccountDelivery {
         return []
     }
 
-    private func sorted(_ list: [Target], _ letter: Letter) throws(Deferral) -> Targets {
-        var targets = Targets()
-        try sort(list, letter, depth: 0, into: &targets)
-        return targets
-    }
-
-    private func sort(
-        _ list: [Target], _ letter: Letter, depth: Int, into targets: inout Targets
-    ) throws(Deferral) {
-        for target in list {
-            switch target {
-            case .program(let text):
-                if !targets.commands.contains(text) { targets.commands.append(text) }
-            case .file(let path):
-                if !targets.files.contains(path) { targets.files.append(path) }
-            case .mailbox(let name):
-                add(name, letter, to: &targets)
-            case .address(let address):
-                add(address, letter, to: &targets)
-            case .include(let path):
-                guard depth < Self.deepestInclude else {
-                    throw Deferral(text: "lists are nested too deep", cause: "\(path.escaped()) too deep")
-                }
-                try sort(included(path), letter, depth: depth + 1, into: &targets)
-            }
-            guard targets.addresses.count <= Target.most else {
-                throw Deferral(text: "too many addresses", cause: "more than \(Target.most) addresses")
-            }
-        }
-    }
-
-    /// The account's own address means its mailbox; any other goes back to the queue.
-    private func add(_ address: [UInt8], _ letter: Letter, to targets: inout Targets) {
-        let parsed = RecipientAddress(address)
-        let isOurs = parsed.domain.map(rules.isLocal) ?? true
-        if isOurs, parsed.localPart.equalsFolded(user.name.utf8) {
-            targets.mailbox = true
-        } else {
-            targets.addresses.append(DeliveryPlan.qualified(address, letter.target.domain))
-        }
-    }
-
-    private func included(_ path: [UInt8]) throws(Deferral) -> [Target] {
-        let path = String(decoding: path, as: UTF8.self)
-        do throws(ForwardFile.Failure) {
-            return try ForwardFile.targets(atPath: path, owner: user.uid)
-        } catch { throw Deferral(text: "a list cannot be followed", cause: "\(path) \(error)") }
+    private func sorted(_ list: [Target], _ letter: Letter) throws(Deferral) -> SortedTargets {
+        do throws(SortedTargets.Failure) {
+            return try SortedTargets(
+                list, of: Array(user.name.utf8), isLocal: rules.isLocal, origin: letter.target.domain,
+                include: ForwardFile.targets(owner: user.uid))
+        } catch { throw Deferral(text: error.text, cause: error.cause) }
     }
 
     // MARK: - Serving them
@@ -176,7 +124,7 @@ struct AccountDelivery {
     /// What is most likely to fail comes first, and nothing goes on behind a deferral: it would only come
     /// again with the next attempt.
     private func perform(
-        _ targets: Targets, _ letter: Letter, _ mailboxes: inout Mailboxes
+        _ targets: SortedTargets, _ letter: Letter, _ mailboxes: inout Mailboxes
     ) -> [PendingOutcome] {
         var outcomes: [PendingOutcome] = []
         for command in targets.commands {

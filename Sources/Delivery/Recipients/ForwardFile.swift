@@ -37,8 +37,19 @@ package enum ForwardFile {
         return try targets(of: file, owner: owner)
     }
 
-    /// The targets of a list that `:include:` names.
-    package static func targets(atPath path: String, owner: UInt32) throws(Failure) -> [Target] {
+    /// Reads the lists that `:include:` names, for `SortedTargets`.
+    package static func targets(owner: UInt32) -> ([UInt8]) throws(SortedTargets.Failure) -> [Target] {
+        { path throws(SortedTargets.Failure) in
+            do throws(Failure) {
+                return try targets(atPath: String(decoding: path, as: UTF8.self), owner: owner)
+            } catch {
+                throw SortedTargets.Failure(
+                    text: "a list cannot be followed", cause: "\(path.escaped()) \(error)")
+            }
+        }
+    }
+
+    private static func targets(atPath path: String, owner: UInt32) throws(Failure) -> [Target] {
         let (parent, name) = Path.split(path)
         let directory: Directory
         do throws(SystemError) { directory = try Directory(parent) } catch { throw .system(error) }

@@ -1,0 +1,74 @@
+import Bytes
+
+/// What a list of targets comes to for one account, in the order in which it is served: lists within it
+/// followed, repetitions dropped, the account's own address told from others.
+package struct SortedTargets: Equatable {
+    package private(set) var commands: [[UInt8]] = []
+    package private(set) var files: [[UInt8]] = []
+    package private(set) var mailbox = false
+    /// Where copies go on to, with their domains.
+    package private(set) var addresses: [[UInt8]] = []
+
+    /// What the sender may hear, and the cause, for the log.
+    package struct Failure: Error, Equatable {
+        package let text: String
+        package let cause: String
+
+        package init(text: String, cause: String) {
+            self.text = text
+            self.cause = cause
+        }
+    }
+
+    /// Most lists within lists.
+    package static let deepest = 4
+
+    package init() {}
+
+    package static let mailboxAlone: SortedTargets = {
+        var targets = SortedTargets()
+        targets.mailbox = true
+        return targets
+    }()
+
+    /// Sorts `list` for the account `name`. An address without a domain gets `origin`; `include` reads the list
+    /// in a file.
+    package init(
+        _ list: [Target], of name: [UInt8], isLocal: ([UInt8]) -> Bool, origin: [UInt8]?,
+        include: ([UInt8]) throws(Failure) -> [Target]
+    ) throws(Failure) {
+        // The lists that are still to be looked at, with how deep they are.
+        var waiting = [(list: list[...], depth: 0)]
+        while var (rest, depth) = waiting.popLast() {
+            guard let target = rest.popFirst() else { continue }
+            waiting.append((rest, depth))
+            switch target {
+            case .program(let text): if !commands.contains(text) { commands.append(text) }
+            case .file(let path): if !files.contains(path) { files.append(path) }
+            case .mailbox(let text), .address(let text): add(text, name, isLocal, origin)
+            case .include(let path):
+                depth += 1
+                guard depth <= Self.deepest else {
+                    throw Failure(
+                        text: "lists are nested too deep", cause: "\(path.escaped()) is nested too deep")
+                }
+                waiting.append((try include(path)[...], depth))
+            }
+            guard addresses.count <= Target.most else {
+                throw Failure(text: "too many addresses", cause: "more than \(Target.most) addresses")
+            }
+        }
+    }
+
+    /// The account's own address means its mailbox; any other goes back to the queue.
+    private mutating func add(
+        _ text: [UInt8], _ name: [UInt8], _ isLocal: ([UInt8]) -> Bool, _ origin: [UInt8]?
+    ) {
+        let address = RecipientAddress(text)
+        if address.localPart.equalsFolded(name), address.domain.map(isLocal) ?? true {
+            mailbox = true
+        } else {
+            addresses.append(DeliveryPlan.qualified(text, origin))
+        }
+    }
+}
