@@ -6,16 +6,21 @@ package enum Host {
     /// The name to introduce ourselves with when the configuration gives none: the system's name if it has
     /// a dot, else the first name of /etc/mailname, else its full name from /etc/hosts, else the bare name.
     package static func name() -> String {
-        var buffer = [UInt8](repeating: 0, count: 256)
-        let failed =
-            unsafe buffer.withUnsafeMutableBytes { unsafe gethostname($0.baseAddress!, 255) } != 0
-        let bare = failed ? "localhost" : String(decoding: buffer.prefix { $0 != 0 }, as: UTF8.self)
+        let bare = bareName
         if bare.contains(".") { return bare }
         if let mailname = lines(of: "/etc/mailname").first?.first, mailname.contains(".") { return mailname }
         for line in lines(of: "/etc/hosts") where line.dropFirst().contains(bare) {
             if let full = line.dropFirst().first(where: { $0.contains(".") }) { return full }
         }
         return bare
+    }
+
+    /// What the system is called, with or without a domain, at the cost of one call.
+    package static var bareName: String {
+        var buffer = [UInt8](repeating: 0, count: 256)
+        let failed =
+            unsafe buffer.withUnsafeMutableBytes { unsafe gethostname($0.baseAddress!, 255) } != 0
+        return failed ? "localhost" : String(decoding: buffer.prefix { $0 != 0 }, as: UTF8.self)
     }
 
     private static func lines(of path: String) -> [[String]] {

@@ -112,23 +112,27 @@ package enum SocketAddress: Equatable, CustomStringConvertible {
         return nil
     }
 
-    /// Who is at the other end of `raw`.
-    package static func peer(of raw: CInt) -> SocketAddress {
-        unsafe read { unsafe getpeername(raw, $0, $1) }
+    /// Who is at the other end of `raw`. Nil when the connection is lost already: a stranger who hung up
+    /// must not pass for somebody on this host.
+    package static func peer(of raw: CInt) -> SocketAddress? {
+        if let address = unsafe read({ unsafe getpeername(raw, $0, $1) }) { return address }
+        return Errno.current == .notSocket ? .local : nil
     }
     /// Our own end of `raw`.
-    package static func own(of raw: CInt) -> SocketAddress { unsafe read { unsafe getsockname(raw, $0, $1) } }
+    package static func own(of raw: CInt) -> SocketAddress {
+        unsafe read { unsafe getsockname(raw, $0, $1) } ?? .local
+    }
 
     private static func read(
         _ call: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> CInt
-    ) -> SocketAddress {
+    ) -> SocketAddress? {
         var storage = sockaddr_storage()
         var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
         let failed =
             unsafe withUnsafeMutablePointer(to: &storage) { pointer in
                 unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe call($0, &size) }
             } != 0
-        return failed ? .local : SocketAddress(storage)
+        return failed ? nil : SocketAddress(storage)
     }
 
     private init(_ storage: sockaddr_storage) {

@@ -7,7 +7,8 @@ import Unix
 struct LoginServer {
     private let configuration: Configuration
     private let log: Log
-    private let address: IPAddress?
+    /// Nil for a client that is gone already.
+    private let peer: SocketAddress?
     private let stream: ByteStream
 
     private static let patience = Duration.seconds(60)
@@ -16,13 +17,15 @@ struct LoginServer {
     init(_ configuration: Configuration, _ log: Log) {
         self.configuration = configuration
         self.log = log
-        address = SocketAddress.peer(of: 0).ip
+        peer = SocketAddress.peer(of: 0)
         stream = ByteStream(input: 0, output: 1, patience: Self.patience, end: .after(Self.sessionLimit))
     }
 
+    private var address: IPAddress? { peer?.ip }
     private var client: String { address?.description ?? "local" }
 
     func run(tls: Bool) {
+        guard peer != nil else { return }
         do throws(ConnectionSlot.Refusal) {
             let slot = try ConnectionSlot(
                 configuration.slotsFile("imap"), total: configuration.readerConnections,

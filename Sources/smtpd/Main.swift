@@ -30,7 +30,10 @@ enum Main {
             tool.fail("\(error)", .configuration)
         }
         let log = configuration.openLog("smtpd")
-        let peer = isSocket ? SocketAddress.peer(of: 0) : .local
+        guard let peer = SocketAddress.peer(of: 0) else {
+            log.info("lost connection after CONNECT from unknown[unknown]")
+            ExitStatus.ok.leave()
+        }
         let client = Client(peer, configuration)
         log.info("connect from \(client.name)")
         do throws(ConnectionSlot.Refusal) {
