@@ -24,6 +24,7 @@ package final class Log {
     private let target: Target
     private let tag: String
     private lazy var system = SystemLog()
+    private lazy var process = Identity.process
     private var file: CInt?
 
     package init(_ target: Target, name: String, program: String) {
@@ -42,16 +43,16 @@ package final class Log {
         case .none: return
         case .syslog:
             system.send(severity: severity.rawValue, facility: Self.mailFacility, tag: tag, text: line)
-        case .stderr: try? File.writeAll(2, "\(tag)[\(Identity.process)]: \(line)\n".utf8)
+        case .stderr: try? File.writeAll(2, "\(tag)[\(process)]: \(line)\n".utf8)
         case .file(let path):
             if file == nil { file = (try? Path.openForAppending(path))?.release() }
             guard let file else { return }
             let stamp = LocalTime(.now()).logStamp
-            try? File.writeAll(file, "\(stamp) \(Self.host) \(tag)[\(Identity.process)]: \(line)\n".utf8)
+            try? File.writeAll(file, "\(stamp) \(Self.host) \(tag)[\(process)]: \(line)\n".utf8)
         }
     }
 
-    private static let host = Host.name().prefix { $0 != "." }
+    private static let host = Host.bareName.prefix { $0 != "." }
 
     private static func printable(_ text: String) -> String {
         text.utf8.count <= longest && text.utf8.allSatisfy(\.isPrintable)
