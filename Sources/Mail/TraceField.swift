@@ -16,7 +16,8 @@ package enum TraceField {
             field += helo.isEmpty ? [UInt8]("unknown") : clean(helo)
             field += " ("
             field += hostName.map(clean) ?? [UInt8]("unknown")
-            field += " [\(address)])\n"
+            // RFC 5321 §4.1.3: an address literal says that it is IPv6.
+            field += address.contains(":") ? " [IPv6:\(address)])\n" : " [\(address)])\n"
             if let tls { field += "\t(using \(tls))\n" }
             field += "\t"
         }

@@ -14,8 +14,20 @@ package protocol MailHandler: AnyObject {
     func commit() -> Reply
     /// The content was refused, or its end never came: nothing may stay.
     func abandon()
-    /// A command was refused: for the log.
-    func note(refused reply: Reply, verb: String, argument: [UInt8])
+    /// Something was refused: for the log.
+    func note(_ refusal: Refusal)
+}
+
+/// What was refused, and in which transaction.
+package struct Refusal: Equatable {
+    package let reply: Reply
+    /// Upper case, at most ten letters; empty for what does not begin with a word.
+    package let verb: String
+    /// What stood behind the verb, not more than anybody wants to read; empty where it was mail data.
+    package let argument: [UInt8]
+    /// The recipient of a RCPT that could be read.
+    package let recipient: Address?
+    package let transaction: Transaction?
 }
 
 /// What a client has said about a message, before its content.

@@ -58,6 +58,10 @@ package struct ServerSession {
     package private(set) var helo: [UInt8] = []
     package private(set) var isExtended = false
     package private(set) var isEncrypted = false
+    /// The last thing that the client did, for the log: a verb of ours, `DATA`, `UNKNOWN`; `CONNECT` at first.
+    package private(set) var stage: String = "CONNECT"
+    /// Whether the session was ended because of what the client did.
+    package private(set) var wasSentAway = false
 
     package init(_ settings: Settings, handler: any MailHandler, isEncrypted: Bool = false) {
         self.settings = settings
@@ -118,6 +122,7 @@ package struct ServerSession {
         let drop = input.last == .cr ? input.count - 1 : input.count
         skipped += drop
         guard skipped <= Self.longestSkippedLine else {
+            wasSentAway = true
             return Step(
                 consumed: input.count, output: Reply.lineTooLong.wire + Reply.tooManyErrors.wire, next: .close
             )
@@ -132,7 +137,11 @@ package struct ServerSession {
             return refuse(.badLineEnd, line, consumed)
         }
         let command: Command
-        do throws(CommandError) { command = try Command.read(line) } catch {
+        do throws(CommandError) {
+            command = try Command.read(line)
+            stage = Self.verb(line)
+        } catch {
+            stage = "UNKNOWN"
             switch error {
             case .unknown: return refuse(.unknownCommand, line, consumed)
             case .syntax(let form): return refuse(.syntax(form.description), line, consumed)
@@ -148,7 +157,11 @@ package struct ServerSession {
         default: break
         }
         let reply = answer(command)
-        guard reply.isPositive else { return refuse(reply, line, consumed, isSyntax: false) }
+        guard reply.isPositive else {
+            var recipient: Address?
+            if case .recipient(let address, _) = command { recipient = address }
+            return refuse(reply, line, consumed, isSyntax: false, recipient: recipient)
+        }
         return Step(consumed: consumed, output: reply.wire, next: .proceed)
     }
 
@@ -243,18 +256,25 @@ package struct ServerSession {
 
     /// Counts and reports a refusal; too many of them end the session.
     private mutating func refuse(
-        _ reply: Reply, _ line: ArraySlice<UInt8>, _ consumed: Int, isSyntax: Bool = true
+        _ reply: Reply, _ line: ArraySlice<UInt8>, _ consumed: Int, isSyntax: Bool = true,
+        recipient: Address? = nil
     ) -> Step {
         errors += 1
         if isSyntax { syntaxErrors += 1 }
-        let verb = line.prefix { $0.isAlpha }.prefix(10)
+        let verb = line.prefix { $0.isAlpha }
         handler.note(
-            refused: reply, verb: String(decoding: verb.map(\.uppercased), as: UTF8.self),
-            argument: Array(line.dropFirst(verb.count).prefix(300)))
+            Refusal(
+                reply: reply, verb: Self.verb(line), argument: Array(line.dropFirst(verb.count).prefix(300)),
+                recipient: recipient, transaction: transaction))
         guard errors < Self.mostErrors, syntaxErrors < Self.mostSyntaxErrors else {
+            wasSentAway = true
             return Step(consumed: consumed, output: reply.wire + Reply.tooManyErrors.wire, next: .close)
         }
         return Step(consumed: consumed, output: reply.wire, next: .proceed)
+    }
+
+    private static func verb(_ line: ArraySlice<UInt8>) -> String {
+        String(decoding: line.prefix(10).prefix { $0.isAlpha }.map(\.uppercased), as: UTF8.self)
     }
 
     // MARK: Mail data
@@ -267,8 +287,8 @@ package struct ServerSession {
         if dots.fault == nil, received <= settings.sizeLimit { handler.append(content) }
         guard dots.isAtEnd else { return Step(consumed: consumed, output: [], next: .proceed) }
         state = .command
-        transaction = nil
         let reply = endOfData()
+        transaction = nil
         return Step(consumed: consumed, output: reply.wire, next: .proceed)
     }
 
@@ -280,8 +300,9 @@ package struct ServerSession {
             case nil: received > settings.sizeLimit ? .tooBig : nil
             }
         guard let refusal else { return handler.commit() }
+        handler.note(
+            Refusal(reply: refusal, verb: "DATA", argument: [], recipient: nil, transaction: transaction))
         handler.abandon()
-        handler.note(refused: refusal, verb: "DATA", argument: [])
         return refusal
     }
 }

@@ -17,7 +17,6 @@ final class Reception: MailHandler {
     private let log: Log
     private let client: Client
     private let rules: RecipientRules
-    private var sender: [UInt8] = []
     private var injection: Injection?
     private var failure: QueueError?
     /// The front of the content, until the whole header is surely in it.
@@ -40,7 +39,6 @@ final class Reception: MailHandler {
     // MARK: The envelope
 
     func refuseSender(_ sender: Address?, _ parameters: MailParameters) -> Reply? {
-        self.sender = sender?.text ?? []
         let needed = UInt64(configuration.minimumFreeSpace) + (parameters.size ?? 0)
         do throws(SystemError) {
             let free = try Path.freeSpace(configuration.queueDirectory + "/incoming")
@@ -72,7 +70,7 @@ final class Reception: MailHandler {
 
     func begin(_ transaction: Transaction) -> Reply? {
         let envelope = Envelope(
-            reversePath: sender, parameters: transaction.parameters.raw.text,
+            reversePath: transaction.sender?.text ?? [], parameters: transaction.parameters.raw.text,
             recipients: transaction.recipients.map { Envelope.Recipient(completed($0).text) })
         front = []
         failure = nil
@@ -137,13 +135,24 @@ final class Reception: MailHandler {
 
     // MARK: The log
 
-    /// Postfix's `NOQUEUE: reject:` line, which fail2ban and pflogsumm read.
-    func note(refused reply: Reply, verb: String, argument: [UInt8]) {
-        let status = reply.status.map { "\($0) " } ?? ""
-        let what = argument.isEmpty ? "" : "\(argument.trimmed().escaped(limit: 200)): "
-        log.info(
-            "NOQUEUE: reject: \(verb.isEmpty ? "command" : verb) from \(client.name): \(reply.code) \(status)"
-                + "\(what)\(reply.lines[0]); from=<\(sender.escaped(limit: 200))> proto=\(greeting.protocolName) "
-                + "helo=<\(greeting.helo.escaped(limit: 200))>")
+    /// Postfix's `reject:` line, which fail2ban and pflogsumm read.
+    func note(_ refusal: Refusal) {
+        let reply = refusal.reply
+        var text = "\(injection.map { "\($0.id)" } ?? "NOQUEUE"): reject: "
+        text += "\(refusal.verb.isEmpty ? "UNKNOWN" : refusal.verb) from \(client.name): \(reply.code) "
+        if let status = reply.status { text += "\(status) " }
+        if let recipient = refusal.recipient {
+            text += "<\(recipient.text.escaped())>: "
+        } else if !refusal.argument.isEmpty {
+            text += "<\(refusal.argument.trimmed().escaped(limit: 200))>: "
+        }
+        text += "\(reply.lines[0]); "
+        if let transaction = refusal.transaction {
+            text += "from=<\((transaction.sender?.text ?? []).escaped())> "
+        }
+        if let recipient = refusal.recipient ?? refusal.transaction?.recipients.first {
+            text += "to=<\(recipient.text.escaped())> "
+        }
+        log.info(text + "proto=\(greeting.protocolName) helo=<\(greeting.helo.escaped(limit: 255))>")
     }
 }

@@ -38,9 +38,9 @@ struct Server {
             if error == .timedOut {
                 try? stream.write("421 4.4.2 \(configuration.hostname) Timeout\r\n".utf8)
                 try? stream.flush()
-                log.info("timeout from \(client.name)")
+                log.info("timeout after \(session.stage) from \(client.name)")
             } else {
-                log.info("lost connection from \(client.name)")
+                log.info("lost connection after \(session.stage) from \(client.name)")
             }
         }
         session.ended()
@@ -53,7 +53,12 @@ struct Server {
             try stream.write(step.output)
             reception.greeting = (session.helo, session.protocolName)
             switch step.next {
-            case .close: return try stream.flush()
+            case .close:
+                try stream.flush()
+                if session.wasSentAway {
+                    log.info("too many errors after \(session.stage) from \(client.name)")
+                }
+                return
             case .startTLS:
                 if try beginTLS(saying: session.readyForTLS) {
                     session.startedTLS()

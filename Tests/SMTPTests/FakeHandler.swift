@@ -11,7 +11,7 @@ final class FakeHandler: MailHandler {
 
     var committed: [Message] = []
     var abandoned = 0
-    var refusals: [Int] = []
+    var refusals: [Refusal] = []
     private var recipients: [String] = []
     private var content: [UInt8] = []
 
@@ -40,7 +40,7 @@ final class FakeHandler: MailHandler {
 
     func abandon() { abandoned += 1 }
 
-    func note(refused reply: Reply, verb: String, argument: [UInt8]) { refusals.append(reply.code) }
+    func note(_ refusal: Refusal) { refusals.append(refusal) }
 }
 
 /// A whole conversation against the engine, its input cut as asked.
