@@ -4,7 +4,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 int cs_open(int directory, const char *path, int flags, unsigned mode);
 int cs_rename_noreplace(int from_directory, const char *from, int to_directory, const char *to);
