@@ -26,6 +26,8 @@ package struct ServerSession {
         case startTLS
         /// Send the output and close.
         case close
+        /// The same, because of what the client did: it may go on talking.
+        case sendAway
     }
 
     package struct Step: Equatable {
@@ -60,8 +62,6 @@ package struct ServerSession {
     package private(set) var isEncrypted = false
     /// The last thing that the client did, for the log: a verb of ours, `DATA`, `UNKNOWN`; `CONNECT` at first.
     package private(set) var stage: String = "CONNECT"
-    /// Whether the session was ended because of what the client did.
-    package private(set) var wasSentAway = false
 
     package init(_ settings: Settings, handler: any MailHandler, isEncrypted: Bool = false) {
         self.settings = settings
@@ -122,9 +122,8 @@ package struct ServerSession {
         let drop = input.last == .cr ? input.count - 1 : input.count
         skipped += drop
         guard skipped <= Self.longestSkippedLine else {
-            wasSentAway = true
             return Step(
-                consumed: input.count, output: Reply.lineTooLong.wire + Reply.tooManyErrors.wire, next: .close
+                consumed: input.count, output: Reply.lineTooLong.wire + Reply.tooManyErrors.wire, next: .sendAway
             )
         }
         return Step(consumed: drop, output: [], next: .proceed)
@@ -153,7 +152,9 @@ package struct ServerSession {
         switch command {
         case .startTLS: return startTLS(line, consumed)
         case .quit: return Step(consumed: consumed, output: Reply.bye.wire, next: .close)
-        case .foreign: return Step(consumed: consumed, output: Reply.notSMTP.wire, next: .close)
+        case .foreign:
+            note(.notSMTP, line)
+            return Step(consumed: consumed, output: Reply.notSMTP.wire, next: .sendAway)
         default: break
         }
         let reply = answer(command)
@@ -261,16 +262,19 @@ package struct ServerSession {
     ) -> Step {
         errors += 1
         if isSyntax { syntaxErrors += 1 }
-        let verb = line.prefix { $0.isAlpha }
-        handler.note(
-            Refusal(
-                reply: reply, verb: Self.verb(line), argument: Array(line.dropFirst(verb.count).prefix(300)),
-                recipient: recipient, transaction: transaction))
+        note(reply, line, recipient)
         guard errors < Self.mostErrors, syntaxErrors < Self.mostSyntaxErrors else {
-            wasSentAway = true
-            return Step(consumed: consumed, output: reply.wire + Reply.tooManyErrors.wire, next: .close)
+            return Step(consumed: consumed, output: reply.wire + Reply.tooManyErrors.wire, next: .sendAway)
         }
         return Step(consumed: consumed, output: reply.wire, next: .proceed)
+    }
+
+    private func note(_ reply: Reply, _ line: ArraySlice<UInt8>, _ recipient: Address? = nil) {
+        let argument = line.drop { $0.isAlpha }.prefix(300)
+        handler.note(
+            Refusal(
+                reply: reply, verb: Self.verb(line), argument: Array(argument), recipient: recipient,
+                transaction: transaction))
     }
 
     private static func verb(_ line: ArraySlice<UInt8>) -> String {

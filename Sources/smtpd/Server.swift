@@ -13,6 +13,10 @@ struct Server {
     /// A client that is in the middle of its handshake gets no more than this.
     private static let handshakePatience = Duration.seconds(60)
 
+    /// How long, and for how many reads, a client that was sent away is listened to.
+    private static let farewell = Duration.seconds(2)
+    private static let mostUnread = 64
+
     init(_ configuration: Configuration, _ log: Log, _ client: Client) {
         self.configuration = configuration
         self.log = log
@@ -53,12 +57,10 @@ struct Server {
             try stream.write(step.output)
             reception.greeting = (session.helo, session.protocolName)
             switch step.next {
-            case .close:
-                try stream.flush()
-                if session.wasSentAway {
-                    log.info("too many errors after \(session.stage) from \(client.name)")
-                }
-                return
+            case .close: return try stream.flush()
+            case .sendAway:
+                log.info("too many errors after \(session.stage) from \(client.name)")
+                return try sendAway()
             case .startTLS:
                 if try beginTLS(saying: session.readyForTLS) {
                     session.startedTLS()
@@ -68,6 +70,18 @@ struct Server {
             case .proceed:
                 if step.consumed == 0, try !stream.fill() { throw .disconnected }
             }
+        }
+    }
+
+    /// Says farewell to a client that may still be talking: a connection that is closed with input unread is
+    /// reset, and the client would never see why.
+    private func sendAway() throws(StreamError) {
+        try stream.flush()
+        Socket.endWriting(stream.output)
+        stream.end = min(stream.end, .after(Self.farewell))
+        for _ in 0..<Self.mostUnread {
+            stream.consume(stream.buffered.count)
+            guard (try? stream.fill()) == true else { return }
         }
     }
 

@@ -64,7 +64,7 @@ struct Conversation {
             let step = session.step(buffer[...])
             buffer.removeFirst(step.consumed)
             output += step.output
-            if step.next == .close { isClosed = true }
+            if step.next == .close || step.next == .sendAway { isClosed = true }
             if step.next == .startTLS {
                 startsTLS += 1
                 output += session.readyForTLS

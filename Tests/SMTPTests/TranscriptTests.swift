@@ -61,7 +61,7 @@ private struct EngineClient {
             unread.removeFirst(step.consumed)
             heard += step.output
             switch step.next {
-            case .close: isClosed = true
+            case .close, .sendAway: isClosed = true
             case .startTLS:
                 heard += session.readyForTLS
                 session.startedTLS()
