@@ -32,13 +32,16 @@ package struct DNSName: Hashable {
         for byte in wire { hasher.combine(byte.lowercased) }
     }
 
-    /// Whether every label is made of letters, digits, hyphens and underscores: a name that can be written
-    /// into mail, logs and SMTP commands as it is.
+    /// Whether the name can be a host's, and stand in mail, logs and SMTP commands as it is: letters, digits,
+    /// hyphens inside and underscores in each label (RFC 1123 §2.1, and what is found), and a last label that
+    /// is no number, which would be an address (RFC 3696 §2).
     package var isHostName: Bool {
-        !isRoot
-            && labels.allSatisfy { label in
-                label.allSatisfy { $0.isAlphanumeric || $0 == .ascii("-") || $0 == .ascii("_") }
-            }
+        let labels = labels
+        guard let last = labels.last, !last.allSatisfy(\.isDigit) else { return false }
+        return labels.allSatisfy { label in
+            label.first != .ascii("-") && label.last != .ascii("-")
+                && label.allSatisfy { $0.isAlphanumeric || $0 == .ascii("-") || $0 == .ascii("_") }
+        }
     }
 }
 

@@ -13,14 +13,15 @@ struct Lookup {
         func leave() -> Never { terminate(rawValue) }
     }
 
-    private let name: String
+    let name: String
+    let server: String?
+    let configurationPath: String?
     private let type: RecordType
     private let port: UInt16
-    private let server: String?
-    private let configurationPath: String?
     private let usesIPv4: Bool
     private let usesIPv6: Bool
-    private var resolver: Resolver
+    /// How to ask; whom is decided when it is time to.
+    private let resolver: Resolver
 
     init(_ arguments: Arguments) throws(UsageError) {
         switch arguments.operands.count {
@@ -48,8 +49,8 @@ struct Lookup {
             servers: [], patience: .seconds(wait), rounds: rounds, byTCP: arguments.has("tcp"))
     }
 
-    /// Longest that all servers together may take.
-    private var deadline: Deadline {
+    /// Longest that all servers of `resolver` together may take.
+    func deadline(for resolver: Resolver) -> Deadline {
         .after(resolver.patience * (resolver.rounds * max(1, resolver.servers.count)))
     }
 
@@ -64,7 +65,7 @@ struct Lookup {
             return .notFound
         }
         guard let resolver = resolverWithServers() else { return .notFound }
-        let reply = resolver.ask([question], by: deadline) { say(HostWording.text(of: $0)) }[0]
+        let reply = resolver.ask([question], by: deadline(for: resolver)) { say(HostWording.text(of: $0)) }[0]
         switch reply {
         case .failure(.malformed): return .notFound
         case .failure:
@@ -83,9 +84,9 @@ struct Lookup {
         return try DNSName(name)
     }
 
-    /// The resolver with the servers that the command line or the host names; nil, and it was said, when
-    /// there is none.
-    private func resolverWithServers() -> Resolver? {
+    /// The resolver with the servers that the command line names, else `configured`, else the host's; nil,
+    /// and it was said, when there is none.
+    func resolverWithServers(_ configured: [SocketAddress] = []) -> Resolver? {
         var resolver = self.resolver
         if let server {
             resolver.servers = addresses(ofServer: server)
@@ -94,7 +95,8 @@ struct Lookup {
                 return nil
             }
         } else {
-            resolver.servers = NameServers.ofHost(port: port).filter(isUsable)
+            let standard = configured.isEmpty ? NameServers.ofHost(port: port) : configured
+            resolver.servers = standard.filter(isUsable)
         }
         return resolver
     }
@@ -109,8 +111,8 @@ struct Lookup {
         }
         var host = self.resolver
         host.servers = NameServers.ofHost().filter(isUsable)
-        let limit = Deadline.after(host.patience * (host.rounds * host.servers.count))
-        let answers = host.lookUp([Question(name, .a), Question(name, .aaaa)], by: limit)
+        let answers = host.lookUp(
+            [Question(name, .a), Question(name, .aaaa)], by: deadline(for: host))
         return answers.flatMap { answer -> [SocketAddress] in
             guard case .records(let records) = answer else { return [] }
             return records.compactMap {
@@ -127,7 +129,7 @@ struct Lookup {
 
     // MARK: - Output
 
-    private func say(_ text: String) {
+    func say(_ text: String) {
         do throws(SystemError) {
             try File.writeAll(1, text.utf8)
         } catch {
@@ -136,49 +138,12 @@ struct Lookup {
     }
 
     /// An operand as `host` shows it, backslashes as they are; but nothing raw that steers a terminal.
-    private func shown(_ operand: String) -> String {
+    func shown(_ operand: String) -> String {
         operand.utf8.split(separator: .backslash, omittingEmptySubsequences: false)
             .map { Array($0).escaped() }.joined(separator: "\\")
     }
 
-    private func complain(_ text: String) {
+    func complain(_ text: String) {
         try? File.writeAll(2, "\(Main.tool.name): \(text)\n".utf8)
-    }
-
-    // MARK: - Route
-
-    /// The road that remote-deliver would take with the same configuration.
-    func route() -> Outcome {
-        guard let destination = Destination(route: name) else {
-            complain("'\(shown(name))' is neither a domain nor a host")
-            return .notFound
-        }
-        guard let resolver = resolverWithServers() else { return .notFound }
-        var random = Randomness()
-        do throws(NoRoute) {
-            let route = try Route.find(destination, in: surroundings(), random: &random) {
-                resolver.lookUp($0, by: deadline)
-            }
-            for host in route.hosts {
-                let addresses = host.addresses.map { "\($0)" }.joined(separator: " ")
-                say("\(host.preference.map { "\($0) " } ?? "")\(host.name) \(addresses)\n")
-            }
-            return .found
-        } catch {
-            say("\(error)\n")
-            return .notFound
-        }
-    }
-
-    private func surroundings() -> Surroundings {
-        do {
-            let configuration = try Configuration.load(configurationPath)
-            return Surroundings.ofHost(
-                names: [configuration.hostname] + configuration.localDomains,
-                permitted: configuration.permittedNetworks,
-                usesIPv4: configuration.ipVersion != .ipv6, usesIPv6: configuration.ipVersion != .ipv4)
-        } catch {
-            Main.tool.fail("\(error)", .configuration)
-        }
     }
 }

@@ -309,6 +309,28 @@ def check(name):
     return name, problems
 
 
+HOSTS = ["", ".", "..", "a..b", ".a", "[", "]", "[]", "[]:25", "[a", "a]", "[a]b", "[a]:", "[a]:0", "[a]:65536", "[a]:-1",
+         ":25", "a:", "a:0", "a:65536", "a:-1", "a:+5", "a:2x", "a:99999999999999999999", "a b", "a\nb", "a;b", "$(id)",
+         "a@b", "[1.2.3]", "[1.2.3.4.5]", "[256.1.1.1]", "[IPv6:192.0.2.1]", "[IPv6:zz]", "::1", "2001:db8::1:25",
+         "a" * 64, ".".join(["a" * 63] * 5), "\x1b[2J", "a\\.b", "/tmp/x", "-"]
+SETTINGS = ["", "=", "x", "x=y", "smtp-port", "smtp-port=", "smtp-port=0", "smtp-port=65536", "smtp-port=x", "smtp-port=+25",
+            "smtp-tls=maybe", "reply-timeout=", "reply-timeout=0", "reply-timeout=-1s", "reply-timeout=1w", "reply-timeout=x",
+            "reply-timeout=99999999999999999999s", "dns-servers=x", "dns-servers=127.0.0.1#0", "dns-servers=127.0.0.1#x",
+            "dns-servers=127.0.0.1:53", "outgoing-address=x", "permitted-networks=127.0.0.1/33", "ip-version=5",
+            "tls-authorities=x", "messages-per-session=0", "SMTP-PORT=25", " smtp-port=25"]
+WRONG = ([[h, "s@x", "r@y"] for h in HOSTS] + [["-o", s, "x", "s@x", "r@y"] for s in SETTINGS]
+         + [[], ["x"], ["x", "s@x"], ["-Z"], ["--nonsense"], ["-C"], ["-o"], ["--set"], ["-n"], ["-n", "a..b"], ["-n", "-x"], ["--lmtp=1", "x", "s", "r"], ["--help=1"], ["--"]])
+
+
+def check_wrong(words):
+    """A command line that cannot be obeyed: status 64, one clean line on stderr, nothing on stdout."""
+    done = subprocess.run([PROGRAM, "-C", CONFIGURATION, *words], input=MESSAGE, capture_output=True, timeout=20)
+    if (done.returncode == 64 and not done.stdout and done.stderr.count(b"\n") == 1
+            and not re.search(rb"[^\x20-\x7e\n]", done.stderr)):
+        return None
+    return f"{words}: exit {done.returncode}, {done.stdout!r}, {done.stderr!r}"
+
+
 with tempfile.TemporaryDirectory() as directory:
     CERTIFICATES = directory
     CONFIGURATION = os.path.join(directory, "relais.conf")
@@ -321,5 +343,8 @@ with tempfile.TemporaryDirectory() as directory:
             failed += bool(problems)
             if problems or WANTED:
                 print(f"{'not ok' if problems else 'ok'}: {name}: {'; '.join(problems)}")
-    print(f"remote-deliver: {len(names)} hostile servers, {failed} wrong")
+        for problem in filter(None, pool.map(check_wrong, [] if WANTED else WRONG)):
+            failed += 1
+            print("not ok:", problem)
+    print(f"remote-deliver: {len(names)} hostile servers, {len(WRONG)} wrong command lines, {failed} wrong")
     sys.exit(1 if failed else 0)
