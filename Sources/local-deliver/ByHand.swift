@@ -46,7 +46,9 @@ struct ByHand {
         do throws(SystemError) { message = try Self.seekableInput() } catch {
             Main.tool.fail("message cannot be read: \(error)", .inputOutput)
         }
-        let length = (try? message.status().size) ?? 0
+        guard let length = try? message.status().size else {
+            Main.tool.fail("message cannot be read", .inputOutput)
+        }
         let letter = Letter(
             job: 0, recipient: 0, address: bytes, reversePath: reversePath,
             content: MessageContent(file: message.raw, offset: 0, length: length), plan: plan)
