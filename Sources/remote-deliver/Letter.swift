@@ -35,12 +35,26 @@ final class Letter {
     var undecided: [Int] { results.indices.filter { results[$0] == nil } }
     var isDecided: Bool { results.allSatisfy { $0 != nil } }
 
-    /// The transaction with only some of the recipients.
-    func transaction(for recipients: [Int]) -> ClientTransaction {
+    /// The transaction with only some of the recipients, for a server that can do so much. What asks for an
+    /// extension that the server lacks is looked at: perhaps it does not need it.
+    func transaction(for recipients: [Int], _ capabilities: Capabilities) -> ClientTransaction {
         var part = transaction
         part.recipients = recipients.map { transaction.recipients[$0] }
+        let lacks =
+            (part.needsEightBits && !capabilities.eightBitMIME) || (part.needsUTF8 && !capabilities.smtpUTF8)
+        if lacks { part.isSevenBit = isASCII }
         return part
     }
+
+    /// Whether the whole content is ASCII; not, if it cannot be read.
+    private lazy var isASCII: Bool = {
+        var position = 0
+        while position < content.length {
+            guard let part = try? content.part(at: position), part.allSatisfy(\.isASCII) else { return false }
+            position += part.count
+        }
+        return true
+    }()
 
     func decide(_ recipient: Int, _ result: Result) {
         results[recipient] = result

@@ -182,7 +182,8 @@ final class RemoteDelivery {
                     return
                 }
                 count += 1
-                conversation.send(letter.transaction(for: recipients), letter.content)
+                conversation.send(
+                    letter.transaction(for: recipients, conversation.session.capabilities), letter.content)
                 let outcomes = conversation.session.outcomes
                 var tooMany: [Int] = []
                 attempt.letterDone { took in

@@ -493,6 +493,24 @@ def service_too_many():
     return None if ok else f"{reports} {server.messages}"
 
 
+def service_extensions():
+    """Declared as 8 bit or UTF-8 but ASCII: any server will do; really so: only one that says it can."""
+    problems = []
+    for content, parameters, hello, verdict in [
+            (MESSAGE, b"BODY=8BITMIME SMTPUTF8", b"250 mx\r\n", "K"), ("ü\n".encode(), b"BODY=8BITMIME", b"250 mx\r\n", "D"),
+            ("ü\n".encode(), b"BODY=8BITMIME", HELLO, "K"), ("ü\n".encode(), b"SMTPUTF8", HELLO, "D"),
+            ("ü\n".encode(), b"SMTPUTF8", b"250-mx\r\n250 SMTPUTF8\r\n", "K")]:
+        server = Server(ordinary({"EHLO": hello}))
+        service = Service()
+        service.send(job([b"a@mx"], length=len(content), parameters=parameters,
+                         destination=b"127.0.0.1:%d" % server.port), content)
+        service.send(END)
+        reports, _ = service.answer()
+        if [r[2] for r in reports] != [verdict]:
+            problems.append(f"{content} {parameters} {hello}: {reports}")
+    return "; ".join(problems) or None
+
+
 def service_garbage():
     """What are no jobs: nothing is sent, nothing is reported, and the program ends."""
     server = Server(ordinary())
@@ -527,7 +545,7 @@ def service_garbage():
 
 
 SERVICE = [service_several, service_session_limit, service_short_file, service_runner_gone, service_literal, service_too_many,
-           service_garbage]
+           service_extensions, service_garbage]
 
 with tempfile.TemporaryDirectory() as directory:
     CERTIFICATES = directory

@@ -20,20 +20,29 @@ package struct ClientTransaction: Equatable {
     /// The size of the content, as near as it is known.
     package var size: Int
     package var recipients: [Recipient]
+    /// Whether the content is known to be ASCII: then it needs no extension, whatever its parameters say.
+    /// (Many clients declare 8BITMIME for every message.)
+    package var isSevenBit: Bool
 
     package init(
-        reversePath: [UInt8], parameters: Parameters = Parameters(), size: Int, recipients: [Recipient]
+        reversePath: [UInt8], parameters: Parameters = Parameters(), size: Int, isSevenBit: Bool = false,
+        recipients: [Recipient]
     ) {
         self.reversePath = reversePath
         self.parameters = parameters
         self.size = size
+        self.isSevenBit = isSevenBit
         self.recipients = recipients
     }
 
-    var needsEightBits: Bool { parameters.first("BODY")?.value?.equalsFolded("8BITMIME") ?? false }
+    /// RFC 6152 §3.
+    package var needsEightBits: Bool {
+        !isSevenBit && parameters.first("BODY")?.value?.equalsFolded("8BITMIME") ?? false
+    }
 
-    var needsUTF8: Bool {
-        parameters.first("SMTPUTF8") != nil || !reversePath.allSatisfy(\.isASCII)
+    /// RFC 6531 §3.5.
+    package var needsUTF8: Bool {
+        (!isSevenBit && parameters.first("SMTPUTF8") != nil) || !reversePath.allSatisfy(\.isASCII)
             || recipients.contains { !$0.address.allSatisfy(\.isASCII) }
     }
 }

@@ -321,7 +321,7 @@ import Testing
     }
 
     @Test("A message that the server cannot take is not offered")
-    func unsuitable() {
+    func unsuitable() throws {
         var small = ScriptedServer(Row("EHLO", "250-mx\r\n250 SIZE 16\r\n"))
         #expect(small.deliver("x@mx.example") == [.failed])
         #expect(small.session.outcomes[0]?.status == EnhancedStatus(5, 3, 4))
@@ -333,6 +333,12 @@ import Testing
         #expect(seven.deliver("é@mx.example") == [.failed])
         #expect(seven.session.outcomes[0]?.status == EnhancedStatus(5, 6, 7))
         #expect(seven.wire.count == 1, "nothing but EHLO")
+        var transaction = ClientTransaction(
+            reversePath: [], parameters: try Parameters([UInt8]("BODY=8BITMIME SMTPUTF8")), size: 1,
+            recipients: [.init(address: [UInt8]("x@mx.example"))])
+        #expect(transaction.needsEightBits && transaction.needsUTF8)
+        transaction.isSevenBit = true
+        #expect(!transaction.needsEightBits && !transaction.needsUTF8, "ASCII needs neither")
         #expect(seven.deliver("x@mx.example") == [.delivered])
     }
 
