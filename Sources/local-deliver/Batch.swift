@@ -28,10 +28,7 @@ struct Batch {
         do throws(AccountFailure) {
             let user = try resolve(account)
             let group = try MailboxDirectory.prepare(for: user, configuration)
-            try become(user, keeping: group)
-            let delivery = AccountDelivery(
-                user: user, configuration: configuration, rules: rules, log: log, keptGroup: group,
-                runner: runner)
+            let delivery = try enter(user, keeping: group, runner: runner)
             return delivery.deliver(letters.map { $0.accounts.contains(account) ? $0 : nil }, account)
         } catch {
             log.warning("\(error.text)")
@@ -39,6 +36,20 @@ struct Batch {
                 $0.accounts.contains(account) ? [.deferred(EnhancedStatus(4, 3, 0), error.text)] : []
             }
         }
+    }
+
+    /// Becomes the account to look, not to deliver.
+    func enter(_ account: DeliveryPlan.Account) throws(AccountFailure) -> AccountDelivery {
+        try enter(try resolve(account), keeping: nil, runner: nil)
+    }
+
+    private func enter(
+        _ user: User, keeping group: UInt32?, runner: JobReceiver?
+    ) throws(AccountFailure) -> AccountDelivery {
+        try become(user, keeping: group)
+        return AccountDelivery(
+            user: user, configuration: configuration, rules: rules, log: log, keptGroup: group, runner: runner
+        )
     }
 
     private func resolve(_ account: DeliveryPlan.Account) throws(AccountFailure) -> User {

@@ -119,7 +119,10 @@ struct ByHand {
             case .targets(let targets):
                 lines += targets.map { "as \(part.account.shown): \($0.shown)" }
             case .mailbox(let followForward, let detail):
-                lines += mailboxLines(part.account, followForward ? ForwardFile.names(for: detail) : [])
+                // Only one account can be looked into: there is no way back from being somebody.
+                lines += mailboxLines(
+                    part.account, rules, detail: detail,
+                    isFollowed: followForward && plan.parts.count == 1)
             }
         }
         try? File.writeAll(1, (lines.joined(separator: "\n") + "\n").utf8)
@@ -136,14 +139,23 @@ struct ByHand {
             : ["\(outcome.status) \(outcome.text.escaped())"]
     }
 
-    /// The mailbox of an account, and which file of its owner's would be looked at first. (What that file
-    /// says is between its owner and local-deliver.)
-    private func mailboxLines(_ account: DeliveryPlan.Account, _ names: [String]) -> [String] {
-        guard let user = (try? configuration.users.user(named: account.shown)) ?? nil else {
-            return ["as \(account.shown): no such account"]
-        }
-        let mailbox = MailboxDirectory.path(configuration.mailbox, for: user)
-        return names.map { "as \(user.name): what \(user.home)/\($0) says, if it is there" }
-            + ["as \(user.name): mailbox \(mailbox)"]
+    /// Where an account's mail goes: what its .forward says, as far as this process can become the account,
+    /// or the mailbox.
+    private func mailboxLines(
+        _ account: DeliveryPlan.Account, _ rules: RecipientRules, detail: [UInt8]?, isFollowed: Bool
+    ) -> [String] {
+        let batch = Batch(configuration: configuration, rules: rules, log: log, letters: [])
+        do throws(AccountFailure) {
+            let delivery = try batch.enter(account)
+            let user = delivery.user
+            let mailbox =
+                "as \(user.name): mailbox \(MailboxDirectory.path(configuration.mailbox, for: user))"
+            guard isFollowed else { return [mailbox] }
+            do throws(AccountDelivery.Deferral) {
+                let targets = try delivery.forwardTargets(detail)
+                return targets.isEmpty
+                    ? [mailbox] : targets.map { "as \(user.name): .forward says \($0.shown)" }
+            } catch { return ["as \(user.name): deferred: \(error.cause)"] }
+        } catch { return ["as \(account.shown): \(error.text)"] }
     }
 }

@@ -162,6 +162,46 @@ private let delivered = EnhancedStatus(2, 0, 0)
         #expect(ends.sender.outstanding.count == 2)
     }
 
+    @Test(
+        "records with bytes changed, dropped or doubled are refused or read, and never more", arguments: 1...8
+    )
+    func mutated(seed: Int) throws {
+        var random = Generator(state: UInt64(seed) &* 0x9E37_79B9_7F4A_7C15)
+        let whole = job.framed() + RecordWriter(Job.endOfBatch).framed()
+        for _ in 0..<250 {
+            var frame = whole
+            for _ in 0...Int.random(in: 0...3, using: &random) {
+                let place = Int.random(in: 0..<frame.count, using: &random)
+                switch Int.random(in: 0..<4, using: &random) {
+                case 0: frame[place] = UInt8.random(in: 0...255, using: &random)
+                case 1: frame.remove(at: place)
+                case 2: frame.insert(frame[place], at: place)
+                default: frame[place] = UInt8.random(in: 0x2C...0x3A, using: &random)
+                }
+            }
+            let ends = try Ends()
+            try DescriptorPassing.send(frame, with: [ends.file.raw], over: ends.sender.raw)
+            Socket.endWriting(ends.sender.raw)
+            guard let batch = try? ends.receiver.receiveAll() else { continue }
+            for received in batch {
+                #expect(received.job.isWithinLimits && received.job.contentLength >= 0)
+                #expect(received.job.recipients.allSatisfy { !$0.address.contains(where: \.isControl) })
+            }
+        }
+    }
+
+    /// Numbers that are the same in every run.
+    struct Generator: RandomNumberGenerator {
+        var state: UInt64
+
+        mutating func next() -> UInt64 {
+            state ^= state << 13
+            state ^= state >> 7
+            state ^= state << 17
+            return state
+        }
+    }
+
     @Test("a job needs exactly one file")
     func files() throws {
         for count in [0, 2, 4] {

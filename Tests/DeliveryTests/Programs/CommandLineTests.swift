@@ -146,6 +146,26 @@ private let long = String(repeating: "x", count: 100_000)
         #expect(try Directory("\(queue.path)/incoming").names() == [])
     }
 
+    @Test("-bv says what becomes of an address, step by step, and sends nothing")
+    func verify() throws {
+        let queue = try queue()
+        try queue.write("aliases", "team: a@example.net, loop, |cat\nloop: team\n")
+        let (status, output) = try BuiltProgram.run(
+            try BuiltProgram.path("sendmail-compat"),
+            ["-C", "\(queue.path)/conf", "-bv", "team", "no-such-user"])
+        #expect(status == .exited(67))
+        #expect(
+            output.hasPrefix(
+                "team: no domain: local\nteam: alias team, 3 targets\nteam... deliverable: alias\n"))
+        #expect(output.contains("  a@example.net... deliverable: to example.net\n"))
+        #expect(output.contains("  |cat\n"))
+        #expect(
+            output.hasSuffix(
+                "no-such-user: no account no-such-user\nno-such-user... 5.1.1 no such user here\n"))
+        #expect(output.utf8.count < 10_000)
+        #expect(try Directory("\(queue.path)/incoming").names() == [])
+    }
+
     @Test("-bs is smtpd (T77)")
     func session() throws {
         let queue = try queue()

@@ -224,6 +224,39 @@ import Unix
         #expect(sender.receive().reports.allSatisfy { $0.verdict == .deferred })
     }
 
+    @Test("-n tells each step, and what the user's own file says, and does nothing")
+    func explain() throws {
+        let host = try TestHost(aliases: "team: bob, \"|cat\", x@example.net\n")
+        try host.write("bob/.forward", "\\bob, |vacation\n", owner: 2001)
+        func explain(_ recipient: String) throws -> (ChildProcess.Status, [String]) {
+            let output = try Directory(host.path).open("output", .create(mode: 0o600))
+            try output.truncate(to: 0)
+            let null = try Path.openForReading("/dev/null")
+            let child = try host.start(
+                "local-deliver", ["-n", "-C", "\(host.path)/relais.conf", recipient, "a@b"], input: null.raw,
+                output: output.raw)
+            let status = try child.wait()
+            let text = String(decoding: try output.read(upTo: 65536, at: 0), as: UTF8.self)
+            return (status, text.split(separator: "\n").map(String.init))
+        }
+        let (status, lines) = try explain("bob+x@example.org")
+        #expect(status == .exited(0))
+        #expect(
+            lines == [
+                "example.org is in local-domains", "no alias bob+x", "no alias bob", "no account bob+x",
+                "account bob, extension x", "as bob: .forward says \\bob", "as bob: .forward says |vacation",
+            ])
+        #expect(
+            try explain("team").1 == [
+                "no domain: local", "alias team, 3 targets", "forward to bob", "forward to x@example.net",
+                "as relaisa: |cat",
+            ])
+        #expect(try explain("carol").1.last == "as carol: mailbox \(host.path)/carol/Maildir/")
+        let (refused, why) = try explain("daemon@example.org")
+        #expect(refused == .exited(67) && why.last == "5.1.1 no such user here")
+        #expect(try host.maildir("bob") == [])
+    }
+
     @Test("a user delivers for that user alone; root's copy on goes through sendmail")
     func byHand() throws {
         let host = try TestHost(aliases: "team: x@example.net, y@example.net\n")
