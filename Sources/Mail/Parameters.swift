@@ -38,6 +38,22 @@ package struct Parameters: Equatable, Sendable {
 
     package func first(_ keyword: StaticString) -> Parameter? { all.first { $0.isNamed(keyword) } }
 
+    /// What `read` makes of a keyword's value; nil where the keyword is not there.
+    func value<Value>(
+        _ keyword: StaticString, _ production: StaticString, _ read: ([UInt8]) -> Value?
+    ) throws(SyntaxError) -> Value? {
+        guard let parameter = first(keyword) else { return nil }
+        guard let text = parameter.value, let value = read(text) else { throw SyntaxError(production, at: 0) }
+        return value
+    }
+
+    /// Whether a keyword that takes no value is there.
+    func flag(_ keyword: StaticString) throws(SyntaxError) -> Bool {
+        guard let parameter = first(keyword) else { return false }
+        guard parameter.value == nil else { throw SyntaxError(keyword, at: 0) }
+        return true
+    }
+
     package mutating func add(_ keyword: StaticString, _ value: [UInt8]?) {
         all.append(Parameter(Array(keyword), value))
     }
@@ -46,53 +62,6 @@ package struct Parameters: Equatable, Sendable {
     package var text: [UInt8] {
         Array(
             all.map { $0.keyword + ($0.value.map { [.ascii("=")] + $0 } ?? []) }.joined(separator: [.space]))
-    }
-}
-
-/// What a MAIL command's parameters mean to us.
-package struct MailParameters: Equatable, Sendable {
-    package enum Body: Equatable, Sendable { case sevenBit, eightBitMIME, binaryMIME }
-    /// RFC 3461 §4.3.
-    package enum Return: Equatable, Sendable { case full, headers }
-
-    package var raw: Parameters
-    /// RFC 1870 §6: the size that the client declares.
-    package var size: UInt64?
-    package var body: Body?
-    package var smtpUTF8 = false
-    package var returning: Return?
-
-    /// Fails on a value that its RFC does not allow; keywords that we do not know stay in `raw`.
-    package init(_ raw: Parameters) throws(SyntaxError) {
-        self.raw = raw
-        if let parameter = raw.first("SIZE") {
-            // RFC 1870 §3: at most 20 digits.
-            guard let value = parameter.value, value.count <= 20, let size = UInt64(strictDecimal: value)
-            else {
-                throw SyntaxError("size-value", at: 0)
-            }
-            self.size = size
-        }
-        if let parameter = raw.first("BODY") {
-            guard let value = parameter.value, let body = Self.body(value) else {
-                throw SyntaxError("body-value", at: 0)
-            }
-            self.body = body
-        }
-        smtpUTF8 = raw.first("SMTPUTF8") != nil
-        if let parameter = raw.first("RET") {
-            guard let value = parameter.value, value.equalsFolded("FULL") || value.equalsFolded("HDRS") else {
-                throw SyntaxError("ret-value", at: 0)
-            }
-            returning = value.equalsFolded("FULL") ? .full : .headers
-        }
-    }
-
-    /// RFC 6152 §3, RFC 3030 §3.
-    private static func body(_ value: [UInt8]) -> Body? {
-        if value.equalsFolded("7BIT") { return .sevenBit }
-        if value.equalsFolded("8BITMIME") { return .eightBitMIME }
-        return value.equalsFolded("BINARYMIME") ? .binaryMIME : nil
     }
 }
 
@@ -112,32 +81,5 @@ extension Cursor {
         let value = take { $0.isVisible && $0 != .ascii("=") }
         guard !value.isEmpty, isAtEnd || peek == .space else { throw failure("esmtp-value") }
         return Parameter(Array(keyword), Array(value))
-    }
-}
-
-/// RFC 3461 §4: text in which bytes outside of `!`…`~`, and `+` and `=`, are written `+XX`.
-package enum XText {
-    package static func encode(_ bytes: some Collection<UInt8>) -> [UInt8] {
-        bytes.flatMap { byte -> [UInt8] in
-            if byte.isVisible, byte != .ascii("+"), byte != .ascii("=") { return [byte] }
-            return [.ascii("+"), hexDigit(byte >> 4).uppercased, hexDigit(byte & 15).uppercased]
-        }
-    }
-
-    /// Nil for a `+` without two upper-case hexadecimal digits behind it, or a byte that must be encoded.
-    package static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
-        var cursor = Cursor(Array(text))
-        var bytes: [UInt8] = []
-        while let byte = cursor.next() {
-            if byte == .ascii("+") {
-                guard let digits = cursor.take(2), digits.allSatisfy({ $0.hexValue != nil && !$0.isLower })
-                else { return nil }
-                bytes.append(digits.reduce(0) { $0 << 4 | ($1.hexValue ?? 0) })
-            } else {
-                guard byte.isVisible, byte != .ascii("=") else { return nil }
-                bytes.append(byte)
-            }
-        }
-        return bytes
     }
 }

@@ -123,7 +123,8 @@ package struct ServerSession {
         skipped += drop
         guard skipped <= Self.longestSkippedLine else {
             return Step(
-                consumed: input.count, output: Reply.lineTooLong.wire + Reply.tooManyErrors.wire, next: .sendAway
+                consumed: input.count, output: Reply.lineTooLong.wire + Reply.tooManyErrors.wire,
+                next: .sendAway
             )
         }
         return Step(consumed: drop, output: [], next: .proceed)

@@ -55,28 +55,4 @@ import Testing
         #expect(Address(Array("\"a\\b c\"@d".utf8))?.unquotedLocalPart == Array("ab c".utf8))
         #expect(Address(Array("a.b@d".utf8))?.unquotedLocalPart == Array("a.b".utf8))
     }
-
-    @Test(
-        "parameters are read by their grammar",
-        arguments: [
-            ("SIZE=100 BODY=8BITMIME", true), ("", true), ("X-y=z", true), ("RET=HDRS ENVID=a+2Bb", true),
-            ("SIZE=", false), ("=1", false), ("SIZE=1 size=2", false), ("A=b=c", false), ("-A", false),
-            ("A=\u{1}", false),
-            ("SIZE=-1", false), ("SIZE=0x10", false), ("SIZE=+5", false),
-            ("SIZE=123456789012345678901", false),
-            ("SIZE=99999999999999999999", false), ("BODY=9BIT", false), ("RET=ALL", false), ("SIZE", false),
-        ])
-    func parameters(text: String, isGood: Bool) {
-        let read = try? MailParameters(Parameters(Array(text.utf8)))
-        #expect((read != nil) == isGood)
-    }
-
-    @Test("xtext goes to and fro, and refuses what is not encoded")
-    func xtext() {
-        let plain = Array("a+b=c\n é".utf8)
-        #expect(XText.decode(XText.encode(plain)) == plain)
-        for bad in ["a+", "a+2", "a+2g", "a+0a", "a=b", "a b", "é"] {
-            #expect(XText.decode(Array(bad.utf8)) == nil)
-        }
-    }
 }
