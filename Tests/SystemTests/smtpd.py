@@ -1,0 +1,387 @@
+#!/usr/bin/env python3
+"""smtpd as inetd starts it: the transcripts of Tests/SMTPTests/Dialogs, and what an engine cannot show.
+
+usage: smtpd.py PROGRAM [TLS-RELAY]
+
+A queue and a configuration of its own in a temporary directory; every client is a stranger on loopback. After
+each row the queue holds what was acknowledged and nothing else, and no process is left.
+"""
+import glob, os, re, shutil, smtplib, socket, ssl, struct, subprocess, sys, tempfile, threading, time
+
+PROGRAM = os.path.abspath(sys.argv[1])
+RELAY = os.path.abspath(sys.argv[2]) if len(sys.argv) > 2 else None
+HERE = os.path.dirname(os.path.abspath(__file__))
+DIALOGS = os.path.join(HERE, "..", "SMTPTests", "Dialogs")
+ROOT = tempfile.mkdtemp(prefix="smtpd-test-")
+QUEUE = os.path.join(ROOT, "queue")
+LOG = os.path.join(ROOT, "log")
+failures = []
+
+
+def configure(**changes):
+    keys = {"hostname": "here", "local-domains": "here x", "relay-networks": "192.0.2.0/24",
+            "queue-directory": QUEUE, "slots-directory": os.path.join(ROOT, "slots"), "log": LOG,
+            "aliases-file": os.path.join(ROOT, "aliases"), "message-size-limit": "100000",
+            "minimum-free-space": "0", "recipient-limit": "10", "smtp-connections-per-address": "256"}
+    keys.update({name.replace("_", "-"): value for name, value in changes.items()})
+    path = os.path.join(ROOT, "relais.conf")
+    with open(path, "w") as file:
+        file.writelines(f"{name} = {value}\n" for name, value in keys.items() if value is not None)
+    return path
+
+
+def prepare():
+    for name in ["queue/incoming", "queue/service/net", "slots"]:
+        os.makedirs(os.path.join(ROOT, name), exist_ok=True)
+    with open(os.path.join(ROOT, "aliases"), "w") as file:
+        file.writelines(f"{name}: /dev/null\n" for name in ["local"] + [f"user{n}" for n in range(20)])
+
+
+class Session:
+    """A client's socket, and the smtpd behind it."""
+
+    def __init__(self, configuration, *arguments):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.socket = socket.create_connection(listener.getsockname())
+            served, _ = listener.accept()
+        self.socket.settimeout(20)
+        self.process = subprocess.Popen([PROGRAM, "-C", configuration, *arguments],
+                                        stdin=served, stdout=served, stderr=served)
+        served.close()
+        self.buffer = b""
+
+    def line(self):
+        while b"\r\n" not in self.buffer:
+            more = self.socket.recv(65536)
+            if not more:
+                return None
+            self.buffer += more
+        line, self.buffer = self.buffer.split(b"\r\n", 1)
+        return line.decode("latin-1")
+
+    def reply(self):
+        while (line := self.line()) is not None and line[3:4] == "-":
+            pass
+        return line
+
+    def say(self, text):
+        self.socket.sendall(text)
+
+    def ask(self, text):
+        self.say(text)
+        return self.reply()
+
+    def ask_all(self, *lines):
+        return [self.ask(line + b"\r\n") for line in lines]
+
+    def rest(self):
+        text = self.buffer
+        try:
+            while more := self.socket.recv(65536):
+                text += more
+        except ConnectionResetError:
+            text += b"<reset>"
+        return text
+
+    def end(self):
+        self.socket.close()
+        return self.process.wait(20)
+
+
+def stored():
+    """What is in the queue, which is emptied: recipients and content, our own Received field taken off."""
+    found = []
+    directory = os.path.join(QUEUE, "incoming")
+    for name in sorted(os.listdir(directory)):
+        path = os.path.join(directory, name)
+        with open(path, "rb") as file:
+            head, body = file.read().split(b"\n\n", 1)
+        os.remove(path)
+        length = int(re.search(rb"^content 0*(\d+)$", head, re.M)[1])
+        content = re.sub(rb"\AReceived: .*\n(\t.*\n)+", b"", body[:length])
+        found.append((re.findall(rb"^to <(.*)>$", head, re.M), content))
+    return found
+
+
+def check(row, found, expected):
+    if found != expected:
+        failures.append(f"{row}: expected {expected!r}, found {found!r}")
+
+
+def unescape(text):
+    table = {b"r": b"\r", b"n": b"\n", b"0": b"\0"}
+    return re.sub(rb"\\(.)", lambda found: table.get(found[1], found[1]), text)
+
+
+def dialog(path, configuration):
+    name = os.path.basename(path)
+    messages, fresh, closed = [], True, False
+    with open(path, "rb") as file:
+        lines = file.read().split(b"\n")
+    if b"offer TLS" in lines:
+        return 0
+    session = Session(configuration)
+    for line in lines:
+        kind, rest = line[:2], line[3:]
+        if kind == b"C:":
+            session.say(unescape(rest) + b"\r\n")
+        elif kind in (b"S:", b"S~"):
+            heard = session.line() or ""
+            pattern = re.escape(rest.decode())
+            if kind == b"S~":
+                pattern = pattern.replace(r"\*", ".*")
+            if not re.fullmatch(pattern, heard):
+                failures.append(f"{name}: expected {rest.decode()}, heard {heard!r}")
+                break
+        elif kind == b"cl":
+            closed = True
+        elif kind == b"to":
+            if fresh:
+                messages.append(([], b""))
+            fresh = False
+            messages[-1][0].append(rest.replace(b"postmaster", b"postmaster@here"))
+        elif kind == b"M:":
+            fresh = True
+            messages[-1] = (messages[-1][0], messages[-1][1] + rest + b"\n")
+    if closed:
+        check(name, session.rest(), b"")
+    check(name, session.end(), 0)
+    check(name, stored(), messages)
+    return 1
+
+
+OPEN = [b"EHLO x", b"MAIL FROM:<a@b.example>", b"RCPT TO:<local@here>", b"DATA"]
+
+
+def half_close(configuration):
+    """T24: what ended in the middle is not kept; what ended with its dot is, and is acknowledged."""
+    for text, kept in [(b"x\r\n", 0), (b"x\r\n.", 0), (b"x\r\n.\r", 0), (b"x\r\n.\r\n", 1), (b"x\r\n.\n", 0)]:
+        session = Session(configuration)
+        session.reply()
+        session.ask_all(*OPEN)
+        session.say(text)
+        session.socket.shutdown(socket.SHUT_WR)
+        check("half-close", session.rest().startswith(b"250 2.0.0 Ok: queued as "), bool(kept))
+        check("half-close", session.end(), 0)
+        check("half-close", len(stored()), kept)
+
+
+def reset(configuration):
+    """T24: a client that resets the connection leaves nothing; one that did so before we looked may not relay."""
+    for text in [b"", b"x\r\n", b"x\r\n."]:
+        session = Session(configuration)
+        session.reply()
+        session.ask_all(*OPEN)
+        session.say(text)
+        session.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        check("reset", session.end(), 0)
+        check("reset", stored(), [])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        served, _ = listener.accept()
+    client.sendall(b"EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a@far.example>\r\nDATA\r\nx\r\n.\r\n")
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    process = subprocess.run([PROGRAM, "-C", configuration], stdin=served, stdout=served, stderr=served)
+    served.close()
+    check("reset", (process.returncode, stored()), (0, []))
+
+
+def floods(configuration):
+    """T25: a client that talks on is sent away, and learns why."""
+    for flood in [b"JUNK\r\n" * 20000, b"x" * 2_000_000, b"EHLO x\r\nMAIL FROM:<>\r\n" + b"RCPT TO:<a@far.example>\r\n" * 5000]:
+        session = Session(configuration)
+
+        def pour():
+            try:
+                session.say(flood)
+                session.socket.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+        sender = threading.Thread(target=pour)
+        sender.start()
+        heard = session.rest()
+        sender.join()
+        check("flood", b"421 4.7.0 Too many errors" in heard.splitlines()[-1] if len(flood) < 200_000 else b"421 4.7.0" in heard, True)
+        check("flood", session.end(), 0)
+    check("flood", stored(), [])
+
+
+def silence(_):
+    """A silent client is told so; a slow one is ended by the session's limit, in the middle of a message too."""
+    session = Session(configure(smtp_timeout="1s"))
+    session.reply()
+    check("silence", session.rest(), b"421 4.4.2 here Timeout\r\n")
+    check("silence", session.end(), 0)
+    session = Session(configure(smtp_session_limit="2s"))
+    session.reply()
+    session.ask_all(*OPEN)
+    try:
+        for _ in range(100):
+            session.say(b"x\r\n")
+            time.sleep(0.1)
+    except OSError:
+        pass
+    check("slow", session.end(), 0)
+    check("slow", stored(), [])
+
+
+def slots(_):
+    """One connection more than allowed is refused with 421; when one ends there is room again."""
+    path = configure(smtp_connections="2")
+    sessions = [Session(path) for _ in range(2)]
+    check("slots", [session.reply()[:3] for session in sessions], ["220", "220"])
+    refused = Session(path)
+    check("slots", refused.reply(), "421 4.3.2 here Too many connections, try again later")
+    refused.end()
+    for session in sessions:
+        session.end()
+    again = Session(path)
+    check("slots", again.reply()[:3], "220")
+    again.end()
+
+
+def loop(configuration):
+    """T26: a message that has been through too many hosts is refused."""
+    for hops, code in [(99, "250"), (100, "554")]:
+        session = Session(configuration)
+        session.reply()
+        session.ask_all(*OPEN)
+        answer = session.ask(b"Received: by x\r\n" * hops + b"\r\nx\r\n.\r\n")
+        check("loop", (answer or "")[:3], code)
+        session.end()
+        check("loop", len(stored()), 1 if code == "250" else 0)
+
+
+def full(_):
+    """No room: asked to come again, nothing kept."""
+    session = Session(configure(minimum_free_space="900000G"))
+    session.reply()
+    check("full", session.ask_all(b"EHLO x", b"MAIL FROM:<>")[1], "452 4.3.1 Insufficient system storage")
+    session.end()
+
+
+def broken(_):
+    """A configuration that cannot be used says nothing of itself to the client."""
+    session = Session(configure(nonsense="1"))
+    check("broken", session.rest(), b"421 4.3.5 Service not available: its configuration is being mended\r\n")
+    check("broken", session.end(), 78)
+
+
+def large(configuration):
+    """A message of the limit comes out as it went in, dots and all; one byte more is refused."""
+    lines = [b"." * (n % 7) + b"x" * (n % 991) for n in range(190)]
+    content = b"\n".join(lines) + b"\n"
+    for size, code in [(100_000, "250"), (100_001, "552")]:
+        body = content[:size - 1 - len(content)] if len(content) >= size else content + b"y" * (size - len(content) - 1)
+        body = body.rstrip(b"\n") + b"\n"
+        body = body[:-1] + b"z" * (size - len(body)) + b"\n"
+        session = Session(configuration)
+        session.reply()
+        session.ask_all(*OPEN)
+        wire = b"".join((b"." if line[:1] == b"." else b"") + line + b"\r\n" for line in body.split(b"\n")[:-1])
+        check("large", (session.ask(wire + b".\r\n") or "")[:3], code)
+        session.end()
+        check("large", stored(), [([b"local@here"], body)] if code == "250" else [])
+
+
+def by_pipe(configuration):
+    """T77: the same on a pipe, where the client is a program of this host and may send anywhere."""
+    text = b"EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a@far.example>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n"
+    done = subprocess.run([PROGRAM, "-C", configuration], input=text, capture_output=True)
+    codes = [line[:3] for line in done.stdout.splitlines() if line[3:4] == b" "]
+    check("pipe", (codes, done.returncode), ([b"220", b"250", b"250", b"250", b"354", b"250", b"221"], 0))
+    check("pipe", stored(), [([b"a@far.example"], b"x\n")])
+
+
+def peers(configuration):
+    """Python's smtplib, which we did not write, is served."""
+    session = Session(configuration)
+    client = smtplib.SMTP(local_hostname="client.example")
+    client.sock, client.file = session.socket, session.socket.makefile("rb")
+    check("smtplib", client.getreply()[0], 220)
+    check("smtplib", client.sendmail("a@b.example", ["local@here", "no@here"], "Subject: x\n\n.\n"),
+          {"no@here": (550, b"5.1.1 No such user here")})
+    client.quit()
+    session.end()
+    check("smtplib", stored(), [([b"local@here"], b"Subject: x\n\n.\n")])
+
+
+def tls(_):
+    """T7, T8: nothing said in the clear is heard inside; without a relay the client is told so and goes on."""
+    key, certificate = os.path.join(ROOT, "key.pem"), os.path.join(ROOT, "cert.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=here", "-days", "2",
+                    "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    path = configure(tls_certificate=certificate, tls_key=key)
+    session = Session(path)
+    session.reply()
+    answers = session.ask_all(b"EHLO x", b"STARTTLS", b"NOOP")
+    check("tls", [answer[:3] for answer in answers], ["250", "454", "250"])
+    session.end()
+    if not RELAY:
+        return 0
+    service = os.path.join(QUEUE, "service", "net", "tls")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(service)
+    listener.listen(10)
+
+    def serve():
+        while True:
+            try:
+                one, _ = listener.accept()
+            except OSError:
+                return
+            subprocess.Popen([RELAY, "-C", path], stdin=one, stdout=one, stderr=one)
+            one.close()
+    threading.Thread(target=serve, daemon=True).start()
+    context = ssl._create_unverified_context()
+    for early in [b"", b"MAIL FROM:<>\r\n"]:
+        session = Session(path)
+        session.reply()
+        session.ask_all(b"EHLO x", *([early.strip()] if early else []))
+        check("tls", session.ask(b"STARTTLS\r\n"), "220 2.0.0 Ready to start TLS")
+        session.socket = context.wrap_socket(session.socket)
+        answers = session.ask_all(b"RCPT TO:<local@here>", b"EHLO x", b"STARTTLS", *OPEN[1:], b"x\r\n.", b"QUIT")
+        check("tls", [answer[:3] for answer in answers], ["503", "250", "503", "250", "250", "354", "250", "221"])
+        session.end()
+        check("tls", stored(), [([b"local@here"], b"x\n")])
+    # Injected behind STARTTLS: either the handshake fails or the command is never answered.
+    session = Session(path)
+    session.reply()
+    session.ask(b"EHLO x\r\n")
+    session.say(b"STARTTLS\r\nNOOP\r\n")
+    check("tls injection", session.reply()[:3], "220")
+    try:
+        session.socket.settimeout(3)
+        session.socket = context.wrap_socket(session.socket)
+        check("tls injection", session.ask(b"QUIT\r\n"), "221 2.0.0 Bye")
+    except (ssl.SSLError, OSError):
+        pass
+    session.end()
+    session = Session(path, "--tls")
+    session.socket = context.wrap_socket(session.socket)
+    check("tls from the first byte", session.reply()[:3], "220")
+    answers = session.ask_all(*OPEN, b"x\r\n.", b"QUIT")
+    check("tls from the first byte", [answer[:3] for answer in answers], ["250", "250", "250", "354", "250", "221"])
+    session.end()
+    check("tls from the first byte", len(stored()), 1)
+    listener.close()
+
+
+prepare()
+try:
+    ran = sum(dialog(path, configure()) for path in sorted(glob.glob(os.path.join(DIALOGS, "*.txt"))))
+    check("dialogs", ran >= 7, True)
+    rows = [half_close, reset, floods, silence, slots, loop, full, broken, large, by_pipe, peers, tls]
+    for row in rows:
+        started = time.time()
+        row(configure())
+        print(f"{row.__name__:12} {time.time() - started:6.2f} s  {row.__doc__}", flush=True)
+    with open(LOG, "rb") as file:
+        check("log", re.findall(rb"[^\x20-\x7e\n]", file.read()), [])
+finally:
+    shutil.rmtree(ROOT)
+for failure in failures:
+    print("FAILED", failure)
+print(f"{ran} dialogs and {len(rows)} rows: " + ("all right" if not failures else f"{len(failures)} failures"))
+sys.exit(1 if failures else 0)
