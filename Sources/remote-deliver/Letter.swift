@@ -56,9 +56,26 @@ final class Letter {
         return true
     }()
 
-    func decide(_ recipient: Int, _ result: Result) {
+    private func decide(_ recipient: Int, _ result: Result) {
         results[recipient] = result
         if isDecided { whenDecided(self) }
+    }
+
+    /// Takes over the outcomes of one transaction; the recipients that should have another.
+    func decide(
+        _ recipients: [Int], _ outcomes: [ClientOutcome?], result: (ClientOutcome) -> Result
+    ) -> [Int] {
+        let tookSome = outcomes.contains { $0?.verdict == .delivered }
+        var again: [Int] = []
+        for (recipient, outcome) in zip(recipients, outcomes) {
+            guard let outcome, outcome.verdict != .undecided else { continue }
+            if outcome.verdict == .tooMany, tookSome {
+                again.append(recipient)
+            } else {
+                decide(recipient, result(outcome))
+            }
+        }
+        return again
     }
 
     /// Decides whatever is left.

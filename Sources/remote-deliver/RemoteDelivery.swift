@@ -29,16 +29,6 @@ final class RemoteDelivery {
         end = .after(settings.deliveryLimit)
     }
 
-    /// A server to be tried.
-    private struct Server {
-        let host: Route.Host
-        let address: IPAddress
-        let port: UInt16
-        /// `mx.example[192.0.2.1]`
-        var name: String { host.name.first == "[" ? "\(host.name)" : "\(host.name)[\(address)]" }
-        var relay: String { "\(name):\(port)" }
-    }
-
     /// Decides every recipient of `letters`.
     func deliver(_ letters: [Letter], to destination: Destination) {
         let route: Route
@@ -50,52 +40,48 @@ final class RemoteDelivery {
             for letter in letters { letter.decideRest(outcome) }
             return
         }
-        let port = route.port ?? settings.port
-        let servers = route.hosts.flatMap { host in
-            host.addresses.map { Server(host: host, address: $0, port: port) }
-        }
-        var failure: (ClientOutcome, String)?
+        var reason = ClientOutcome(.deferred, EnhancedStatus(4, 4, 1), Array("no host could be tried".utf8))
+        var relay = "none"
         var attempts = 0
-        for server in servers where attempts < Self.mostAttempts && !end.hasPassed {
-            failure = (deliver(letters, to: server, &attempts), server.relay)
+        for server in Server.all(of: route, port: settings.port) {
+            guard attempts < Self.mostAttempts, !end.hasPassed, mayCommit() else { break }
+            reason = deliver(letters, to: server, &attempts)
+            relay = server.relay
             if letters.allSatisfy(\.isDecided) { return }
-            if !mayCommit() { break }
         }
-        let unknown = ClientOutcome(.deferred, EnhancedStatus(4, 4, 1), Array("no host could be tried".utf8))
-        for letter in letters { letter.decideRest(failure?.0 ?? unknown, relay: failure?.1 ?? "none") }
+        for letter in letters { letter.decideRest(reason, relay: relay) }
     }
 
-    /// Uses one server for as long as it gets anything done; why it did not go on.
+    /// Uses one server for as long as it gets anything done; why it did not go on. A session that ends
+    /// before its time is a failed attempt, whatever it got done.
     private func deliver(_ letters: [Letter], to server: Server, _ attempts: inout Int) -> ClientOutcome {
         var security = settings.security
         while true {
             let before = Self.undecided(letters)
-            let attempt = Attempt(server.relay)
+            var watch = Stopwatch()
             let connection: Connection
-            do throws(SystemError) {
-                connection = try connect(to: server, by: min(end, .after(settings.connectTimeout)))
-            } catch {
+            do throws(SystemError) { connection = try connect(to: server) } catch {
                 attempts += 1
                 let reason = "connect to \(server.relay): \(error.code)"
                 return ClientOutcome(.deferred, EnhancedStatus(4, 4, 1), Array(reason.utf8))
             }
             let conversation = conversation(with: server, over: connection, security)
             if conversation.open() {
-                attempt.isOpen()
-                send(letters, over: conversation, attempt)
+                watch.connectionIsOpen()
+                send(letters, to: server, over: conversation, &watch)
                 conversation.close()
             } else if conversation.tlsFailed, security == .opportunistic {
                 log.info("TLS to \(server.relay) failed, going on in the clear")
                 security = .off
                 continue
             }
-            let outOfTime = ClientOutcome(.deferred, EnhancedStatus(4, 4, 7), Array("out of time".utf8))
-            let failure = conversation.session.failure ?? outOfTime
-            if Self.undecided(letters) == before {
-                attempts += 1
+            let failure = conversation.session.failure
+            if failure != nil { attempts += 1 }
+            let left = Self.undecided(letters)
+            if left == 0 || left == before || attempts >= Self.mostAttempts || end.hasPassed || !mayCommit() {
                 return failure
+                    ?? ClientOutcome(.deferred, EnhancedStatus(4, 4, 7), Array("out of time".utf8))
             }
-            if letters.allSatisfy(\.isDecided) || !mayCommit() || end.hasPassed { return failure }
         }
     }
 
@@ -105,41 +91,11 @@ final class RemoteDelivery {
 
     // MARK: - One connection
 
-    /// Times of one connection, for the log.
-    private final class Attempt {
-        let relay: String
-        private let start = Deadline.monotonicMicroseconds()
-        private var mark: Int64?
-        /// What the first letter has to wait for; the others find the session open.
-        private var connecting = 0
-
-        init(_ relay: String) { self.relay = relay }
-
-        private func lap() -> Int {
-            let now = Deadline.monotonicMicroseconds()
-            defer { mark = now }
-            return Int(now - (mark ?? start))
-        }
-
-        func isOpen() { connecting = lap() }
-
-        func result(_ outcome: ClientOutcome, transmitting: Int) -> Letter.Result {
-            Letter.Result(
-                outcome: outcome, relay: relay, connecting: connecting, transmitting: transmitting)
-        }
-
-        /// The time since the last letter.
-        func letterDone(_ decide: (Int) -> Void) {
-            decide(lap())
-            connecting = 0
-        }
-    }
-
-    private func connect(to server: Server, by deadline: Deadline) throws(SystemError) -> Connection {
+    private func connect(to server: Server) throws(SystemError) -> Connection {
         Connection(
             try Socket.connect(
                 to: .ip(server.address, port: server.port), from: settings.source(for: server.address),
-                by: deadline))
+                by: min(end, .after(settings.connectTimeout))))
     }
 
     private func conversation(
@@ -165,47 +121,33 @@ final class RemoteDelivery {
         let trust = isVerified ? TLSContext.Trust.authorities(file: settings.authorities) : .anybody
         let context: TLSContext
         do throws(TLSError) { context = try TLSContext.client(trusting: trust) } catch { throw .tls(error) }
-        let agreement = try connection.startTLS(context, serverName: server.host.tlsName, by: deadline)
+        let agreement = try connection.startTLS(context, serverName: server.tlsName, by: deadline)
         log.info(
             "\(isVerified ? "Verified" : "Untrusted") TLS connection established to \(server.relay): "
                 + "\(agreement.version) with cipher \(agreement.cipher) (\(agreement.bits) bits)")
     }
 
     /// Sends what is undecided until the session ends or has carried enough.
-    private func send(_ letters: [Letter], over conversation: Conversation, _ attempt: Attempt) {
-        var count = 0
-        for letter in letters where !letter.isDecided {
+    private func send(
+        _ letters: [Letter], to server: Server, over conversation: Conversation, _ watch: inout Stopwatch
+    ) {
+        var left = settings.messagesPerSession
+        for letter in letters {
             var recipients = letter.undecided
             // Again for those that were too many, as long as the server takes some each time.
             while !recipients.isEmpty {
-                guard conversation.session.isIdle, count < settings.messagesPerSession, !end.hasPassed else {
-                    return
-                }
-                count += 1
+                guard conversation.session.isIdle, left > 0, !end.hasPassed else { return }
+                left -= 1
                 conversation.send(
                     letter.transaction(for: recipients, conversation.session.capabilities), letter.content)
-                let outcomes = conversation.session.outcomes
-                var tooMany: [Int] = []
-                attempt.letterDone { took in
-                    let tookSome = outcomes.contains { $0?.verdict == .delivered }
-                    for (recipient, outcome) in zip(recipients, outcomes) {
-                        guard let outcome, outcome.verdict != .undecided else { continue }
-                        if outcome.verdict == .tooMany, tookSome {
-                            tooMany.append(recipient)
-                        } else {
-                            letter.decide(recipient, attempt.result(outcome, transmitting: took))
-                        }
-                    }
+                let took = watch.lap()
+                recipients = letter.decide(recipients, conversation.session.outcomes) { outcome in
+                    Letter.Result(
+                        outcome: outcome, relay: server.relay, connecting: watch.connecting,
+                        transmitting: took)
                 }
-                recipients = tooMany
+                watch.messageIsDone()
             }
         }
-    }
-}
-
-extension Route.Host {
-    /// The name to ask a TLS server for, and to find in its certificate.
-    fileprivate var tlsName: String {
-        name.first == "[" ? addresses.first.map { "\($0)" } ?? name : name
     }
 }
