@@ -32,6 +32,15 @@ package final class Log {
         tag = "\(name)/\(program)"
     }
 
+    /// Opens a log file now, for a program that is about to become somebody who may not.
+    package func open() {
+        if case .file(let path) = target { open(path) }
+    }
+
+    private func open(_ path: String) {
+        if file == nil { file = (try? Path.openForAppending(path))?.release() }
+    }
+
     package func info(_ text: String) { write(text, .info) }
     package func warning(_ text: String) { write("warning: \(text)", .warning) }
     package func error(_ text: String) { write("error: \(text)", .error) }
@@ -45,7 +54,7 @@ package final class Log {
             system.send(severity: severity.rawValue, facility: Self.mailFacility, tag: tag, text: line)
         case .stderr: try? File.writeAll(2, "\(tag)[\(process)]: \(line)\n".utf8)
         case .file(let path):
-            if file == nil { file = (try? Path.openForAppending(path))?.release() }
+            open(path)
             guard let file else { return }
             let stamp = LocalTime(.now()).logStamp
             try? File.writeAll(file, "\(stamp) \(Self.host) \(tag)[\(process)]: \(line)\n".utf8)

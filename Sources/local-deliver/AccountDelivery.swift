@@ -17,7 +17,8 @@ struct AccountDelivery {
 
     /// Delivers each letter that is not nil; outcomes in the same order.
     func deliver(_ letters: [Letter?], _ account: DeliveryPlan.Account) -> [[DeliveryOutcome]] {
-        var mailboxes = Mailboxes(user: user, keptGroup: keptGroup, hostname: configuration.hostname)
+        var mailboxes = Mailboxes(
+            user: user, keptGroup: keptGroup, hostname: configuration.hostname, log: log)
         var pending: [[PendingOutcome]] = []
         for letter in letters {
             guard let letter else {

@@ -46,6 +46,7 @@ struct Batch {
     private func enter(
         _ user: User, keeping group: UInt32?, runner: JobReceiver?
     ) throws(AccountFailure) -> AccountDelivery {
+        log.open()
         try become(user, keeping: group)
         return AccountDelivery(
             user: user, configuration: configuration, rules: rules, log: log, keptGroup: group, runner: runner

@@ -2,6 +2,7 @@ import Bytes
 import Delivery
 import Mail
 import MailStore
+import Program
 import Unix
 
 /// The mailboxes of one batch: each is opened once, written for all letters, and made durable once.
@@ -9,6 +10,7 @@ struct Mailboxes {
     private let user: User
     private let keptGroup: UInt32?
     private let hostname: String
+    private let log: Log
     private var open: [(path: String, mailbox: Mailbox)] = []
     /// What `commit` gives, by ticket: where the letter went, and its number there.
     private var tickets: [(mailbox: Int, number: Int)] = []
@@ -19,8 +21,9 @@ struct Mailboxes {
         case mbox(MboxDelivery, failure: SystemError?)
     }
 
-    init(user: User, keptGroup: UInt32?, hostname: String) {
+    init(user: User, keptGroup: UInt32?, hostname: String, log: Log) {
         self.user = user
+        self.log = log
         self.hostname = hostname
         self.keptGroup = keptGroup
     }
@@ -51,7 +54,13 @@ struct Mailboxes {
             }
             tickets.append((index, number))
             return .staged(tickets.count - 1)
-        } catch { return .known(error.outcome) }
+        } catch { return .known(outcome(of: error, at: path)) }
+    }
+
+    /// For the sender without the path, for the log with it.
+    private func outcome(of failure: MailboxFailure, at path: String) -> DeliveryOutcome {
+        log.warning("\(user.name): mailbox \(path): \(failure.cause)")
+        return failure.outcome
     }
 
     private mutating func open(_ path: String) throws(MailboxFailure) -> Int {
@@ -97,26 +106,29 @@ struct Mailboxes {
     }
 }
 
-/// Why nothing can be put into a mailbox now. The sender hears no path.
+/// Why nothing can be put into a mailbox now: for the sender, who hears no path, and for the log.
 struct MailboxFailure: Error {
     let outcome: DeliveryOutcome
+    let cause: String
 
     init(_ error: SystemError) {
+        cause = error.description
         let isFull = error.code == .noSpace || error.code == .overQuota
-        self.init(
-            .deferred(
-                isFull ? EnhancedStatus(4, 2, 2) : EnhancedStatus(4, 3, 0),
-                isFull ? "mailbox is full" : "mailbox cannot be written: \(error.call): \(error.code)"))
+        outcome = .deferred(
+            isFull ? EnhancedStatus(4, 2, 2) : EnhancedStatus(4, 3, 0),
+            isFull ? "mailbox is full" : "mailbox cannot be written: \(error.call): \(error.code)")
     }
 
     init(_ failure: MboxDelivery.Failure) {
         switch failure {
-        case .system(let error): self.init(error)
-        case .locked: self.init(.deferred(EnhancedStatus(4, 2, 0), "mailbox is locked"))
-        case .unsuitable(let what):
-            self.init(.deferred(EnhancedStatus(4, 2, 0), "mailbox is \(what)"))
+        case .system(let error): self = MailboxFailure(error)
+        case .locked: self = MailboxFailure("locked")
+        case .unsuitable(let what): self = MailboxFailure(what)
         }
     }
 
-    private init(_ outcome: DeliveryOutcome) { self.outcome = outcome }
+    private init(_ what: String) {
+        cause = "it is \(what)"
+        outcome = .deferred(EnhancedStatus(4, 2, 0), "mailbox is \(what)")
+    }
 }

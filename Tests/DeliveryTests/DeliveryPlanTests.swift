@@ -137,7 +137,7 @@ import Unix
         arguments: [
             ("bob", "bob", nil), ("bob@x", "bob", "x"), ("a@b@c", "a@b", "c"), ("\"a@b\"@c", "a@b", "c"),
             ("\"a\\\"b\"@c", "a\"b", "c"), ("\"bob\"", "bob", nil), ("bob@", "bob", ""), ("@", "", ""),
-            ("", "", nil), ("\"", "\"", nil), ("\"\"@x", "", "x"),
+            ("", "", nil), ("\"", "", nil), ("\"\"@x", "", "x"),
         ] as [(String, String, String?)])
     func addresses(text: String, localPart: String, domain: String?) {
         let address = RecipientAddress(Array(text.utf8))

@@ -70,7 +70,7 @@ struct RecordReader {
 
 /// How the exchange between the queue-runner and a deliverer fails. Either end then gives up the
 /// connection, and every recipient without a report is tried again later.
-package enum ExchangeError: Error, Equatable {
+package enum ExchangeError: Error, Equatable, CustomStringConvertible {
     /// The other side sent what is no record, or not the record that is due: the rule it broke.
     case malformed(StaticString)
     /// The other side went away in the middle.
@@ -80,6 +80,15 @@ package enum ExchangeError: Error, Equatable {
     case tooLarge
 
     init(_ error: StreamError) { self = error == .timedOut ? .timedOut : .ended }
+
+    package var description: String {
+        switch self {
+        case .malformed(let rule): "malformed \(rule)"
+        case .ended: "the other side went away"
+        case .timedOut: "the other side was silent for too long"
+        case .tooLarge: "too large"
+        }
+    }
 
     package static func == (a: ExchangeError, b: ExchangeError) -> Bool {
         switch (a, b) {

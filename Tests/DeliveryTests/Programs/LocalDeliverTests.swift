@@ -152,6 +152,9 @@ import Unix
         try host.shell("sed -i s,@,$PWD, relais.conf; echo precious > victim; chown 2001 victim; \(script)")
         #expect(try host.deliver(to: "bob@example.org").verdict == .deferred)
         #expect(try host.read("victim") == "precious\n")
+        let log = try #require(try host.read("log"))
+        #expect(
+            log.contains("local-deliver[") && log.contains("warning: ") && log.contains("\(host.path)/spool"))
     }
 
     @Test(
