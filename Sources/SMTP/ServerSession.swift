@@ -45,20 +45,20 @@ package struct ServerSession {
     /// The same for commands that are no SMTP.
     package static let mostSyntaxErrors = 20
 
-    private enum State { case command, skippingLine, data }
+    enum State { case command, skippingLine, data }
 
-    private let settings: Settings
-    private let handler: any MailHandler
-    private var state = State.command
+    let settings: Settings
+    let handler: any MailHandler
+    var state = State.command
     private var skipped = 0
-    private var dots = DotReader()
-    private var received = 0
-    private var transaction: Transaction?
+    var dots = DotReader()
+    var received = 0
+    var transaction: Transaction?
     private var errors = 0
     private var syntaxErrors = 0
     /// What the client calls itself; empty before it did.
-    package private(set) var helo: [UInt8] = []
-    package private(set) var isExtended = false
+    package internal(set) var helo: [UInt8] = []
+    package internal(set) var isExtended = false
     package private(set) var isEncrypted = false
     /// The last thing that the client did, for the log: a verb of ours, `DATA`, `UNKNOWN`; `CONNECT` at first.
     package private(set) var stage: String = "CONNECT"
@@ -165,75 +165,6 @@ package struct ServerSession {
             return refuse(reply, line, consumed, isSyntax: false, recipient: recipient)
         }
         return Step(consumed: consumed, output: reply.wire, next: .proceed)
-    }
-
-    private mutating func answer(_ command: Command) -> Reply {
-        switch command {
-        case .hello(let name, let isExtended): return hello(name, isExtended)
-        case .mail(let sender, let parameters): return mail(sender, parameters)
-        case .recipient(let recipient, let parameters): return self.recipient(recipient, parameters)
-        case .data: return data()
-        case .reset:
-            transaction = nil
-            return .ok
-        case .noop: return .ok
-        case .verify: return .cannotVerify
-        case .help:
-            return Reply(
-                214, EnhancedStatus(2, 0, 0), "EHLO HELO MAIL RCPT DATA RSET NOOP QUIT VRFY HELP STARTTLS")
-        case .notImplemented: return .notImplemented
-        case .quit, .startTLS, .foreign: return .ok
-        }
-    }
-
-    /// RFC 5321 §4.1.1.1 and §4.1.4: a new greeting resets everything.
-    private mutating func hello(_ name: [UInt8], _ isExtended: Bool) -> Reply {
-        helo = name
-        self.isExtended = isExtended
-        transaction = nil
-        guard isExtended else { return Reply(250, nil, settings.hostname) }
-        var lines = [
-            settings.hostname, "PIPELINING", "SIZE \(settings.sizeLimit)", "8BITMIME", "ENHANCEDSTATUSCODES",
-        ]
-        if settings.offersTLS, !isEncrypted { lines.append("STARTTLS") }
-        return Reply(250, nil, lines: lines)
-    }
-
-    private mutating func mail(_ sender: Address?, _ raw: Parameters) -> Reply {
-        guard !helo.isEmpty else { return .helloFirst }
-        guard transaction == nil else { return .nestedMail }
-        guard raw.all.allSatisfy({ isExtended && ($0.isNamed("SIZE") || $0.isNamed("BODY")) }) else {
-            return .unknownParameter
-        }
-        let parameters: MailParameters
-        do throws(SyntaxError) { parameters = try MailParameters(raw) } catch { return .badParameter }
-        // BINARYMIME needs BDAT (RFC 3030 §3), which is not offered.
-        guard parameters.body != .binaryMIME else { return .unknownParameter }
-        if let size = parameters.size, size > UInt64(settings.sizeLimit) { return .tooBig }
-        if let refusal = handler.refuseSender(sender, parameters) { return refusal }
-        transaction = Transaction(sender: sender, parameters: parameters)
-        return .senderOk
-    }
-
-    private mutating func recipient(_ recipient: Address, _ parameters: Parameters) -> Reply {
-        guard let current = transaction else { return .mailFirst }
-        guard parameters.all.isEmpty else { return .unknownParameter }
-        guard current.recipients.count < settings.recipientLimit else { return .tooManyRecipients }
-        let reply = handler.judgeRecipient(recipient)
-        if reply.isPositive, !current.recipients.contains(recipient) {
-            transaction?.recipients.append(recipient)
-        }
-        return reply
-    }
-
-    private mutating func data() -> Reply {
-        guard let transaction else { return .mailFirst }
-        guard !transaction.recipients.isEmpty else { return .noRecipients }
-        if let refusal = handler.begin(transaction) { return refusal }
-        state = .data
-        dots = DotReader()
-        received = 0
-        return .goAhead
     }
 
     /// RFC 3207 §4.

@@ -115,7 +115,7 @@ final class Reception: MailHandler {
         do throws(QueueError) {
             try injection.commit()
             log.info(
-                "\(injection.id): message-id=\((header.first("Message-ID")?.value ?? []).escaped(limit: 200))"
+                "\(injection.id): message-id=\((header.first("Message-ID")?.value ?? Array("<>".utf8)).escaped(limit: 200))"
             )
             return Reply(250, EnhancedStatus(2, 0, 0), "Ok: queued as \(injection.id)")
         } catch { return refusal(error) }

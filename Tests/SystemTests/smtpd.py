@@ -295,7 +295,7 @@ def by_pipe(configuration):
 
 
 def peers(configuration):
-    """Python's smtplib, which we did not write, is served."""
+    """Programs that we did not write are served: Python's smtplib, curl, swaks."""
     session = Session(configuration)
     client = smtplib.SMTP(local_hostname="client.example")
     client.sock, client.file = session.socket, session.socket.makefile("rb")
@@ -305,6 +305,22 @@ def peers(configuration):
     client.quit()
     session.end()
     check("smtplib", stored(), [([b"local@here"], b"Subject: x\n\n.\n")])
+    message = os.path.join(ROOT, "message")
+    with open(message, "wb") as file:
+        file.write(b"Subject: x\r\n\r\n..\r\n")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        client = subprocess.Popen(["curl", "-sS", f"smtp://127.0.0.1:{port}/client.example", "--mail-from", "a@b.example",
+                                   "--mail-rcpt", "local@here", "-T", message])
+        served, _ = listener.accept()
+    subprocess.run([PROGRAM, "-C", configuration], stdin=served, stdout=served, stderr=served)
+    served.close()
+    check("curl", (client.wait(20), stored()), (0, [([b"local@here"], b"Subject: x\n\n..\n")]))
+    done = subprocess.run(["swaks", "--pipe", f"{PROGRAM} -C {configuration}", "--helo", "client.example", "--from",
+                           "a@b.example", "--to", "local@here", "--body", ".x", "--pipeline"], capture_output=True)
+    check("swaks", done.returncode, 0)
+    found = stored()
+    check("swaks", [(to, b"\n\n.x\n" in text) for to, text in found], [([b"local@here"], True)])
 
 
 def tls(_):

@@ -1,0 +1,74 @@
+import Bytes
+import Mail
+
+/// What each command does to the transaction, and what it is answered.
+extension ServerSession {
+    mutating func answer(_ command: Command) -> Reply {
+        switch command {
+        case .hello(let name, let isExtended): return hello(name, isExtended)
+        case .mail(let sender, let parameters): return mail(sender, parameters)
+        case .recipient(let recipient, let parameters): return self.recipient(recipient, parameters)
+        case .data: return data()
+        case .reset:
+            transaction = nil
+            return .ok
+        case .noop: return .ok
+        case .verify: return .cannotVerify
+        case .help:
+            return Reply(
+                214, EnhancedStatus(2, 0, 0), "EHLO HELO MAIL RCPT DATA RSET NOOP QUIT VRFY HELP STARTTLS")
+        case .notImplemented: return .notImplemented
+        case .quit, .startTLS, .foreign: return .ok
+        }
+    }
+
+    /// RFC 5321 §4.1.1.1 and §4.1.4: a new greeting resets everything.
+    private mutating func hello(_ name: [UInt8], _ isExtended: Bool) -> Reply {
+        helo = name
+        self.isExtended = isExtended
+        transaction = nil
+        guard isExtended else { return Reply(250, nil, settings.hostname) }
+        var lines = [
+            settings.hostname, "PIPELINING", "SIZE \(settings.sizeLimit)", "8BITMIME", "ENHANCEDSTATUSCODES",
+        ]
+        if settings.offersTLS, !isEncrypted { lines.append("STARTTLS") }
+        return Reply(250, nil, lines: lines)
+    }
+
+    private mutating func mail(_ sender: Address?, _ raw: Parameters) -> Reply {
+        guard !helo.isEmpty else { return .helloFirst }
+        guard transaction == nil else { return .nestedMail }
+        guard raw.all.allSatisfy({ isExtended && ($0.isNamed("SIZE") || $0.isNamed("BODY")) }) else {
+            return .unknownParameter
+        }
+        let parameters: MailParameters
+        do throws(SyntaxError) { parameters = try MailParameters(raw) } catch { return .badParameter }
+        // BINARYMIME needs BDAT (RFC 3030 §3), which is not offered.
+        guard parameters.body != .binaryMIME else { return .unknownParameter }
+        if let size = parameters.size, size > UInt64(settings.sizeLimit) { return .tooBig }
+        if let refusal = handler.refuseSender(sender, parameters) { return refusal }
+        transaction = Transaction(sender: sender, parameters: parameters)
+        return .senderOk
+    }
+
+    private mutating func recipient(_ recipient: Address, _ parameters: Parameters) -> Reply {
+        guard let current = transaction else { return .mailFirst }
+        guard parameters.all.isEmpty else { return .unknownParameter }
+        guard current.recipients.count < settings.recipientLimit else { return .tooManyRecipients }
+        let reply = handler.judgeRecipient(recipient)
+        if reply.isPositive, !current.recipients.contains(recipient) {
+            transaction?.recipients.append(recipient)
+        }
+        return reply
+    }
+
+    private mutating func data() -> Reply {
+        guard let transaction else { return .mailFirst }
+        guard !transaction.recipients.isEmpty else { return .noRecipients }
+        if let refusal = handler.begin(transaction) { return refusal }
+        state = .data
+        dots = DotReader()
+        received = 0
+        return .goAhead
+    }
+}
