@@ -58,6 +58,31 @@ import Unix
         }
     }
 
+    @Test(
+        "Chance changes of many bytes give a message or an error, never a trap (T69)",
+        arguments: 0..<8 as Range<UInt64>)
+    func chance(seed: UInt64) throws {
+        let packet = Packet(records: [
+            Packet.mx(10, [3] + Array("mx1".utf8) + Packet.pointerToQuestion),
+            Packet.record(.txt, [3] + Array("one".utf8)),
+            Packet.record(.soa, [0, 0] + [UInt8](repeating: 1, count: 20)),
+            Packet.record(.srv, [0, 1, 0, 2, 0, 25, 0]), Packet.record(.caa, [0, 1, 0x61, 0x62]),
+        ]).bytes(for: Self.question)
+        var random = RouteTests.Seeded(state: seed)
+        for _ in 0..<500 {
+            var changed = packet
+            for _ in 0..<Int.random(in: 1...12, using: &random) {
+                let index = Int.random(in: 0..<changed.count, using: &random)
+                changed[index] = UInt8.random(in: 0...255, using: &random)
+            }
+            changed.removeLast(Int.random(in: 0...4, using: &random))
+            if let message = try? Message(changed) {
+                _ = message.answer(to: Self.question)
+                _ = message.answers.map(\.name.description)
+            }
+        }
+    }
+
     static let malformed: [(String, [[UInt8]])] = [
         ("a pointer to itself", [Packet.mx(1, [0xC0, 43])]),
         ("a pointer forward", [Packet.mx(1, [0xC0, 200])]),
