@@ -5,6 +5,8 @@ import COpenSSL
 @safe package struct TLSContext: ~Copyable {
     let handle: OpaquePointer
     let isServer: Bool
+    /// `handle` refers to it: every session keeps it, too.
+    let protocols: ApplicationProtocols
 
     /// Whom a client believes.
     package enum Trust: Equatable {
@@ -14,21 +16,28 @@ import COpenSSL
         case authorities(file: String? = nil)
     }
 
-    /// A server with the certificate chain and the key of these PEM files.
-    package static func server(certificate: String, key: String) throws(TLSError) -> TLSContext {
-        let context = try TLSContext(isServer: true)
+    /// A server with the certificate chain and the key of these PEM files. A client that names protocols
+    /// (ALPN) must name one of `protocols`: a browser that was lured here ends in the handshake (T23).
+    package static func server(
+        certificate: String, key: String, protocols: [String] = []
+    ) throws(TLSError) -> TLSContext {
+        let context = try TLSContext(isServer: true, protocols: ApplicationProtocols(protocols))
         try context.load(certificate: certificate, key: key)
+        unsafe SSL_CTX_set_alpn_select_cb(
+            context.handle, ApplicationProtocols.select,
+            Unmanaged.passUnretained(context.protocols).toOpaque())
         return context
     }
 
     package static func client(trusting trust: Trust) throws(TLSError) -> TLSContext {
-        let context = try TLSContext(isServer: false)
+        let context = try TLSContext(isServer: false, protocols: ApplicationProtocols([]))
         try context.trust(trust)
         return context
     }
 
-    private init(isServer: Bool) throws(TLSError) {
+    private init(isServer: Bool, protocols: ApplicationProtocols) throws(TLSError) {
         self.isServer = isServer
+        self.protocols = protocols
         unsafe handle = try Self.make(isServer: isServer)
     }
 

@@ -10,11 +10,13 @@ package import Unix
     /// Ciphertext that came and was not looked at; that waits to be sent. Owned by `handle`.
     private let incoming: OpaquePointer
     private let outgoing: OpaquePointer
+    private let protocols: ApplicationProtocols
     private var hasFailed = false
 
     /// Begins a session; a client names the server that it wants, for the server to choose its certificate
     /// by (RFC 6066 §3), and for itself to check it.
     package init(_ context: borrowing TLSContext, serverName: String? = nil) throws(TLSError) {
+        protocols = context.protocols
         unsafe (handle, incoming, outgoing) = try Self.make(context, serverName)
     }
 

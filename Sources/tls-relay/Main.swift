@@ -36,7 +36,7 @@ struct Main {
         do throws(Refusal) {
             let request = try Request.receive(from: service, by: .after(.seconds(10)))
             let configuration = try configuration(path)
-            let session = try session(configuration)
+            let session = try session(configuration, request.protocolName)
             Socket.sendAtOnce(request.client.raw)
             say(.ready)
             let relay = TLSRelay(client: request.client.raw, program: service, session: session)
@@ -76,24 +76,31 @@ struct Main {
         }
     }
 
-    private static func session(_ configuration: Configuration) throws(Refusal) -> TLSSession {
-        do throws(TLSError) { return try TLSSession(try context(configuration)) } catch {
+    private static func session(
+        _ configuration: Configuration, _ protocolName: String
+    ) throws(Refusal) -> TLSSession {
+        do throws(TLSError) { return try TLSSession(try context(configuration, protocolName)) } catch {
             configuration.openLog(tool.name).error("\(error)")
             throw Refusal("no usable certificate", .configuration)
         }
     }
 
-    private static func context(_ configuration: Configuration) throws(TLSError) -> TLSContext {
+    private static func context(
+        _ configuration: Configuration, _ protocolName: String
+    ) throws(TLSError) -> TLSContext {
         let certificate = configuration.tlsCertificate
         guard !certificate.isEmpty else { throw TLSError("certificate", "tls-certificate is not set") }
         let key = configuration.tlsKey.isEmpty ? certificate : configuration.tlsKey
-        return try TLSContext.server(certificate: certificate, key: key)
+        return try TLSContext.server(
+            certificate: certificate, key: key,
+            // Some SMTP clients say esmtp.
+            protocols: protocolName == "smtp" ? ["smtp", "esmtp"] : [protocolName])
     }
 
     private static func check(_ path: String?) -> Never {
         do throws(ConfigurationError) {
             let configuration = try Configuration.load(path)
-            do throws(TLSError) { _ = try context(configuration) } catch {
+            do throws(TLSError) { _ = try context(configuration, "smtp") } catch {
                 tool.fail("\(error)", .configuration)
             }
         } catch {

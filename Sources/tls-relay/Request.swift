@@ -4,6 +4,8 @@ import Unix
 /// What a program asks for: to serve this client, whose handshake may last so long.
 struct Request: ~Copyable {
     let client: Descriptor
+    /// What the asking program speaks: `smtp`, `pop3`, `imap`.
+    let protocolName: String
     let patience: Duration
 
     /// Reads the one record that comes first, and the descriptor with it. Both were sent at once, so they
@@ -15,10 +17,11 @@ struct Request: ~Copyable {
         }
         // A process that refuses ends at once, and with it every descriptor that came along.
         guard let length = received.bytes.first, received.bytes.count == 1 + Int(length),
-            case .request(_, let patience) = TLSRecord(Array(received.bytes.dropFirst())),
+            case .request(let name, let patience) = TLSRecord(Array(received.bytes.dropFirst())),
             received.files.count == 1, StandardDescriptors.isSocket(received.files[0])
         else { throw Refusal("bad request", .protocolError) }
-        return Request(client: Descriptor(adopting: received.files[0]), patience: patience)
+        return Request(
+            client: Descriptor(adopting: received.files[0]), protocolName: name, patience: patience)
     }
 
     private static func arrival(

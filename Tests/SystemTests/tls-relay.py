@@ -92,6 +92,28 @@ def ordinary(version, name):
     expect("exit", relay.wait(20), 0)
 
 
+def application_protocols():
+    """A client that names protocols must name ours; a browser ends in the handshake (T23)."""
+    for offer, wanted in [(["h2", "http/1.1"], b"failed"), (["smtp"], b"established"), (["x", "esmtp"], b"established"),
+                          (["imap"], b"failed"), (["SMTP"], b"failed")]:
+        client, server = connection()
+        program, relay = start()
+        ask(program, [server])
+        record(program)
+        server.close()
+        context = ssl.create_default_context(cafile=os.path.join(DIRECTORY, "cert.pem"))
+        context.set_alpn_protocols(offer)
+        try:
+            client = context.wrap_socket(client, server_hostname="mail.example.org")
+            expect(f"{offer} chosen", client.selected_alpn_protocol() in offer, True)
+        except ssl.SSLError:
+            pass
+        expect(f"a client that wants {offer}", record(program).split(b" ")[0], wanted)
+        program.close()
+        client.close()
+        relay.wait(20)
+
+
 def client_leaves():
     client, program, relay, _ = begin()
     client.sendall(b"DATA")
@@ -180,6 +202,7 @@ with tempfile.TemporaryDirectory() as DIRECTORY:
 
     ordinary(None, "TLSv1.3")
     ordinary(ssl.TLSVersion.TLSv1_2, "TLSv1.2")
+    application_protocols()
     client_leaves()
     half_close()
     for name, request in {"no protocol": b"serve", "no time": b"serve smtp", "zero": b"serve smtp 0", "minus": b"serve smtp -1",
