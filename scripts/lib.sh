@@ -1,0 +1,88 @@
+# Shared by the scripts: where things are, and how what is missing gets installed. Sourced by bash.
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+release=$top/.build-release/release
+tools_directory=${XDG_CACHE_HOME:-$HOME/.cache}/relais-tools
+
+programs="smtpd sendmail-compat queue-runner remote-deliver local-deliver pop3d imapd mxlookup checkpassword tls-relay"
+
+say() { printf '\033[1m== %s\033[0m\n' "$*"; }
+die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
+
+# need PACKAGE:PROGRAM-OR-FILE ... installs the packages whose program or file is not there: as root with apt-get, else
+# unpacked into a directory of one's own.
+need() {
+    local missing=() item package probe
+    use_unpacked
+    for item in "$@"; do
+        package=${item%%:*} probe=${item#*:}
+        if [[ $probe == /* ]]; then
+            [ -e "$probe" ] || [ -e "$tools_directory$probe" ] || missing+=("$package")
+        else
+            command -v "$probe" >/dev/null || missing+=("$package")
+        fi
+    done
+    [ ${#missing[@]} -eq 0 ] && return
+    say "installing ${missing[*]}"
+    if [ "$(id -u)" = 0 ]; then install_packages "${missing[@]}"; else unpack_packages "${missing[@]}"; fi
+}
+
+# Debian starts what it installs; a test machine must not.
+install_packages() {
+    local policy=/usr/sbin/policy-rc.d made=
+    if [ ! -e $policy ]; then printf '#!/bin/sh\nexit 101\n' >$policy; chmod 755 $policy; made=1; fi
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@" >/tmp/relais-apt.$$ 2>&1
+    local status=$?
+    [ -n "$made" ] && rm -f $policy
+    [ $status -eq 0 ] || { tail -20 /tmp/relais-apt.$$ >&2; die "apt-get could not install $*"; }
+    rm -f /tmp/relais-apt.$$
+}
+
+unpack_packages() {
+    mkdir -p "$tools_directory/deb" && cd "$tools_directory/deb" || die "cannot write to $tools_directory"
+    local all
+    all=$(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces \
+        --no-enhances "$@" 2>/dev/null | grep '^[a-z0-9]' | sort -u)
+    local package
+    for package in $all; do
+        dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' && continue
+        apt-get download -qq "$package" 2>/dev/null
+    done
+    for package in *.deb; do [ -e "$package" ] && dpkg -x "$package" "$tools_directory"; done
+    rm -f ./*.deb
+    cd "$top" || exit 1
+    use_unpacked
+}
+
+use_unpacked() {
+    export PATH="$PATH:/usr/sbin:/sbin"
+    [ -d "$tools_directory/usr" ] || return 0
+    local arch; arch=$(uname -m)-linux-gnu
+    export PATH="$PATH:$tools_directory/usr/bin:$tools_directory/usr/sbin:$tools_directory/bin:$tools_directory/sbin"
+    export LD_LIBRARY_PATH="$tools_directory/usr/lib/$arch:$tools_directory/lib/$arch${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+    export CPATH="$tools_directory/usr/include:$tools_directory/usr/include/$arch${CPATH:+:$CPATH}"
+    export LIBRARY_PATH="$tools_directory/usr/lib/$arch${LIBRARY_PATH:+:$LIBRARY_PATH}"
+    export PKG_CONFIG_PATH="$tools_directory/usr/lib/$arch/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}"
+}
+
+# What building takes.
+need_libraries() {
+    command -v swift >/dev/null || die "a Swift 6.3 toolchain is needed: https://www.swift.org/install"
+    local arch; arch=$(uname -m)-linux-gnu
+    need libssl-dev:/usr/include/openssl/ssl.h libc-ares-dev:/usr/include/ares.h "libcrypt-dev:/usr/lib/$arch/libcrypt.a"
+}
+
+# What running a private instance takes.
+need_instance() { need openbsd-inetd:inetd nsd:nsd openssl:openssl python3:python3; }
+
+# Release tools: one file each that runs anywhere; links fully static by itself (imapd: the system's libc).
+build_release() {
+    say "building the release tools"
+    (cd "$top" && swift build -c release --static-swift-stdlib --scratch-path .build-release 2>&1 |
+        grep -v 'Using .* in statically linked applications' | grep -vE '^/.*warning: *$' | show_progress) || die "the build failed"
+    for program in $programs; do [ -x "$release/$program" ] || die "the build made no $program"; done
+}
+
+# On a terminal the last line only, else a line now and then; errors always.
+show_progress() { grep -E --line-buffered 'error|warning: unre|\[[0-9]*0/|Build complete|Linking' | sed -u 's/^/   /'; return "${PIPESTATUS[0]}"; }
