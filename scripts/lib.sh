@@ -86,3 +86,23 @@ build_release() {
 
 # On a terminal the last line only, else a line now and then; errors always.
 show_progress() { grep -E --line-buffered 'error|warning: unre|\[[0-9]*0/|Build complete|Linking' | sed -u 's/^/   /'; return "${PIPESTATUS[0]}"; }
+
+# Runs a command as an ordinary user: as oneself, or, for root, as a user of the test's own.
+as_user() {
+    if [ "$(id -u)" != 0 ]; then "$@"; return; fi
+    local user=relais-test
+    if ! id $user >/dev/null 2>&1; then useradd --create-home --shell /bin/sh $user || die "cannot make the user $user"; fi
+    # The checkout must be readable for that user: a private /root is not.
+    setpriv --reuid $user --regid $user --clear-groups env HOME=/home/$user USER=$user LOGNAME=$user "$@"
+}
+
+# A copy of the release tools and of what runs them, where any user can read it.
+public_copy() {
+    local copy=/tmp/relais-tools.$$
+    rm -rf $copy && mkdir -p $copy/.build-release/release $copy/Tests
+    chmod 755 $copy
+    cp -r "$top/scripts" $copy/ && cp -r "$top/Tests/SystemTests" $copy/Tests/
+    for program in $programs; do cp "$release/$program" $copy/.build-release/release/; done
+    chmod -R a+rX $copy
+    echo $copy
+}

@@ -1,0 +1,103 @@
+"""What the system tests stand on: a registry, an instance of two hosts, and clients that we did not write."""
+import importlib.machinery, importlib.util, os, pwd, shutil, subprocess, sys, tempfile, time, traceback
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+loader = importlib.machinery.SourceFileLoader("instance", os.path.join(TOP, "scripts", "instance"))
+spec = importlib.util.spec_from_loader("instance", loader)
+instance = importlib.util.module_from_spec(spec)
+loader.exec_module(instance)
+RELEASE = instance.RELEASE
+USER = pwd.getpwuid(os.getuid()).pw_name
+TESTS = []
+
+
+def test(rule):
+    """Registers a test under the rule that it proves."""
+    def register(function):
+        TESTS.append((rule, function))
+        return function
+    return register
+
+
+def need(program):
+    """A missing peer is a failure, never a silent skip."""
+    path = shutil.which(program)
+    assert path, f"{program} is not installed"
+    return path
+
+
+def run(*command, input=None, timeout=60, check=True, env=None):
+    """Runs a program; its output as bytes."""
+    done = subprocess.run(command, input=input, capture_output=True, timeout=timeout, env=env)
+    if check and done.returncode != 0:
+        raise AssertionError(f"{command[0]} ended with {done.returncode}: {done.stdout[-800:]!r} {done.stderr[-800:]!r}")
+    return done.stdout
+
+
+def eventually(condition, what, seconds=20):
+    """Waits until `condition()` is true: for what another process does."""
+    deadline = time.time() + seconds
+    while time.time() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"did not happen within {seconds} s: {what}")
+
+
+def mailbox_text(host):
+    texts = []
+    for path in host.delivered():
+        try:
+            with open(path, "rb") as file:
+                texts.append(file.read())
+        except FileNotFoundError:
+            pass  # moved from new to cur meanwhile
+    return texts
+
+
+def arrived(host, needle, seconds=20):
+    """The stored message that holds `needle`."""
+    return eventually(lambda: next((t for t in mailbox_text(host) if needle in t), None), f"{needle!r} at {host.name}", seconds)
+
+
+def address(host, name=None):
+    return f"{name or USER}@{host.name}"
+
+
+def send(host, recipient, subject, sender="sender@far.example", body="Hello.\r\n"):
+    """One message by Python's smtplib."""
+    import smtplib
+    with smtplib.SMTP(host.address, host.ports["smtp"], timeout=30) as client:
+        client.sendmail(sender, [recipient], f"From: {sender}\r\nTo: {recipient}\r\nSubject: {subject}\r\n\r\n{body}")
+
+
+def log_of(host):
+    with open(host.log) as file:
+        return file.read()
+
+
+def main(names):
+    passed, failed = 0, 0
+    directory = tempfile.mkdtemp(prefix="relais-system-")
+    os.chmod(directory, 0o755)
+    running = instance.Instance(directory)
+    with running:
+        for rule, function in TESTS:
+            if names and not any(name in function.__name__ for name in names):
+                continue
+            begin = time.time()
+            try:
+                result = function(running)
+                passed += 1
+                print(f"ok      {rule} ({time.time() - begin:.1f} s){': ' + result if result else ''}", flush=True)
+            except Exception:
+                failed += 1
+                print(f"FAILED  {rule}", flush=True)
+                traceback.print_exc(limit=4)
+    if failed:
+        print(f"what happened is in {directory}")
+    else:
+        shutil.rmtree(directory, ignore_errors=True)
+    print(f"system: {passed} passed, {failed} failed")
+    return failed == 0
