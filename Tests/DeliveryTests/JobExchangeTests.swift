@@ -281,6 +281,19 @@ private let delivered = EnhancedStatus(2, 0, 0)
         #expect(production.description == rule)
     }
 
+    @Test("a batch is read in bounded time, and no further than its limit")
+    func bounds() throws {
+        let silent = try Ends()
+        #expect(throws: ExchangeError.timedOut) {
+            try JobReceiver(over: silent.far.raw, patience: .milliseconds(20)).receiveAll()
+        }
+        let many = try Ends()
+        for _ in 0...Job.mostInBatch {
+            try DescriptorPassing.send(job.framed(), with: [many.file.raw], over: many.sender.raw)
+        }
+        #expect(throws: ExchangeError.malformed("batch")) { try many.receiver.receiveAll() }
+    }
+
     @Test("a batch has at most so many jobs, and a job so many recipients")
     func limits() throws {
         let ends = try Ends()

@@ -179,6 +179,56 @@ import Unix
         #expect(try Directory("\(host.path)/spool").names() == ["bob"])
     }
 
+    @Test(
+        "deliverers that come at the same time do not write into each other",
+        arguments: ["~/mbox", "~/Maildir/"])
+    func concurrent(mailbox: String) throws {
+        let host = try TestHost("mailbox = \(mailbox)")
+        let body = String(repeating: "0123456789abcdef\n", count: 8000)
+        try host.directory.write("m", "Subject: x\n\n" + body)
+        var children: [(ChildProcess, JobSender)] = []
+        for _ in 0..<6 {
+            let pair = try DescriptorPair.sockets()
+            children.append(
+                (
+                    try host.start(
+                        "local-deliver", ["--service", "-C", "\(host.path)/relais.conf"],
+                        input: pair.second.raw,
+                        output: 1), JobSender(adopting: pair.keepFirst())
+                ))
+        }
+        for (_, sender) in children {
+            let file = try Path.openForReading("\(host.path)/m")
+            for _ in 0..<5 {
+                try sender.send(
+                    Job(
+                        id: [UInt8]("id1"), arrival: .now(), reversePath: [],
+                        destination: .local([UInt8]("bob")),
+                        contentOffset: 0, contentLength: 12 + body.utf8.count,
+                        recipients: [Job.Recipient(address: [UInt8]("bob@example.org"), index: 0)]),
+                    file: file)
+            }
+            try sender.endBatch()
+        }
+        for (child, sender) in children {
+            #expect(try child.wait() == .exited(0))
+            while !sender.receive().isOver {}
+            #expect(sender.outstanding.isEmpty)
+        }
+        let found: [String]
+        if mailbox == "~/mbox" {
+            let text = try #require(try host.read("bob/mbox"))
+            found = text.split(separator: "From MAILER-DAEMON ").map {
+                String($0.drop { $0 != "\n" }.dropFirst())
+            }
+        } else {
+            found = try host.maildir("bob").map { $0 + "\n" }
+        }
+        #expect(found.count == 30)
+        let whole = "Return-Path: <>\nDelivered-To: bob@example.org\nSubject: x\n\n" + body + "\n"
+        #expect(found.allSatisfy { $0 == whole })
+    }
+
     @Test("an alias that names people and a program is served by a process for each")
     func mixed() throws {
         let host = try TestHost(
