@@ -15,45 +15,49 @@ struct AccountDelivery {
     let keptGroup: UInt32?
     let runner: JobReceiver?
 
-    /// Delivers each letter that is not nil; outcomes in the same order.
+    /// Delivers each letter that is not nil; outcomes in the same order. Commands come first, for all letters:
+    /// no mailbox is locked while one runs.
     func deliver(_ letters: [Letter?], _ account: DeliveryPlan.Account) -> [[DeliveryOutcome]] {
+        let gone = letters.map { $0 == nil ? [] : [DeliveryOutcome.runnerIsGone] }
+        var steps: [[Step]] = []
+        for letter in letters {
+            // The runner holds the claim on the messages; without it somebody else may have them by now.
+            guard runner?.runnerIsGone != true else { return gone }
+            steps.append(letter.map { deliver($0, account) } ?? [])
+        }
         var mailboxes = Mailboxes(
             user: user, keptGroup: keptGroup, hostname: configuration.hostname, log: log)
-        var pending: [[PendingOutcome]] = []
-        for letter in letters {
-            guard let letter else {
-                pending.append([])
-                continue
-            }
-            // The runner holds the claim on the messages; without it somebody else may have them by now.
-            guard runner?.runnerIsGone != true else { return letters.map { _ in [.runnerIsGone] } }
-            pending.append(deliver(letter, account, &mailboxes))
+        for (index, letter) in letters.enumerated() {
+            if let letter { steps[index] = mailboxes.stage(letter, steps[index]) }
         }
-        guard runner?.runnerIsGone != true else { return letters.map { _ in [.runnerIsGone] } }
+        guard runner?.runnerIsGone != true else { return gone }
         let results = mailboxes.commit()
-        return pending.map { outcomes in
-            outcomes.map { outcome in
-                switch outcome {
-                case .known(let outcome): outcome
-                case .staged(let ticket): results[ticket]
-                }
-            }
-        }
+        return steps.map { $0.map { $0.outcome(results) } }
     }
 
-    /// What is known now, and what is known when the mailboxes have been made durable.
-    enum PendingOutcome {
+    /// Something that is done for a letter, as far as it is done.
+    enum Step {
         case known(DeliveryOutcome)
+        /// To be written into the mailbox at a path.
+        case mailbox(String)
+        /// Written; what comes of it is known when the mailboxes have been made durable.
         case staged(Int)
 
         var isDeferred: Bool {
             if case .known(let outcome) = self { outcome.verdict == .deferred } else { false }
         }
+
+        func outcome(_ results: [DeliveryOutcome]) -> DeliveryOutcome {
+            switch self {
+            case .known(let outcome): outcome
+            case .staged(let ticket): results[ticket]
+            case .mailbox: .deferred(EnhancedStatus(4, 3, 0), "another part has to be tried again first")
+            }
+        }
     }
 
-    private func deliver(
-        _ letter: Letter, _ account: DeliveryPlan.Account, _ mailboxes: inout Mailboxes
-    ) -> [PendingOutcome] {
+    /// Everything but the mailboxes.
+    private func deliver(_ letter: Letter, _ account: DeliveryPlan.Account) -> [Step] {
         do throws(SystemError) {
             if try letter.content.wasDelivered(to: letter.address) {
                 return [.known(.failed(EnhancedStatus(5, 4, 6), "mail forwarding loop"))]
@@ -62,7 +66,7 @@ struct AccountDelivery {
             log.warning("message cannot be read: \(error)")
             return [.known(.deferred(EnhancedStatus(4, 3, 0), "message cannot be read"))]
         }
-        var outcomes: [PendingOutcome] = []
+        var steps: [Step] = []
         for part in letter.plan.parts where part.account == account {
             do throws(Deferral) {
                 var targets = SortedTargets()
@@ -73,13 +77,13 @@ struct AccountDelivery {
                 case .targets(let found):
                     targets = try sorted(found, letter)
                 }
-                outcomes += perform(targets, letter, &mailboxes)
+                steps += perform(targets, letter)
             } catch {
                 log.warning("\(user.name): \(error.cause)")
-                outcomes.append(.known(.deferred(EnhancedStatus(4, 3, 5), error.text)))
+                steps.append(.known(.deferred(EnhancedStatus(4, 3, 5), error.text)))
             }
         }
-        return outcomes
+        return steps
     }
 
     /// A user's or operator's file that cannot be followed now: what the sender may hear, and the cause.
@@ -124,24 +128,18 @@ struct AccountDelivery {
 
     /// What is most likely to fail comes first, and nothing goes on behind a deferral: it would only come
     /// again with the next attempt.
-    private func perform(
-        _ targets: SortedTargets, _ letter: Letter, _ mailboxes: inout Mailboxes
-    ) -> [PendingOutcome] {
-        var outcomes: [PendingOutcome] = []
+    private func perform(_ targets: SortedTargets, _ letter: Letter) -> [Step] {
+        var steps: [Step] = []
         for command in targets.commands {
-            outcomes.append(.known(run(command, letter)))
-            if outcomes.contains(where: \.isDeferred) { return outcomes }
+            steps.append(.known(run(command, letter)))
+            if steps.contains(where: \.isDeferred) { return steps }
         }
-        for file in targets.files {
-            outcomes.append(mailboxes.stage(letter, at: String(decoding: file, as: UTF8.self)))
-            if outcomes.contains(where: \.isDeferred) { return outcomes }
-        }
+        steps += targets.files.map { .mailbox(String(decoding: $0, as: UTF8.self)) }
         if targets.mailbox {
-            outcomes.append(
-                mailboxes.stage(letter, at: MailboxDirectory.path(configuration.mailbox, for: user)))
+            steps.append(.mailbox(MailboxDirectory.path(configuration.mailbox, for: user)))
         }
-        if !targets.addresses.isEmpty { outcomes.append(.known(.forwarded(to: targets.addresses))) }
-        return outcomes
+        if !targets.addresses.isEmpty { steps.append(.known(.forwarded(to: targets.addresses))) }
+        return steps
     }
 
     private func run(_ text: [UInt8], _ letter: Letter) -> DeliveryOutcome {

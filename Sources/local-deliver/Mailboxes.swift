@@ -28,8 +28,20 @@ struct Mailboxes {
         self.keptGroup = keptGroup
     }
 
-    /// Writes a letter into the mailbox at `path`: a Maildir if that ends in a slash, else an mbox.
-    mutating func stage(_ letter: Letter, at path: String) -> AccountDelivery.PendingOutcome {
+    /// Writes a letter into the mailboxes that its steps name, up to one that has to wait.
+    mutating func stage(_ letter: Letter, _ steps: [AccountDelivery.Step]) -> [AccountDelivery.Step] {
+        var steps = steps
+        for index in steps.indices {
+            guard case .mailbox(let path) = steps[index], !steps.contains(where: \.isDeferred) else {
+                continue
+            }
+            steps[index] = stage(letter, at: path)
+        }
+        return steps
+    }
+
+    /// Into one: a Maildir if its path ends in a slash, else an mbox.
+    private mutating func stage(_ letter: Letter, at path: String) -> AccountDelivery.Step {
         if path == "/dev/null" { return .known(.delivered("discarded")) }
         do throws(MailboxFailure) {
             let index = try open(path)
@@ -98,7 +110,7 @@ struct Mailboxes {
         defer { (open, tickets) = ([], []) }
         return tickets.map { ticket in
             if let failure = failures[ticket.mailbox][ticket.number] {
-                return MailboxFailure(failure).outcome
+                return outcome(of: MailboxFailure(failure), at: open[ticket.mailbox].path)
             }
             if case .maildir = open[ticket.mailbox].mailbox { return .delivered("delivered to maildir") }
             return .delivered("delivered to mailbox")

@@ -281,6 +281,18 @@ private let delivered = EnhancedStatus(2, 0, 0)
         #expect(production.description == rule)
     }
 
+    @Test("whatever a report says, it says on one short line")
+    func presentable() {
+        func text(_ bytes: [UInt8]) -> [UInt8] {
+            Report(job: 0, recipient: 0, .delivered, delivered, bytes, relay: bytes).text
+        }
+        #expect(text([UInt8](repeating: 0x61, count: Report.longestText)).count == Report.longestText)
+        #expect(text([UInt8](repeating: 0x61, count: Report.longestText + 1)).count == Report.longestText)
+        #expect(text([UInt8](repeating: 0x0A, count: 5000)).count == Report.longestText)
+        #expect(text([0x5C, 0x41]) == [0x5C, 0x41])
+        for byte in UInt8.min...UInt8.max { #expect(text([byte]).allSatisfy(\.isPrintable)) }
+    }
+
     @Test("a batch is read in bounded time, and no further than its limit")
     func bounds() throws {
         let silent = try Ends()

@@ -61,9 +61,8 @@ package struct Report: Equatable {
     }
 
     private static func presentable(_ bytes: some Collection<UInt8>, limit: Int) -> [UInt8] {
-        if bytes.count <= limit, bytes.allSatisfy(\.isPrintable) { return Array(bytes) }
-        // An escape is at most four bytes, and "..." comes behind.
-        return Array(bytes.escaped(limit: (limit - 3) / 4).utf8)
+        if bytes.allSatisfy(\.isPrintable) { return Array(bytes.prefix(limit)) }
+        return Array(bytes.escaped(limit: limit).utf8.prefix(limit))
     }
 
     package static let longestText = 1024

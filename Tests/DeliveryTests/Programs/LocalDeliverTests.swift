@@ -229,6 +229,24 @@ import Unix
         #expect(found.allSatisfy { $0 == whole })
     }
 
+    @Test("no mailbox is locked while a command runs, and none is written if one has to wait")
+    func commandsFirst() throws {
+        let host = try TestHost("mailbox = ~/mbox")
+        try host.write("bob/.forward", "\\bob, \"|test ! -e mbox.lock\"\n", owner: 2001)
+        let messages = (0..<4).map { ("", ["bob@example.org"], "Subject: \($0)\n\n") }
+        #expect(try host.deliver(messages).reports.map(\.verdict) == Array(repeating: .delivered, count: 4))
+        try host.write("bob/.forward", "\\bob, x@example.net, \"|exit 75\"\n", owner: 2001)
+        let before = try host.read("bob/mbox")
+        #expect(try host.deliver(to: "bob@example.org").verdict == .deferred)
+        try host.write("bob/.forward", "\\bob, x@example.net, /nonexistent/file\n", owner: 2001)
+        #expect(try host.deliver(to: "bob@example.org").verdict == .deferred)
+        #expect(try host.read("bob/mbox") == before)
+        // A part that can never be done does not keep the rest from the mailbox.
+        try host.write("bob/.forward", "\\bob, \"|exit 1\"\n", owner: 2001)
+        #expect(try host.deliver(to: "bob@example.org").verdict == .failed)
+        #expect(try host.read("bob/mbox") != before)
+    }
+
     @Test("an alias that names people and a program is served by a process for each")
     func mixed() throws {
         let host = try TestHost(
