@@ -290,7 +290,10 @@ private let delivered = EnhancedStatus(2, 0, 0)
         #expect(text([UInt8](repeating: 0x61, count: Report.longestText + 1)).count == Report.longestText)
         #expect(text([UInt8](repeating: 0x0A, count: 5000)).count == Report.longestText)
         #expect(text([0x5C, 0x41]) == [0x5C, 0x41])
-        for byte in UInt8.min...UInt8.max { #expect(text([byte]).allSatisfy(\.isPrintable)) }
+        for byte in UInt8.min...UInt8.max {
+            let isPrintable = text([byte]).allSatisfy { $0.isPrintable }
+            #expect(isPrintable)
+        }
     }
 
     @Test("a batch is read in bounded time, and no further than its limit")
