@@ -22,7 +22,9 @@ package struct AccountDatabase {
     /// in. Each way to nil has computed one hash.
     package func verify(name: [UInt8], password: [UInt8]) throws(SystemError) -> Account? {
         let account = try find(name)
-        let isRight = PasswordHash.matches(password, account?.password ?? PasswordHash.decoy)
+        let stored = account?.password ?? []
+        let isRight = PasswordHash.matches(
+            password, PasswordHash.isUsable(stored) ? stored : PasswordHash.decoy)
         guard let account, isRight, account.uid >= firstUserID, account.uid != 0, !account.home.isEmpty else {
             return nil
         }
@@ -39,8 +41,7 @@ package struct AccountDatabase {
     private func systemAccount(_ name: [UInt8]) throws(SystemError) -> Account? {
         let text = String(decoding: name, as: UTF8.self)
         guard let user = try users.user(named: text), let shadow = try fields(of: name, in: shadowFile),
-            shadow.count >= 2,
-            !Self.isExpired(shadow)
+            shadow.count >= 2, !Self.isExpired(shadow), !Self.isClosed(user.shell)
         else { return nil }
         return Account(
             name: user.name, uid: user.uid, gid: user.gid, home: user.home, shell: user.shell,
@@ -51,6 +52,11 @@ package struct AccountDatabase {
     private static func isExpired(_ shadow: [ArraySlice<UInt8>]) -> Bool {
         guard shadow.count >= 8, let day = Int64(strictDecimal: shadow[7]) else { return false }
         return Time.now().seconds / 86400 >= day
+    }
+
+    /// nologin(8) as a shell closes an account. Who is to read mail and nothing else has a line in the users file.
+    private static func isClosed(_ shell: String) -> Bool {
+        ["nologin", "false"].contains(Path.split(shell).name)
     }
 
     /// `user:{SCHEME}hash:uid:gid:gecos:home:shell`; uid, gid and home of a system account where they are empty.

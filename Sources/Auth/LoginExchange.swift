@@ -73,10 +73,13 @@ package struct SessionStart: Equatable {
             tag: Array(fields[0]), pipelined: Array(fields[1]), isEncrypted: fields[2].elementsEqual([0x31]))
     }
 
-    /// Reads what checkpassword left on descriptor 3; nil when nothing is there.
+    /// Reads what checkpassword left in a pipe on descriptor 3; nil when it is none: another checkpassword, or a
+    /// person, started this program.
     package static func inherited() -> SessionStart? {
         let file = Descriptor(adopting: 3)
-        guard let bytes = try? file.readAll(limit: 1 << 17) else {
+        guard let status = try? file.status(), status.kind == .fifo,
+            let bytes = try? file.readAll(limit: 1 << 17)
+        else {
             _ = file.release()
             return nil
         }
@@ -103,12 +106,12 @@ package final class LoginService {
 
     package init(_ path: String) { self.path = path }
 
-    /// Asks, handing over `client`; what cannot be asked is `later`.
-    package func ask(_ request: LoginRequest, client: CInt) -> LoginAnswer {
+    /// Asks, handing over `client` unless it stays with the caller; what cannot be asked is `later`.
+    package func ask(_ request: LoginRequest, client: CInt?) -> LoginAnswer {
         do throws(SystemError) {
             if socket == nil { socket = try ServiceSocket.connect(path) }
             let raw = socket?.raw ?? -1
-            try DescriptorPassing.send(request.framed, with: [client], over: raw)
+            try DescriptorPassing.send(request.framed, with: client.map { [$0] } ?? [], over: raw)
             guard try Poll.wait(raw, for: .reading, until: .after(Self.patience)) else { return .later }
             let bytes = try File.read(raw, upTo: 1)
             return bytes.first.flatMap(LoginAnswer.init) ?? .later

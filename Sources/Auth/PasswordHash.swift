@@ -19,23 +19,31 @@ enum PasswordHash {
         return isCrypt && matchesCrypt(password, rest)
     }
 
+    /// Whether some password could match: an empty field, `*` and `!` are accounts without one.
+    static func isUsable(_ stored: [UInt8]) -> Bool {
+        guard let first = stored.first else { return false }
+        return first != .ascii("!") && first != .ascii("*")
+    }
+
     static let longestPassword = 512
 
     /// What a wrong name is checked against, so that it costs about what a wrong password does.
     static let decoy = Array("$6$relaisrelais$".utf8)
 
     private static func matchesCrypt(_ password: [UInt8], _ stored: [UInt8]) -> Bool {
-        // `*`, `!` and the empty field of passwd(5) are accounts without a password.
-        guard stored.count >= 13, stored.allSatisfy(\.isVisible), stored.first != .ascii("!"),
-            stored.first != .ascii("*")
-        else { return false }
-        let word = String(decoding: stored, as: UTF8.self)
-        let result: [UInt8]? = unsafe (password + [.nul]).withUnsafeBytes { bytes in
+        guard stored.count >= 13, isUsable(stored), stored.allSatisfy(\.isVisible) else { return false }
+        return crypt(password, String(decoding: stored, as: UTF8.self)).map { equal($0, stored) } ?? false
+    }
+
+    /// crypt(3): the hash of a password without NUL under a setting, which may be a whole hash.
+    static func crypt(_ password: [UInt8], _ setting: String) -> [UInt8]? {
+        unsafe (password + [.nul]).withUnsafeBytes { bytes in
             let pointer = unsafe bytes.assumingMemoryBound(to: CChar.self).baseAddress
-            guard let pointer = unsafe pointer, let hash = unsafe crypt(pointer, word) else { return nil }
+            guard let pointer = unsafe pointer, let hash = unsafe CCrypt.crypt(pointer, setting) else {
+                return nil
+            }
             return unsafe Array(String(cString: hash).utf8)
         }
-        return result.map { equal($0, stored) } ?? false
     }
 
     /// In a time that does not depend on where they differ.

@@ -7,34 +7,38 @@ import Unix
 @main
 enum Main {
     static let tool = Tool(
-        "checkpassword", synopsis: "[-C file] [--service] program [argument ...]",
+        "checkpassword", synopsis: "[-C file] [--service] [program [argument ...]]",
         summary: "Verify a password, then run a program with the rights of the user.",
         options: [
             .config,
-            .flag(nil, "service", "serve pop3d or imapd on the Unix socket that is descriptor 0"),
+            .flag(nil, "service", "answer login requests on the Unix socket that is descriptor 0"),
         ], endsWithCommand: true)
 
     static func main() {
         StandardDescriptors.fillHoles()
         let arguments = tool.arguments()
-        guard let program = arguments.operands.first else { tool.wrong("a program to run is missing") }
+        let isService = arguments.has("service")
+        if arguments.operands.isEmpty, !isService { tool.wrong("a program to run is missing") }
         Environment.keepOnly([])
         StandardDescriptors.ignoreBrokenPipes()
-        if arguments.has("service") { StandardDescriptors.silenceError() }
+        if isService { StandardDescriptors.silenceError() }
         let configuration: Configuration
         do throws(ConfigurationError) {
             configuration = try Configuration.load(arguments.value("config"))
         } catch {
-            tool.fail("\(error)", .configuration)
+            if isService { tool.fail("\(error)", .configuration) }
+            // What djb's callers know as trouble that passes.
+            try? File.writeAll(2, "checkpassword: \(error)\n".utf8)
+            terminate(111)
         }
         let accounts = AccountDatabase(
             users: configuration.users, usersFile: configuration.usersFile,
             firstUserID: configuration.firstUserID)
-        let command = Command(program: program, arguments: arguments.operands, users: configuration.users)
-        if arguments.has("service") {
-            Service(configuration, accounts, command).run()
+        let command = arguments.operands.first.map {
+            Command(program: $0, arguments: arguments.operands, users: configuration.users)
         }
-        classic(accounts, command)
+        if isService { Service(configuration, accounts, command).run() }
+        if let command { classic(accounts, command) }
     }
 
     /// djb's interface: name, password and a third word on descriptor 3, each ended by a NUL; status 1 for a wrong

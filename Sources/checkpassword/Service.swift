@@ -4,10 +4,11 @@ import Program
 import Unix
 
 /// The service behind pop3d and imapd: a record with the client's socket in, an answer out, at most three times.
+/// Without a program to become it answers only, for who goes on serving the client itself.
 struct Service {
     private let configuration: Configuration
     private let accounts: AccountDatabase
-    private let command: Command
+    private let command: Command?
     private let log: Log
 
     private static let mostTries = 3
@@ -18,7 +19,7 @@ struct Service {
     /// Failures that one address may have waiting at a time, over all processes.
     private static let failuresPerAddress = 5
 
-    init(_ configuration: Configuration, _ accounts: AccountDatabase, _ command: Command) {
+    init(_ configuration: Configuration, _ accounts: AccountDatabase, _ command: Command?) {
         self.configuration = configuration
         self.accounts = accounts
         self.command = command
@@ -28,13 +29,13 @@ struct Service {
     func run() -> Never {
         for _ in 0..<Self.mostTries {
             guard let (request, client) = receive() else { break }
-            attempt(request, client, answerFailureAt: .after(Self.failureDelay))
+            attempt(request, client, failAt: .after(Self.failureDelay))
         }
         terminate(0)
     }
 
-    /// The record, and the socket that came with it.
-    private func receive() -> (LoginRequest, PassedSocket)? {
+    /// The record, and the socket that came with it, if there is a program to serve it.
+    private func receive() -> (LoginRequest, PassedSocket?)? {
         var buffer: [UInt8] = []
         var sockets: [PassedSocket] = []
         let deadline = Deadline.after(Self.patience)
@@ -42,10 +43,10 @@ struct Service {
             switch Netstring.read(buffer[...], limit: LoginRequest.longest) {
             case .malformed: return nil
             case .whole(let payload, let size):
-                guard size == buffer.count, let request = LoginRequest(payload), sockets.count == 1 else {
-                    return nil
-                }
-                return (request, sockets[0])
+                guard size == buffer.count, let request = LoginRequest(payload),
+                    (sockets.count == 1) == (command != nil)
+                else { return nil }
+                return (request, sockets.first)
             case .incomplete:
                 guard (try? Poll.wait(0, for: .reading, until: deadline)) == true,
                     let got = try? DescriptorPassing.receive(upTo: 65536, over: 0)
@@ -58,7 +59,7 @@ struct Service {
     }
 
     /// Becomes the user's session, or answers why not.
-    private func attempt(_ request: LoginRequest, _ client: PassedSocket, answerFailureAt time: Deadline) {
+    private func attempt(_ request: LoginRequest, _ client: PassedSocket?, failAt time: Deadline) {
         let who = "user=<\(request.user.escaped(limit: 100))>, rip=\(request.client)"
         do throws(SystemError) {
             // Guessing side by side gains nothing: no free place, no look at the password.
@@ -76,7 +77,8 @@ struct Service {
                 return answer(.refused, at: time)
             }
             log.info("login: \(who)")
-            try hand(request.start, client, to: account)
+            guard let command, let client else { return answer(.accepted, at: .after(.zero)) }
+            try hand(request.start, client, to: account, command)
         } catch {
             log.error("login: \(error), \(who)")
             answer(.later, at: time)
@@ -97,8 +99,9 @@ struct Service {
         } catch { return nil }
     }
 
-    private func hand(_ start: SessionStart, _ client: PassedSocket, to account: Account) throws(SystemError)
-    {
+    private func hand(
+        _ start: SessionStart, _ client: PassedSocket, to account: Account, _ command: Command
+    ) throws(SystemError) {
         let pipe = try DescriptorPair.pipe()
         // Within a pipe's buffer: the reader is this same process, a little later.
         try pipe.second.write(start.record)

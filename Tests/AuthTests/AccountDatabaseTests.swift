@@ -1,0 +1,152 @@
+import Bytes
+import Testing
+import Unix
+
+@testable import Auth
+
+/// One at a time: crypt(3) has one buffer for its answer.
+@Suite(.serialized) final class AccountDatabaseTests {
+    let directory: String
+
+    static let passwd = """
+        root:x:0:0:root:/root:/bin/sh
+        mail:x:8:8:mail:/var/mail:/usr/sbin/nologin
+        anna:x:1001:1001:Anna:/home/anna:/bin/sh
+        bert:x:1002:1002:Bert:/home/bert:/usr/sbin/nologin
+        carl:x:1003:1003:Carl:/home/carl:/bin/sh
+        dora:x:1004:1004:Dora::/bin/sh
+        emil:x:1005:1005:Emil:/home/emil:/bin/sh
+        fred:x:1006:1006:Fred:/home/fred:/bin/sh
+        zero:x:0:0:another root:/home/zero:/bin/sh
+
+        """
+
+    init() throws {
+        var random = Randomness()
+        directory = "/tmp/relais-auth-\(random.next())"
+        try Directory("/tmp").makeDirectory(String(directory.dropFirst(5)), mode: 0o700)
+        try write("passwd", Self.passwd)
+        try write("group", "")
+    }
+
+    deinit { _ = try? ChildProcess.output(of: "/bin/rm", arguments: ["rm", "-rf", directory]) }
+
+    private func write(_ name: String, _ text: String) throws {
+        try Directory(directory).open(name, .create(mode: 0o600)).write(Array(text.utf8))
+    }
+
+    /// Hashes of `secret`, made by crypt(3) itself.
+    private static let sha512 = PasswordHash.crypt(Array("secret".utf8), "$6$salt")
+
+    private func database(shadow: String) throws -> AccountDatabase {
+        try write("shadow", shadow)
+        return AccountDatabase(
+            users: UserDatabase(passwd: directory + "/passwd", group: directory + "/group"), usersFile: "",
+            firstUserID: 1000, shadowFile: directory + "/shadow")
+    }
+
+    private func database(users: String) throws -> AccountDatabase {
+        try write("users", users)
+        return AccountDatabase(
+            users: UserDatabase(passwd: directory + "/passwd", group: directory + "/group"),
+            usersFile: directory + "/users", firstUserID: 1000)
+    }
+
+    private func verify(_ database: AccountDatabase, _ name: String, _ password: String) throws -> Account? {
+        try database.verify(name: Array(name.utf8), password: Array(password.utf8))
+    }
+
+    @Test("the system's users log in with the password of shadow(5), system accounts do not")
+    func systemAccounts() throws {
+        let hash = try #require(Self.sha512.map { String(decoding: $0, as: UTF8.self) })
+        let shadow =
+            ["root", "mail", "anna", "bert", "dora", "zero", "ghost"]
+            .map { "\($0):\(hash):19000:0:99999:7:::\n" }.joined()
+            + "carl:!\(hash):19000::::::\nemil::19000::::::\nfred:\(hash):1:0:99999:7::2:\n"
+        let database = try database(shadow: shadow)
+        let anna = try #require(try verify(database, "anna", "secret"))
+        #expect(anna.uid == 1001 && anna.gid == 1001 && anna.home == "/home/anna" && anna.shell == "/bin/sh")
+        for name in ["root", "mail", "bert", "carl", "dora", "emil", "fred", "zero", "ghost", "nobody", ""] {
+            #expect(try verify(database, name, "secret") == nil, "\(name)")
+        }
+        for password in ["", "Secret", "secret ", "secre", "secret\0", "secret\0x", hash, "!", "*", "x"] {
+            #expect(try verify(database, "anna", password) == nil, "\(password.debugDescription)")
+            #expect(try verify(database, "emil", password) == nil)
+            #expect(try verify(database, "carl", password) == nil)
+        }
+    }
+
+    @Test(
+        "no name reaches another line of the file",
+        arguments: [
+            "anna:", "anna:x", "ann", "anna\n", "\nanna", "anna\0", "../anna", "/anna", "Anna", "ANNA",
+            "anna ", " anna", "*",
+            "%s", "-anna", "+anna", "#anna", String(repeating: "a", count: 256), "é",
+        ])
+    func strangeNames(name: String) throws {
+        #expect(
+            try verify(database(users: "anna:{PLAIN}secret:1001:1001::/h:\n#anna:{PLAIN}x\n"), name, "secret")
+                == nil)
+    }
+
+    @Test("a line of the users file says who, and passwd(5) what it leaves out")
+    func usersFile() throws {
+        let hash = try #require(Self.sha512.map { String(decoding: $0, as: UTF8.self) })
+        let database = try database(
+            users: """
+                anna:{PLAIN}secret
+                bert:{plain}secret::::/mail/bert:
+                box@example.org:{CRYPT}\(hash):2000:2001:A box:/mail/box::userdb_quota=1
+                bare:\(hash):2002:2002::/mail/bare:
+                sha:{SHA512-CRYPT}\(hash):2003:2003::/mail/sha:
+                low:{PLAIN}secret:999:999::/mail/low:
+                null:{PLAIN}secret:0:0::/:
+                odd:{PLAIN}secret:-1:1::/:
+                big:{PLAIN}secret:4294967296:1::/mail/big:
+                lost:{PLAIN}secret::::/mail/lost:
+                none:{NO-SUCH}secret:2004:2004::/mail/none:
+                empty:{PLAIN}:2005:2005::/mail/empty:
+                open::2006:2006::/mail/open:
+                homeless:{PLAIN}secret:2007:2007:::
+                short
+
+                """)
+        #expect(try verify(database, "anna", "secret")?.home == "/home/anna")
+        #expect(try verify(database, "bert", "secret")?.home == "/mail/bert")
+        let box = try #require(try verify(database, "box@example.org", "secret"))
+        #expect(box.uid == 2000 && box.gid == 2001 && box.home == "/mail/box")
+        #expect(try verify(database, "bare", "secret")?.uid == 2002)
+        #expect(try verify(database, "sha", "secret")?.uid == 2003)
+        for name in ["low", "null", "odd", "big", "lost", "none", "empty", "open", "homeless", "short"] {
+            #expect(try verify(database, name, "secret") == nil, "\(name)")
+            #expect(try verify(database, name, "") == nil, "\(name)")
+        }
+    }
+
+    @Test("a file that cannot be read is trouble, not a wrong password")
+    func missingFile() throws {
+        let database = AccountDatabase(
+            users: UserDatabase(passwd: directory + "/passwd", group: directory + "/group"),
+            usersFile: directory + "/nowhere", firstUserID: 1000)
+        #expect(throws: SystemError.self) { try self.verify(database, "anna", "secret") }
+    }
+
+    @Test("a password may have so many octets and no more")
+    func longPasswords() throws {
+        let longest = String(repeating: "p", count: PasswordHash.longestPassword)
+        let database = try database(
+            users: "a:{PLAIN}\(longest):2000:2000::/h:\nb:{PLAIN}\(longest)p:2000:2000::/h:\n")
+        #expect(try verify(database, "a", longest) != nil)
+        #expect(try verify(database, "b", longest + "p") == nil)
+    }
+
+    @Test("every way to no has a hash to compute")
+    func usable() {
+        for stored in ["", "!", "*", "!!", "*LK*", "!$6$a$b"] {
+            #expect(!PasswordHash.isUsable(Array(stored.utf8)))
+        }
+        for stored in ["x", "$6$a$b", "{PLAIN}x"] { #expect(PasswordHash.isUsable(Array(stored.utf8))) }
+        #expect(
+            PasswordHash.crypt([], String(decoding: PasswordHash.decoy, as: UTF8.self))?.first == .ascii("$"))
+    }
+}

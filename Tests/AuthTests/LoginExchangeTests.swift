@@ -1,0 +1,94 @@
+import Bytes
+import Testing
+import Unix
+
+@testable import Auth
+
+@Suite struct LoginExchangeTests {
+    static let request = LoginRequest(
+        user: Array("anna".utf8), password: Array("a:b,c d\u{0}".utf8), client: "192.0.2.1",
+        start: SessionStart(
+            tag: Array("a1".utf8), pipelined: Array("a2 SELECT INBOX\r\n".utf8), isEncrypted: true))
+
+    private func payload(_ frame: [UInt8]) -> ArraySlice<UInt8>? {
+        guard case .whole(let payload, let size) = Netstring.read(frame[...], limit: LoginRequest.longest),
+            size == frame.count
+        else { return nil }
+        return payload
+    }
+
+    @Test("a request comes out as it went in, whatever bytes it has")
+    func roundTrip() throws {
+        #expect(LoginRequest(try #require(payload(Self.request.framed))) == Self.request)
+        let bytes = Array(UInt8.min...UInt8.max)
+        let all = LoginRequest(
+            user: bytes, password: bytes, client: "",
+            start: SessionStart(tag: Array(bytes.dropLast()), pipelined: bytes, isEncrypted: false))
+        #expect(LoginRequest(try #require(payload(all.framed))) == all)
+    }
+
+    @Test("a request cut anywhere, or with a byte changed in its frame, is none")
+    func damage() {
+        let frame = Self.request.framed
+        for length in 0..<frame.count {
+            #expect(payload(Array(frame.prefix(length))) == nil)
+            if let payload = payload(frame) {
+                #expect(LoginRequest(payload.prefix(length)) == nil || length >= payload.count)
+            }
+        }
+        for text in [
+            "", "0:,", "6:login1,", "6:login2,1:a,1:b,1:c,0:,", "6:login1,1:a,1:b,1:c,0:,",
+            "6:login1,1:a,1:b,1:c,0:,1:x,",
+        ] {
+            #expect(LoginRequest(Array(text.utf8)[...]) == nil)
+        }
+    }
+
+    @Test("what goes behind the login has limits at n and n+1")
+    func limits() {
+        func start(tag: Int, pipelined: Int) -> SessionStart {
+            SessionStart(
+                tag: [UInt8](repeating: 0x61, count: tag),
+                pipelined: [UInt8](repeating: 0x62, count: pipelined),
+                isEncrypted: false)
+        }
+        for (tag, pipelined, isGood) in [
+            (255, 0, true), (256, 0, false), (0, SessionStart.mostPipelined, true),
+            (0, SessionStart.mostPipelined + 1, false),
+        ] {
+            let start = start(tag: tag, pipelined: pipelined)
+            #expect((SessionStart(start.record[...]) == start) == isGood)
+        }
+        #expect(Self.request.framed.count < LoginRequest.longest)
+    }
+
+    @Test("nobody there is later, not no")
+    func noService() {
+        #expect(LoginService("/nowhere/socket").ask(Self.request, client: nil) == .later)
+    }
+
+    @Test(
+        "RFC 4616 §2: the message is authzid, authcid, password",
+        arguments: [
+            ("\0u\0p", "u", "p"), ("u\0u\0p", "u", "p"), ("\0u@x\0p q", "u@x", "p q"), ("\0é\0é", "é", "é"),
+        ])
+    func plain(message: String, user: String, password: String) throws {
+        let plain = try #require(PlainMechanism(base64: Base64.encode(Array(message.utf8))))
+        #expect(plain.user == Array(user.utf8) && plain.password == Array(password.utf8))
+    }
+
+    @Test(
+        "and nothing else",
+        arguments: [
+            "", "u", "u\0p", "\0u", "\0u\0", "\0\0p", "\0\0", "x\0u\0p", "\0u\0p\0", "\0u\0p\0x", "u\0\0p",
+            "\0\0\0", "U\0u\0p",
+        ])
+    func notPlain(message: String) {
+        #expect(PlainMechanism(base64: Base64.encode(Array(message.utf8))) == nil)
+    }
+
+    @Test(
+        "no base 64 is no message",
+        arguments: ["=", "*", "AHUAcA", "AHUAcA=", "AHU AcA==", "AHUAcA==x", "AHUAcA===", "\0"])
+    func notBase64(text: String) { #expect(PlainMechanism(base64: Array(text.utf8)) == nil) }
+}
