@@ -56,7 +56,7 @@ package final class Folder {
         var found: [[UInt8]: MaildirEntry] = [:]
         for entry in try maildir.entries() { found[entry.base] = entry }
         let recent = try claimNew(&found)
-        let list = try updateList(found)
+        let list = try updateList(&found)
         if let bytes = try read("dovecot-keywords") { keywords = KeywordList(bytes) }
         return merge(list, found, recent)
     }
@@ -76,7 +76,10 @@ package final class Folder {
     }
 
     /// The UID list with the files that are there, on disk when that changed it.
-    private func updateList(_ found: [[UInt8]: MaildirEntry]) throws(SystemError) -> UIDList {
+    ///
+    /// Nobody's UID is dropped on the word of a scan made before the lock, when another session may have listed a
+    /// message that came later, nor of a single scan: readdir can miss a file that is being renamed.
+    private func updateList(_ found: inout [[UInt8]: MaildirEntry]) throws(SystemError) -> UIDList {
         let known = try readList()
         if let known, known.entries.count == found.count, known.entries.allSatisfy({ found[$0.base] != nil })
         {
@@ -84,7 +87,10 @@ package final class Folder {
         }
         let lock = try ListLock(in: directory)
         defer { lock.release(in: directory) }
-        var list = try readList() ?? UIDList(validity: UInt32(clamping: Time.now().seconds))
+        var list = try readList() ?? newList()
+        if list.entries.contains(where: { found[$0.base] == nil }) {
+            for entry in try maildir.entries() { found[entry.base] = entry }
+        }
         list.keep(Set(found.keys))
         let listed = Set(list.entries.map(\.base))
         let fresh = found.values.filter { !listed.contains($0.base) }.sorted(by: Self.arrivedEarlier)
@@ -94,6 +100,11 @@ package final class Folder {
         }
         try write(list.encoded, to: "dovecot-uidlist")
         return list
+    }
+
+    /// A list in place of none or a damaged one (T46), with a UIDVALIDITY above the one that this session knows.
+    private func newList() -> UIDList {
+        UIDList(validity: max(UInt32(clamping: Time.now().seconds), uidValidity &+ 1))
     }
 
     /// By delivery time, then by name: the order in which UIDs are given.

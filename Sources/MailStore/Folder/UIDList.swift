@@ -50,10 +50,12 @@ struct UIDList: Equatable {
         self.next = next
         var last: UInt32 = 0
         for line in bytes[(end + 1)...].split(separator: .lf) {
-            guard let entry = Self.entry(line), entry.uid > last, entry.uid < next else { return nil }
+            guard let entry = Self.entry(line), entry.uid > last, entry.uid < UInt32.max else { return nil }
             last = entry.uid
             entries.append(entry)
         }
+        // Dovecot appends lines without touching the header: what they say counts.
+        self.next = max(next, last + 1)
     }
 
     private static func entry(_ line: ArraySlice<UInt8>) -> (uid: UInt32, words: [UInt8], base: [UInt8])? {
