@@ -4,7 +4,8 @@ import Unix
 /// A row of the configuration table.
 package struct ConfigurationKey {
     package enum ValueType {
-        case text, list, networks, number, bytes, duration, durations, log, choice([String]), addresses, servers, port
+        case text, list, networks, number, bytes, duration, durations, log, choice([String]), addresses,
+            servers, port
 
         package var expectation: String {
             switch self {
