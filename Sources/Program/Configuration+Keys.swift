@@ -74,6 +74,10 @@ extension Configuration {
                 isAbsolute
             ) { $0.slotsDirectory = $1 },
             text(
+                "net-directory", "/var/lib/relais/net", "the sockets of tls-relay and checkpassword",
+                isAbsolute
+            ) { $0.netDirectory = $1 },
+            text(
                 "tls-certificate", "", "PEM file with the certificate chain; empty: no TLS is offered",
                 isAbsoluteOrEmpty
             ) { $0.tlsCertificate = $1 },

@@ -29,6 +29,7 @@ package struct Configuration: Equatable {
     // Places
     package var queueDirectory = "/var/spool/relais"
     package var slotsDirectory = "/var/lib/relais/slots"
+    package var netDirectory = "/var/lib/relais/net"
     package var log = Log.Target.syslog
     package var syslogName = "relais"
 
@@ -89,7 +90,11 @@ extension Configuration {
         package static let standardPath = "/usr/local/etc/relais/relais.conf"
     #endif
 
-    package func serviceSocket(_ name: String) -> String { "\(queueDirectory)/service/\(name)" }
+    /// The Unix socket of a service. Those of `net/` stand outside the queue: pop3d and imapd must reach them, and must
+    /// not pass the queue's gate.
+    package func serviceSocket(_ name: String) -> String {
+        name.hasPrefix("net/") ? "\(netDirectory)/\(name.dropFirst(4))" : "\(queueDirectory)/service/\(name)"
+    }
     package func slotsFile(_ service: String) -> String { "\(slotsDirectory)/\(service)" }
 
     /// The log of one of our programs.

@@ -77,7 +77,9 @@ final class UserMailbox: Mailbox {
     /// All or nothing: RFC 3501 §6.4.7.
     func copy(_ indices: [Int], to name: [UInt8]) throws(StoreFailure) -> AppendResult {
         let target = try store.folder(name, readOnly: true)
-        let delivery = try step { () throws(SystemError) in try MaildirDelivery(target.path, host: Host.name()) }
+        let delivery = try step { () throws(SystemError) in
+            try MaildirDelivery(target.path, host: Host.name())
+        }
         for index in indices {
             guard let source = try source(index) else { throw .missing }
             let names = flags(index)

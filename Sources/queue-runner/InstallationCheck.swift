@@ -15,7 +15,8 @@ struct InstallationCheck {
     /// Prints a line a finding; ends with 0 when all is well, else 78.
     func run() -> Never {
         let problems =
-            queueProblems() + serviceProblems() + aliasProblems() + certificateProblems() + slotProblems()
+            queueProblems() + netProblems() + serviceProblems() + aliasProblems() + certificateProblems()
+            + slotProblems()
         for problem in problems { try? File.writeAll(1, "\(problem)\n".utf8) }
         if problems.isEmpty {
             try? File.writeAll(1, "\(configuration.hostname): all is well\n".utf8)
@@ -47,7 +48,6 @@ struct InstallationCheck {
             Expected(name: "/corrupt", mode: 0o700, group: nil),
             Expected(name: "/destinations", mode: 0o700, group: nil),
             Expected(name: "/service/queue", mode: 0o700, group: nil),
-            Expected(name: "/service/net", mode: 0o710, group: nil),
         ]
         return table.flatMap { problems(root + $0.name, $0, owner: about.user, isPrivate: isPrivate) }
     }
@@ -65,7 +65,7 @@ struct InstallationCheck {
         if isPrivate ? about.mode & 0o007 > expected.mode & 0o007 : about.mode != expected.mode {
             found.append("\(path): mode is \(octal(about.mode)): chmod \(octal(expected.mode)) \(path)")
         }
-        if about.user != owner, expected.name != "/service/net" {
+        if about.user != owner {
             found.append("\(path): belongs to another user than the queue: chown it to user id \(owner)")
         }
         if !isPrivate, let group = expected.group,
@@ -75,6 +75,21 @@ struct InstallationCheck {
             found.append("\(path): belongs to another group: chgrp \(group) \(path)")
         }
         return found
+    }
+
+    /// The gate to the services that strangers' servers may ask.
+    private func netProblems() -> [String] {
+        guard let about = (try? Path.status(configuration.netDirectory)) ?? nil, about.kind == .directory
+        else {
+            return [
+                "\(configuration.netDirectory): no such directory: run scripts/install, or set net-directory"
+            ]
+        }
+        return about.mode & 0o007 == 0
+            ? []
+            : [
+                "\(configuration.netDirectory): anybody may ask for logins: chmod 0710 \(configuration.netDirectory)"
+            ]
     }
 
     private func octal(_ mode: UInt32) -> String { "0" + String(mode, radix: 8) }

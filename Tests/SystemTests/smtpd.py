@@ -31,7 +31,7 @@ def configure(**changes):
 
 
 def prepare():
-    for name in ["queue/incoming", "queue/service/net", "slots"]:
+    for name in ["queue/incoming", "net", "slots"]:
         os.makedirs(os.path.join(ROOT, name), exist_ok=True)
     with open(os.path.join(ROOT, "aliases"), "w") as file:
         file.writelines(f"{name}: /dev/null\n" for name in ["local"] + [f"user{n}" for n in range(20)])
