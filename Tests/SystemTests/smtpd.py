@@ -20,7 +20,7 @@ failures = []
 
 def configure(**changes):
     keys = {"hostname": "here", "local-domains": "here x", "relay-networks": "192.0.2.0/24",
-            "queue-directory": QUEUE, "slots-directory": os.path.join(ROOT, "slots"), "log": LOG,
+            "queue-directory": QUEUE, "slots-directory": os.path.join(ROOT, "slots"), "net-directory": os.path.join(ROOT, "net"), "log": LOG,
             "aliases-file": os.path.join(ROOT, "aliases"), "message-size-limit": "100000",
             "minimum-free-space": "0", "recipient-limit": "10", "smtp-connections-per-address": "256"}
     keys.update({name.replace("_", "-"): value for name, value in changes.items()})
