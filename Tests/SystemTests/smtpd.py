@@ -336,7 +336,7 @@ def tls(_):
     session.end()
     if not RELAY:
         return 0
-    service = os.path.join(QUEUE, "service", "net", "tls")
+    service = os.path.join(ROOT, "net", "tls")
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(service)
     listener.listen(10)
