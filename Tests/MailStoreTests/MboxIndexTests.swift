@@ -1,0 +1,92 @@
+import Testing
+import Unix
+
+@testable import MailStore
+
+@Suite struct MboxIndexTests {
+    /// A file of these bytes, open for reading and writing.
+    private func file(_ text: String) throws -> Descriptor {
+        let directory = try Directory("/tmp")
+        var random = Randomness()
+        let name = "relais-mbox-\(random.next())"
+        try directory.open(name, .createNew(mode: 0o600)).write(Array(text.utf8))
+        let file = try directory.open(name, .readWrite)
+        try directory.remove(name)
+        return file
+    }
+
+    private func messages(_ text: String) throws -> [String] {
+        let file = try file(text)
+        return try MboxIndex(file).messages.map {
+            String(decoding: try file.read(upTo: $0.end - $0.header, at: $0.header), as: UTF8.self)
+        }
+    }
+
+    static let long = String(repeating: "x", count: 70_000)
+
+    @Test(
+        "a From line behind an empty line begins a message, whatever Content-Length says",
+        arguments: [
+            ("", []), ("\n", []), ("junk\n", []), ("From a\n", [""]),
+            ("From a\nH: 1\n\nb\n", ["H: 1\n\nb\n"]),
+            ("From a\nH: 1\n\nb\n\nFrom b\nH: 2\n\nc\n\n", ["H: 1\n\nb\n", "H: 2\n\nc\n"]),
+            ("From a\n\nb\nFrom c\nd\n", ["\nb\nFrom c\nd\n"]), ("From a\n\n>From c\n\n", ["\n>From c\n"]),
+            ("From a\nContent-Length: 9999\n\nb\n\nFrom c\n\nd\n", ["Content-Length: 9999\n\nb\n", "\nd\n"]),
+            ("From a\nH: 1\n\nb", ["H: 1\n\nb"]), ("junk\n\nFrom a\n\nb\n", ["\nb\n"]),
+            ("From a\n\n\(long)\n\nFrom b\n\n\(long)\n", ["\n\(long)\n", "\n\(long)\n"]),
+            ("From a\n\n\n\n\nFrom b\n\n", ["\n\n\n", ""]),
+        ] as [(String, [String])])
+    func index(text: String, expected: [String]) throws { #expect(try messages(text) == expected) }
+
+    @Test("sizes count line ends as CRLF")
+    func sizes() throws {
+        let file = try file("From a\nH: 1\n\nb\n\nFrom b\nH: 1\r\n\r\nb\r\n\nFrom c\n\n\(Self.long)\n")
+        #expect(try MboxIndex(file).messages.map(\.wireSize) == [11, 11, 70_004])
+    }
+
+    @Test("a message's fingerprint is the same when a reader marked it, another when it is another message")
+    func fingerprints() throws {
+        func fingerprints(_ text: String) throws -> [UInt64] {
+            try MboxIndex(file(text)).messages.map(\.fingerprint)
+        }
+        let plain = try fingerprints("From a\nSubject: s\n\nb\n\n")
+        #expect(
+            try fingerprints(
+                "From a\nX-UID: 7\nSubject: s\nStatus: RO\nX-Status: A\nX-Keywords:\n x\n\nb\n\n") == plain)
+        #expect(try fingerprints("junk\n\nFrom a\nSubject: s\n\nother body\n\n") == plain)
+        #expect(try fingerprints("From a\nSubject: t\n\nb\n\n") != plain)
+        #expect(try fingerprints("From b\nSubject: s\n\nb\n\n") != plain)
+    }
+
+    @Test("any set of messages can be removed; the others, and what came since, stay as they are")
+    func removal() throws {
+        let parts = [
+            "From a\nH: 1\n\nshort\n\n", "From b\nH: 2\n\n\(Self.long)\n\n", "From c\nH: 3\n\n",
+            "From d\nH: 4\n\n\(Self.long)\n\n",
+        ]
+        let late = "From e\nH: 5\n\nlate\n"
+        for bits in 1..<16 {
+            let file = try file(parts.joined())
+            let index = try MboxIndex(file)
+            #expect(index.messages.count == 4)
+            try file.write(Array(late.utf8), at: index.size)
+            let removing = Set((0..<4).filter { bits >> $0 & 1 == 1 })
+            try MboxRewrite.remove(removing, of: index, from: file)
+            let left =
+                parts.enumerated().filter { !removing.contains($0.offset) }.map(\.element).joined() + late
+            let bytes = try file.read(upTo: 1 << 20, at: 0)
+            #expect(bytes == Array(left.utf8), "without \(removing)")
+        }
+    }
+
+    @Test("a mailbox that somebody else rewrote stays as it is")
+    func rewritten() throws {
+        let file = try file("From a\nH: 1\n\nb\n\nFrom b\nH: 2\n\nc\n\n")
+        let index = try MboxIndex(file)
+        let other = "From b\nH: 2\n\nc\n\n"
+        try file.write(Array(other.utf8), at: 0)
+        try file.truncate(to: other.utf8.count)
+        #expect(throws: MboxRewrite.Failure.changed) { try MboxRewrite.remove([0], of: index, from: file) }
+        #expect(try file.read(upTo: 1000, at: 0) == Array(other.utf8))
+    }
+}
