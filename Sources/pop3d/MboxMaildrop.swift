@@ -5,6 +5,7 @@ import Unix
 
 /// An mbox as a POP3 maildrop.
 final class MboxMaildrop: Maildrop {
+    private let path: String
     private let file: Descriptor
     private let lock: Descriptor
     private let index: MboxIndex
@@ -14,6 +15,7 @@ final class MboxMaildrop: Maildrop {
 
     /// Fails with ENOENT where there is no mbox, with EAGAIN while another session has it.
     init(_ path: String, output: ByteStream) throws(SystemError) {
+        self.path = path
         self.output = output
         let (parent, name) = Path.split(path)
         let directory = try Directory(parent)
@@ -57,7 +59,7 @@ final class MboxMaildrop: Maildrop {
 
     func remove(_ numbers: [Int]) -> Int {
         do throws(MboxRewrite.Failure) {
-            try MboxRewrite.remove(Set(numbers.map { $0 - 1 }), of: index, from: file)
+            try MboxRewrite.remove(Set(numbers.map { $0 - 1 }), of: index, from: file, at: path)
             return 0
         } catch { return numbers.count }
     }

@@ -4,15 +4,16 @@ import Unix
 @testable import MailStore
 
 @Suite struct MboxIndexTests {
-    /// A file of these bytes, open for reading and writing.
+    private let place: TemporaryMaildir
+    private var path: String { place.path + "mbox" }
+
+    init() throws { place = try TemporaryMaildir() }
+
+    /// An mbox of these bytes, open for reading and writing.
     private func file(_ text: String) throws -> Descriptor {
-        let directory = try Directory("/tmp")
-        var random = Randomness()
-        let name = "relais-mbox-\(random.next())"
-        try directory.open(name, .createNew(mode: 0o600)).write(Array(text.utf8))
-        let file = try directory.open(name, .readWrite)
-        try directory.remove(name)
-        return file
+        _ = try Directory(place.path).removeIfPresent("mbox")
+        try place.write("mbox", text)
+        return try Directory(place.path).open("mbox", .readWrite)
     }
 
     private func messages(_ text: String) throws -> [String] {
@@ -71,7 +72,7 @@ import Unix
             #expect(index.messages.count == 4)
             try file.write(Array(late.utf8), at: index.size)
             let removing = Set((0..<4).filter { bits >> $0 & 1 == 1 })
-            try MboxRewrite.remove(removing, of: index, from: file)
+            try MboxRewrite.remove(removing, of: index, from: file, at: path)
             let left =
                 parts.enumerated().filter { !removing.contains($0.offset) }.map(\.element).joined() + late
             let bytes = try file.read(upTo: 1 << 20, at: 0)
@@ -86,7 +87,27 @@ import Unix
         let other = "From b\nH: 2\n\nc\n\n"
         try file.write(Array(other.utf8), at: 0)
         try file.truncate(to: other.utf8.count)
-        #expect(throws: MboxRewrite.Failure.changed) { try MboxRewrite.remove([0], of: index, from: file) }
+        #expect(throws: MboxRewrite.Failure.changed) {
+            try MboxRewrite.remove([0], of: index, from: file, at: path)
+        }
         #expect(try file.read(upTo: 1000, at: 0) == Array(other.utf8))
+    }
+
+    @Test("a mailbox that is locked, or that another file has replaced, stays as it is (T58)")
+    func locked() throws {
+        let text = "From a\nH: 1\n\nb\n\n"
+        let file = try file(text)
+        let index = try MboxIndex(file)
+        try place.write("mbox.lock", "1\n")
+        #expect(throws: MboxRewrite.Failure.locked) {
+            try MboxRewrite.remove([0], of: index, from: file, at: path, patience: .milliseconds(1))
+        }
+        try Directory(place.path).remove("mbox.lock")
+        place.run("cp", path, path + ".copy")
+        place.run("mv", path + ".copy", path)
+        #expect(throws: MboxRewrite.Failure.changed) {
+            try MboxRewrite.remove([0], of: index, from: file, at: path)
+        }
+        #expect(try place.read("mbox") == text && place.read("mbox.lock") == nil)
     }
 }

@@ -9,31 +9,57 @@ package enum MboxRewrite {
         case system(SystemError)
     }
 
-    /// Removes the messages of `index` that `removing` names, keeping what was appended since.
+    /// Removes the messages of `index` that `removing` names from the mbox at `path`, keeping what was appended since.
+    ///
+    /// Locked by fcntl, then by a dot lock where the directory lets this user make one: in a mail spool it may
+    /// not, and every deliverer of today takes the first as well (T58).
     ///
     /// What is kept moves towards the beginning, lowest first, and is only written over what is gone or was
     /// copied already: a process that dies on the way leaves every kept byte in the file.
     package static func remove(
-        _ removing: Set<Int>, of index: MboxIndex, from file: borrowing Descriptor,
+        _ removing: Set<Int>, of index: MboxIndex, from file: borrowing Descriptor, at path: String,
         patience: Duration = .seconds(30)
     ) throws(Failure) {
         guard !removing.isEmpty else { return }
         do throws(SystemError) {
             let deadline = Deadline.after(patience)
             while try !file.tryLockWholeFile() {
-                guard !deadline.hasPassed else { throw SystemError("fcntl", .again, "") }
+                guard !deadline.hasPassed else { throw SystemError("fcntl", .again, path) }
                 pause(.milliseconds(50))
+            }
+            let (parent, name) = Path.split(path)
+            let directory = try Directory(parent)
+            let lock = try dotLock(name, in: directory, by: deadline)
+            defer { lock?.release(in: directory) }
+            let opened = try file.status()
+            guard let named = try directory.status(of: name), named.isSameFile(as: opened) else {
+                throw SystemError("mbox", .invalid, path)
             }
             let now = try MboxIndex(file)
             guard now.messages.count >= index.messages.count,
                 now.messages.prefix(index.messages.count).map(\.fingerprint)
                     == index.messages.map(\.fingerprint)
-            else { throw SystemError("mbox", .invalid, "") }
+            else { throw SystemError("mbox", .invalid, path) }
             try shift(now, removing, file)
             try file.synchronize()
         } catch {
             if error.code == .again { throw .locked }
             throw error.call == "mbox" ? .changed : .system(error)
+        }
+    }
+
+    /// Nil where this user may not make files.
+    private static func dotLock(
+        _ name: String, in directory: borrowing Directory, by deadline: Deadline
+    ) throws(SystemError) -> DotLock? {
+        do throws(MboxDelivery.Failure) {
+            return try DotLock(name, in: directory, by: deadline) { body throws(SystemError) in try body() }
+        } catch {
+            switch error {
+            case .system(let error) where [.accessDenied, .notPermitted].contains(error.code): return nil
+            case .system(let error): throw error
+            case .locked, .unsuitable: throw SystemError("lock", .again, name)
+            }
         }
     }
 
