@@ -50,6 +50,11 @@ package enum Identity {
         try SystemCall.perform("setgid", String(real)) { cs_set_group(real) }
     }
 
+    /// From here on no exec gives this process, or a child of it, rights that it does not have.
+    package static func renounceNewRights() throws(SystemError) {
+        try SystemCall.perform("prctl") { cs_no_new_privileges() }
+    }
+
     package static func setFileCreationMask(_ mask: UInt32) { umask(mode_t(mask)) }
 }
 

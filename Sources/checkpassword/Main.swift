@@ -1,6 +1,7 @@
 import Auth
 import Bytes
 import Program
+import Sandbox
 import Unix
 
 /// checkpassword(8): verifies one password, becomes that user, and execs the program named on its command line.
@@ -21,6 +22,9 @@ enum Main {
         if arguments.operands.isEmpty, !isService { tool.wrong("a program to run is missing") }
         Environment.keepOnly([])
         StandardDescriptors.ignoreBrokenPipes()
+        do throws(SystemError) { try Sandbox.enter(.checkpassword) } catch {
+            tool.fail("\(error)", .osError)
+        }
         if isService { StandardDescriptors.silenceError() }
         let configuration: Configuration
         do throws(ConfigurationError) {

@@ -1,5 +1,6 @@
 import Auth
 import Program
+import Sandbox
 import Unix
 
 /// imapd(8): the Internet Message Access Protocol. Before the login it talks to strangers and can reach nothing; behind
@@ -20,6 +21,9 @@ enum Main {
         guard arguments.operands.isEmpty else { tool.wrong("it takes no operands") }
         Environment.keepOnly(["TZ", "HOME", "USER"])
         StandardDescriptors.ignoreBrokenPipes()
+        do throws(SystemError) { try Sandbox.enter(.imapd) } catch {
+            tool.fail("\(error)", .osError)
+        }
         if StandardDescriptors.isSocket(0) { StandardDescriptors.silenceError() }
         let configuration: Configuration
         do throws(ConfigurationError) {

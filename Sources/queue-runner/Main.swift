@@ -1,5 +1,6 @@
 import Program
 import Queue
+import Sandbox
 import Unix
 
 /// queue-runner(8): moves the mail.
@@ -30,6 +31,9 @@ enum Main {
         guard arguments.operands.isEmpty else { tool.wrong("it takes no operands") }
         Environment.keepOnly(["TZ"])
         StandardDescriptors.ignoreBrokenPipes()
+        do throws(SystemError) { try Sandbox.enter(.queueRunner) } catch {
+            tool.fail("\(error)", .osError)
+        }
         let configuration: Configuration
         do throws(ConfigurationError) {
             configuration = try Configuration.load(arguments.value("config"))

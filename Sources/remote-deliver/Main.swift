@@ -1,5 +1,6 @@
 import Program
 import SMTP
+import Sandbox
 import Unix
 
 /// Sends messages to other hosts: remote-deliver(8).
@@ -20,6 +21,9 @@ struct Main {
     static func main() {
         StandardDescriptors.fillHoles()
         StandardDescriptors.ignoreBrokenPipes()
+        do throws(SystemError) { try Sandbox.enter(.remoteDeliver) } catch {
+            tool.fail("\(error)", .osError)
+        }
         let arguments = tool.arguments()
         let isService = arguments.has("service")
         if isService { StandardDescriptors.silenceError() }

@@ -1,5 +1,6 @@
 import Program
 import SMTP
+import Sandbox
 import Unix
 
 /// smtpd(8): one SMTP session on descriptors 0 and 1, as inetd starts it.
@@ -17,6 +18,9 @@ enum Main {
         guard arguments.operands.isEmpty else { tool.wrong("it takes no operands") }
         Environment.keepOnly(["TZ"])
         StandardDescriptors.ignoreBrokenPipes()
+        do throws(SystemError) { try Sandbox.enter(.smtpd) } catch {
+            tool.fail("\(error)", .osError)
+        }
         let isSocket = StandardDescriptors.isSocket(0)
         // Under inetd standard error is the client's socket: nothing but protocol goes there.
         if isSocket { StandardDescriptors.silenceError() }

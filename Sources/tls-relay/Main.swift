@@ -4,6 +4,7 @@
 
 import Program
 import TLS
+import Sandbox
 import Unix
 
 @main
@@ -20,6 +21,9 @@ struct Main {
     static func main() {
         StandardDescriptors.fillHoles()
         StandardDescriptors.ignoreBrokenPipes()
+        do throws(SystemError) { try Sandbox.enter(.tlsRelay) } catch {
+            tool.fail("\(error)", .osError)
+        }
         Environment.keepOnly([])
         let arguments = tool.arguments()
         guard arguments.operands.isEmpty else { tool.wrong("no operands are expected") }
