@@ -36,8 +36,8 @@ enum OperatorCommand: String, CaseIterable {
             try queue.move(message, to: .hold)
             return "\(message.id): on hold"
         case .release, .retry:
-            // The bucket of this minute is due at once, and none of an injector's.
-            try queue.move(message, to: .deferred(minute: Time.now().seconds / 60))
+            // Where every pass looks first, whatever the minute.
+            if message.place != .incoming { try queue.move(message, to: .incoming) }
             return "\(message.id): due now"
         case .remove:
             try queue.remove(message, log: try MessageLog.open(for: message, in: queue, creating: true))
