@@ -17,7 +17,9 @@ import Unix
         let lines = try page("relais.conf.5")
         let prefix = ".It Cm "
         let entries = lines.indices.filter { lines[$0].hasPrefix(prefix) }
-        #expect(entries.map { String(lines[$0].dropFirst(prefix.count)) }.sorted() == Configuration.keys.map(\.name).sorted())
+        #expect(
+            entries.map { String(lines[$0].dropFirst(prefix.count)) }.sorted()
+                == Configuration.keys.map(\.name).sorted())
         for key in Configuration.keys {
             let start = try #require(lines.firstIndex(of: prefix + key.name))
             let text = lines[start...].dropFirst().prefix { !$0.hasPrefix(".It ") && !$0.hasPrefix(".El") }
