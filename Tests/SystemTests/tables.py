@@ -1,6 +1,7 @@
 """The tables of single tools: scripts that stand on their own (`mxlookup.py PROGRAM`), run here as one test each."""
 import os, subprocess, sys
-from harness import RELEASE, TOP, need, test
+import subprocess
+from harness import RELEASE, TOP, need, run, test
 
 
 def table(script, *programs):
@@ -29,3 +30,23 @@ def tls_relay_table(_):
 def remote_deliver_table(_):
     need("openssl")
     return table("remote-deliver.py", "remote-deliver")
+
+
+@test("every program answers 50 wrong command lines with one line and status 64, and its name and version at once")
+def command_lines(i):
+    wrong = [["--nope"], ["-Z"], ["--"] + ["x"], ["x"], ["-C"], ["--config"], ["--help=1"], ["--version=x"], ["-hZ"], ["--config", i.a.config, "x"],
+             ["-C", i.a.config, "--nope"], [""], ["-"], ["--="], ["--\x1b[2J"], ["-\x07"], ["--help-me"], ["---"], ["-é"], ["--C"]]
+    wrong += [["-" + letter] for letter in "abdefgijkmopqrstuwxyz"] + [["--" + word] for word in ("tl", "mail", "serv", "kic", "lis", "ver", "hel", "con", "x" * 5000)]
+    assert len(wrong) >= 50
+    for program in ("smtpd", "queue-runner", "pop3d", "imapd", "tls-relay", "checkpassword"):
+        known = run(f"{RELEASE}/{program}", "--help").decode()
+        for words in wrong:
+            if program == "checkpassword" and words[-1:] in (["x"], [""], ["-"]):
+                continue  # a program to run
+            if f"  {words[0]}, " in known:
+                continue
+            done = subprocess.run([f"{RELEASE}/{program}", *words], stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
+            assert done.returncode == 64, (program, words, done)
+            assert done.stderr.count(b"\n") == 1 and done.stderr.startswith(program.encode()) and not done.stdout, (program, words, done)
+            assert not any(byte < 32 and byte != 10 for byte in done.stderr), (program, words, done)
+        assert run(f"{RELEASE}/{program}", "--version").startswith(program.encode())
