@@ -113,6 +113,15 @@ extension Configuration {
         return path.split(separator: "%u", omittingEmptySubsequences: false).joined(separator: user)
     }
 
+    /// Whether a password may come in the clear from `address` (nil: this host).
+    package func allowsPlaintextLogin(from address: IPAddress?) -> Bool {
+        switch plaintextLogin {
+        case .always: true
+        case .loopback: address?.isLoopback ?? true
+        case .never: false
+        }
+    }
+
     package func relays(for address: IPAddress) -> Bool { relayNetworks.contains { $0.contains(address) } }
 
     /// Reads `path`, or the standard file (which may be missing: then defaults hold), and completes what

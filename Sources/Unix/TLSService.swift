@@ -87,6 +87,31 @@ package struct TLSService: ~Copyable {
         }
     }
 
+    /// The whole of it over a client's stream: asks, says `reply` in the clear, waits for the handshake, and lets the
+    /// stream go on inside; what the client had sent ahead is dropped. Nil when TLS cannot be had: nothing was said,
+    /// and the client can be told. A handshake that fails ends the conversation. `report` hears of both.
+    package static func begin(
+        _ path: String, over stream: ByteStream, protocol name: String, saying reply: [UInt8],
+        patience: Duration,
+        report: (Failure) -> Void
+    ) throws(StreamError) -> Session? {
+        do throws(Failure) {
+            let service = try TLSService(path, client: stream.input, protocol: name, patience: patience)
+            do throws(StreamError) {
+                try stream.write(reply)
+                try stream.flush()
+            } catch { throw .handshake("the client went away") }
+            let session = try service.establish(by: .after(patience))
+            let plaintext = service.take().release()
+            stream.continueOver(input: plaintext, output: plaintext)
+            return session
+        } catch {
+            report(error)
+            if case .handshake = error { throw .disconnected }
+            return nil
+        }
+    }
+
     /// Gives the plaintext end away.
     package consuming func take() -> Descriptor { plaintext }
 

@@ -46,9 +46,7 @@ struct LoginServer {
     private func converse(tls: Bool) throws(StreamError) {
         var isEncrypted = tls
         if tls, try !beginTLS(saying: []) { return }
-        let allowsPlaintext =
-            configuration.plaintextLogin == .always
-            || configuration.plaintextLogin == .loopback && (address?.isLoopback ?? true)
+        let allowsPlaintext = configuration.allowsPlaintextLogin(from: address)
         var session = LoginSession(
             offersTLS: !configuration.tlsCertificate.isEmpty, allowsPlaintext: allowsPlaintext,
             isEncrypted: tls)
@@ -98,23 +96,11 @@ struct LoginServer {
         return isOver
     }
 
-    /// False when TLS cannot be had, and nothing was said.
+    /// Hands the socket to tls-relay; false when TLS cannot be had, and nothing was said.
     private func beginTLS(saying reply: [UInt8]) throws(StreamError) -> Bool {
-        do throws(TLSService.Failure) {
-            let service = try TLSService(
-                configuration.serviceSocket("net/tls"), client: 0, protocol: "imap", patience: Self.patience)
-            do throws(StreamError) {
-                try stream.write(reply)
-                try stream.flush()
-            } catch { throw .handshake("the client went away") }
-            _ = try service.establish(by: .after(Self.patience))
-            let plaintext = service.take().release()
-            stream.continueOver(input: plaintext, output: plaintext)
-            return true
-        } catch {
-            log.warning("\(client): \(error)")
-            if case .handshake = error { throw .disconnected }
-            return false
-        }
+        try TLSService.begin(
+            configuration.serviceSocket("net/tls"), over: stream, protocol: "imap", saying: reply,
+            patience: Self.patience
+        ) { log.warning("\(client): \($0)") } != nil
     }
 }

@@ -87,23 +87,12 @@ struct Server {
 
     /// Hands the socket to tls-relay; false when TLS cannot be had, and nothing was said.
     private func beginTLS(saying reply: [UInt8]) throws(StreamError) -> Bool {
-        do throws(TLSService.Failure) {
-            let service = try TLSService(
-                configuration.serviceSocket("net/tls"), client: 0, protocol: "smtp",
-                patience: Self.handshakePatience)
-            do throws(StreamError) {
-                try stream.write(reply)
-                try stream.flush()
-            } catch { throw .handshake("the client went away") }
-            let agreed = try service.establish(by: .after(Self.handshakePatience))
-            reception.tls = "\(agreed.version) with cipher \(agreed.cipher) (\(agreed.bits) bits)"
-            let plaintext = service.take().release()
-            stream.continueOver(input: plaintext, output: plaintext)
-            return true
-        } catch {
-            log.warning("\(client.name): \(error)")
-            if case .handshake = error { throw .disconnected }
-            return false
-        }
+        let agreed = try TLSService.begin(
+            configuration.serviceSocket("net/tls"), over: stream, protocol: "smtp", saying: reply,
+            patience: Self.handshakePatience
+        ) { log.warning("\(client.name): \($0)") }
+        guard let agreed else { return false }
+        reception.tls = "\(agreed.version) with cipher \(agreed.cipher) (\(agreed.bits) bits)"
+        return true
     }
 }
