@@ -12,17 +12,23 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+// What runs at start lies together (scripts/link.order, made by scripts/order), so that few pages are touched. lld, which
+// the toolchain brings, is the linker that can do that; it does not mind names that are gone.
+let inOrder = [
+    "-use-ld=lld",
+    "-Xlinker", "--symbol-ordering-file=\(Context.packageDirectory)/scripts/link.order",
+    "-Xlinker", "--no-warn-symbol-ordering",
+    "-Xlinker", "--gc-sections", "-Xlinker", "-s",
+]
 // Release tools are one file that runs in an empty chroot. Debug builds stay dynamic: they link faster.
 let fullyStatic: [LinkerSetting] = [
     .unsafeFlags(
-        ["-static-executable", "-Xlinker", "--gc-sections", "-Xlinker", "-s"],
-        .when(configuration: .release))
+        ["-static-executable"] + inOrder, .when(configuration: .release))
 ]
 // imapd alone uses the system's libc, for iconv (see relais(7), "Charsets").
 let staticSwiftOnly: [LinkerSetting] = [
     .unsafeFlags(
-        ["-static-stdlib", "-Xlinker", "--gc-sections", "-Xlinker", "-s"],
-        .when(configuration: .release))
+        ["-static-stdlib"] + inOrder, .when(configuration: .release))
 ]
 
 func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {

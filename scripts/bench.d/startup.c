@@ -2,7 +2,7 @@
 //
 // usage: startup ROUNDS server|exit PROGRAM [ARGUMENT ...] -- PEER [ARGUMENT ...]
 //
-// Prints a line for the program and one for its peer: microseconds (median), KiB at the peak, KiB private. They are started in turns, so
+// Prints a line for the program and one for its peer: microseconds (median), KiB at the peak, KiB of its own. They are started in turns, so
 // that whatever else the machine does falls on both. A server gets a TCP connection on loopback, as inetd would
 // give it: descriptors 0, 1 and 2.
 #define _GNU_SOURCE
@@ -112,7 +112,7 @@ static void memory(char **words, int server, long *peak, long *private) {
         waitpid(child, &status, 0);
     }
     *peak = kibibytes(child, "status", "VmHWM");
-    *private = kibibytes(child, "smaps_rollup", "Private_Dirty");
+    *private = kibibytes(child, "smaps_rollup", "Anonymous");
     if (!server) ptrace(PTRACE_CONT, child, NULL, NULL);
     close(ends[0]);
     waitpid(child, &status, 0);
