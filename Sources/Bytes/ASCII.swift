@@ -1,41 +1,42 @@
-// Byte classes and ASCII case folding. Protocol words are folded here and nowhere else: Unicode folding
+// Byte classes and ASCII case folding, inlinable: a generic that is not specialised costs a tool more at its start than
+// everything else it does. Protocol words are folded here and nowhere else: Unicode folding
 // turns U+212A into "k" and would let two different names meet.
 
 extension UInt8 {
-    package static let nul: UInt8 = 0x00
-    package static let tab: UInt8 = 0x09
-    package static let lf: UInt8 = 0x0A
-    package static let cr: UInt8 = 0x0D
-    package static let space: UInt8 = 0x20
-    package static let quote: UInt8 = 0x22
-    package static let backslash: UInt8 = 0x5C
-    package static let dot: UInt8 = 0x2E
-    package static let del: UInt8 = 0x7F
+    @inlinable package static var nul: UInt8 { 0x00 }
+    @inlinable package static var tab: UInt8 { 0x09 }
+    @inlinable package static var lf: UInt8 { 0x0A }
+    @inlinable package static var cr: UInt8 { 0x0D }
+    @inlinable package static var space: UInt8 { 0x20 }
+    @inlinable package static var quote: UInt8 { 0x22 }
+    @inlinable package static var backslash: UInt8 { 0x5C }
+    @inlinable package static var dot: UInt8 { 0x2E }
+    @inlinable package static var del: UInt8 { 0x7F }
 
     /// The code of one ASCII character, for literals: `.ascii("<")`.
-    package static func ascii(_ scalar: Unicode.Scalar) -> UInt8 {
+    @inlinable package static func ascii(_ scalar: Unicode.Scalar) -> UInt8 {
         UInt8(ascii: scalar)
     }
 
-    package var isDigit: Bool { self &- 0x30 < 10 }
-    package var isUpper: Bool { self &- 0x41 < 26 }
-    package var isLower: Bool { self &- 0x61 < 26 }
-    package var isAlpha: Bool { (self | 0x20) &- 0x61 < 26 }
-    package var isAlphanumeric: Bool { isDigit || isAlpha }
+    @inlinable package var isDigit: Bool { self &- 0x30 < 10 }
+    @inlinable package var isUpper: Bool { self &- 0x41 < 26 }
+    @inlinable package var isLower: Bool { self &- 0x61 < 26 }
+    @inlinable package var isAlpha: Bool { (self | 0x20) &- 0x61 < 26 }
+    @inlinable package var isAlphanumeric: Bool { isDigit || isAlpha }
     /// SP or HTAB: WSP of RFC 5234 appendix B.1.
-    package var isWhitespace: Bool { self == .space || self == .tab }
+    @inlinable package var isWhitespace: Bool { self == .space || self == .tab }
     /// VCHAR of RFC 5234 appendix B.1.
-    package var isVisible: Bool { self &- 0x21 < 0x5E }
+    @inlinable package var isVisible: Bool { self &- 0x21 < 0x5E }
     /// VCHAR or SP.
-    package var isPrintable: Bool { self &- 0x20 < 0x5F }
-    package var isControl: Bool { self < 0x20 || self == .del }
-    package var isASCII: Bool { self < 0x80 }
+    @inlinable package var isPrintable: Bool { self &- 0x20 < 0x5F }
+    @inlinable package var isControl: Bool { self < 0x20 || self == .del }
+    @inlinable package var isASCII: Bool { self < 0x80 }
 
-    package var lowercased: UInt8 { isUpper ? self | 0x20 : self }
-    package var uppercased: UInt8 { isLower ? self & 0xDF : self }
+    @inlinable package var lowercased: UInt8 { isUpper ? self | 0x20 : self }
+    @inlinable package var uppercased: UInt8 { isLower ? self & 0xDF : self }
 
     /// The value of a hexadecimal digit of either case.
-    package var hexValue: UInt8? {
+    @inlinable package var hexValue: UInt8? {
         if isDigit { return self &- 0x30 }
         let folded = self | 0x20
         return folded &- 0x61 < 6 ? folded &- 0x61 &+ 10 : nil
@@ -44,7 +45,7 @@ extension UInt8 {
 
 extension Sequence where Element == UInt8 {
     /// Whether the bytes are `word`, letters compared without case. `word` is ASCII.
-    package func equalsFolded(_ word: StaticString) -> Bool {
+    @inlinable package func equalsFolded(_ word: StaticString) -> Bool {
         word.withUTF8Buffer { buffer in
             var index = 0
             for byte in self {
@@ -58,7 +59,7 @@ extension Sequence where Element == UInt8 {
     }
 
     /// Whether both are the same bytes, ASCII letters compared without case.
-    package func equalsFolded(_ other: some Sequence<UInt8>) -> Bool {
+    @inlinable package func equalsFolded(_ other: some Sequence<UInt8>) -> Bool {
         var theirs = other.makeIterator()
         for byte in self {
             guard let their = theirs.next(), byte.lowercased == their.lowercased else { return false }
@@ -67,11 +68,11 @@ extension Sequence where Element == UInt8 {
     }
 
     /// The bytes with A–Z turned into a–z.
-    package func folded() -> [UInt8] { map(\.lowercased) }
+    @inlinable package func folded() -> [UInt8] { map(\.lowercased) }
 }
 
 extension Collection<UInt8> {
-    package func hasPrefixFolded(_ word: StaticString) -> Bool {
+    @inlinable package func hasPrefixFolded(_ word: StaticString) -> Bool {
         prefix(word.utf8CodeUnitCount).equalsFolded(word)
     }
 
@@ -117,7 +118,7 @@ extension Array where Element == UInt8 {
 
 extension Collection<UInt8> {
     /// The bytes without leading and trailing SP and HTAB.
-    package func trimmed() -> SubSequence where Self: BidirectionalCollection {
+    @inlinable package func trimmed() -> SubSequence where Self: BidirectionalCollection {
         let start = firstIndex { !$0.isWhitespace } ?? endIndex
         var end = endIndex
         while end > start, self[index(before: end)].isWhitespace { end = index(before: end) }

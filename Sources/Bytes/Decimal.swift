@@ -1,6 +1,6 @@
 extension FixedWidthInteger {
     /// The value of 1*DIGIT, nil for anything else or what does not fit. (`Int("+5")` is 5, hence this.)
-    package init?(strictDecimal digits: some Collection<UInt8>) {
+    @inlinable package init?(strictDecimal digits: some Collection<UInt8>) {
         guard !digits.isEmpty else { return nil }
         var value: Self = 0
         for byte in digits {

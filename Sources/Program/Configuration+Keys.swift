@@ -103,7 +103,7 @@ extension Configuration {
             ) { $0.recipientDelimiter = $1 },
             choice(
                 "user-source", "files", "passwd and group, or what getent(1) prints",
-                [("files", UserDatabase.Source.files), ("getent", .getent)]
+                ["files", "getent"], { $0 == "files" ? .files : $0 == "getent" ? .getent : nil }
             ) { $0.userSource = $1 },
             number(
                 "first-user-id", 1000, 0...Int(UInt32.max), "accounts below it get no mail and cannot log in"
@@ -123,7 +123,7 @@ extension Configuration {
             },
             choice(
                 "plaintext-login", "loopback", "when a password may come without TLS",
-                PlaintextLogin.allCases.map { ($0.rawValue, $0) }
+                PlaintextLogin.allCases.map { $0.rawValue }, PlaintextLogin.init(rawValue:)
             ) { $0.plaintextLogin = $1 },
         ]
     }
@@ -158,7 +158,7 @@ extension Configuration {
         [
             choice(
                 "smtp-tls", "opportunistic", "whether mail to other hosts is sent over TLS",
-                TransportSecurity.allCases.map { ($0.rawValue, $0) }
+                TransportSecurity.allCases.map { $0.rawValue }, TransportSecurity.init(rawValue:)
             ) { $0.smtpTLS = $1 },
             text(
                 "tls-authorities", "",
@@ -170,7 +170,7 @@ extension Configuration {
             },
             choice(
                 "ip-version", "any", "which IP to use to other hosts",
-                IPVersion.allCases.map { ($0.rawValue, $0) }
+                IPVersion.allCases.map { $0.rawValue }, IPVersion.init(rawValue:)
             ) { $0.ipVersion = $1 },
             parsed(
                 "outgoing-address", .addresses, "",
@@ -294,12 +294,10 @@ private func duration(
 }
 
 private func choice<Value>(
-    _ name: String, _ standard: String, _ meaning: String, _ choices: [(String, Value)],
-    _ assign: @escaping (inout Configuration, Value) -> Void
+    _ name: String, _ standard: String, _ meaning: String, _ choices: [String],
+    _ read: @escaping (String) -> Value?, _ assign: @escaping (inout Configuration, Value) -> Void
 ) -> Key {
-    parsed(
-        name, .choice(choices.map(\.0)), standard, meaning, { text in choices.first { $0.0 == text }?.1 },
-        assign)
+    parsed(name, .choice(choices), standard, meaning, read, assign)
 }
 
 // MARK: - Values

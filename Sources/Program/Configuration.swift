@@ -14,7 +14,10 @@ package struct Configuration: Equatable {
     package var hostname = ""
     package var localDomains: [String] = []
     package var relayDomains: [String] = []
-    package var relayNetworks: [Network] = [Network("127.0.0.0/8")!, Network("::1")!]
+    package var relayNetworks: [Network] = [
+        Network(.v4([127, 0, 0, 0]), prefixLength: 8),
+        Network(.v6([UInt8](repeating: 0, count: 15) + [1]), prefixLength: 128),
+    ]
     package var postmaster = "root"
 
     // Mailboxes and users
@@ -153,11 +156,12 @@ extension Configuration {
     /// continues the one before.
     package static func parse(_ bytes: [UInt8], file: String) throws(ConfigurationError) -> Configuration {
         var result = Configuration()
-        var seen: Set<String> = []
+        var seen: [String] = []
         let keys = Self.keys
-        for (number, line) in logicalLines(bytes) {
+        for logical in logicalLines(bytes) {
+            let line = logical.text
             func failure(_ message: String) -> ConfigurationError {
-                ConfigurationError(file: file, line: number, message: message)
+                ConfigurationError(file: file, line: logical.number, message: message)
             }
             guard let equals = line.firstIndex(of: .ascii("=")) else {
                 throw failure("expected `key = value`, found \"\(line.escaped(limit: 60))\"")
@@ -167,7 +171,8 @@ extension Configuration {
                 throw failure(
                     "unknown key \"\(Array(name.utf8).escaped(limit: 60))\"; relais.conf(5) lists them")
             }
-            guard seen.insert(name).inserted else { throw failure("\(name) is given twice") }
+            guard !seen.contains(name) else { throw failure("\(name) is given twice") }
+            seen.append(name)
             let value = Array(line[(equals + 1)...].trimmed())
             guard value.allSatisfy({ $0 >= 0x20 && $0 != .del }) else {
                 throw failure("\(name) has a control character in its value")
@@ -179,16 +184,27 @@ extension Configuration {
         return result
     }
 
-    private static func logicalLines(_ bytes: [UInt8]) -> [(number: Int, line: [UInt8])] {
-        var lines: [(number: Int, line: [UInt8])] = []
-        for (index, raw) in bytes.split(separator: .lf, omittingEmptySubsequences: false).enumerated() {
-            let line = raw.last == .cr ? raw.dropLast() : raw
-            let text = line.trimmed()
-            guard let first = text.first, first != .ascii("#") else { continue }
-            if line.first!.isWhitespace, !lines.isEmpty {
-                lines[lines.count - 1].line += [.space] + text
+    private struct Line {
+        /// Of its beginning, from 1.
+        let number: Int
+        var text: [UInt8]
+    }
+
+    private static func logicalLines(_ bytes: [UInt8]) -> [Line] {
+        var lines: [Line] = []
+        var number = 0
+        var start = 0
+        while start < bytes.count {
+            number += 1
+            let end = bytes[start...].firstIndex(of: .lf) ?? bytes.count
+            let text = bytes[start..<(end > start && bytes[end - 1] == .cr ? end - 1 : end)]
+            let words = text.trimmed()
+            start = end + 1
+            guard let first = words.first, first != .ascii("#") else { continue }
+            if text.first?.isWhitespace == true, !lines.isEmpty {
+                lines[lines.count - 1].text += [.space] + words
             } else {
-                lines.append((index + 1, Array(text)))
+                lines.append(Line(number: number, text: Array(words)))
             }
         }
         return lines

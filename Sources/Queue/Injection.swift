@@ -72,10 +72,10 @@ package final class Injection {
     }
 
     /// Adds content; lines end in LF.
-    package func append(_ content: some Collection<UInt8>) throws(QueueError) {
+    package func append(_ content: [UInt8]) throws(QueueError) {
         guard !content.isEmpty else { return }
         let start = gathered.count
-        gathered.append(contentsOf: content)
+        gathered += content
         contentCRC.update(gathered[start...])
         contentLength += content.count
         lastByte = gathered[gathered.count - 1]
@@ -83,6 +83,8 @@ package final class Injection {
             do throws(SystemError) { try writeGathered() } catch { throw .inject(error) }
         }
     }
+
+    package func append(_ content: some Collection<UInt8>) throws(QueueError) { try append(Array(content)) }
 
     private func writeGathered() throws(SystemError) {
         try file.write(gathered)

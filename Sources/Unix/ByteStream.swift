@@ -108,10 +108,12 @@ package final class ByteStream {
     }
 
     /// Queues bytes for sending; sends when enough have gathered.
-    package func write(_ bytes: some Collection<UInt8>) throws(StreamError) {
-        pending.append(contentsOf: bytes)
+    package func write(_ bytes: [UInt8]) throws(StreamError) {
+        if pending.isEmpty { pending = bytes } else { pending += bytes }
         if pending.count >= Self.pendingLimit { try flush() }
     }
+
+    package func write(_ bytes: some Collection<UInt8>) throws(StreamError) { try write(Array(bytes)) }
 
     package func flush() throws(StreamError) {
         guard !pending.isEmpty else { return }

@@ -55,8 +55,10 @@ extension Descriptor {
         return nil
     }
 
+    package func write(_ bytes: [UInt8]) throws(SystemError) { try File.writeAll(raw, bytes) }
+
     package func write(_ bytes: some Collection<UInt8>) throws(SystemError) {
-        try File.writeAll(raw, bytes)
+        try File.writeAll(raw, Array(bytes))
     }
 
     /// Writes all of `bytes` at `offset`; the file's position stays.
@@ -148,23 +150,18 @@ package enum File {
     }
 
     /// Writes all of `bytes`, in as many calls as the kernel wants.
-    package static func writeAll(
-        _ raw: CInt, _ bytes: some Collection<UInt8>
-    ) throws(SystemError) {
-        var failure: SystemError?
-        func write(_ buffer: UnsafeBufferPointer<UInt8>) {
-            var done = 0
-            do throws(SystemError) {
-                while done < buffer.count {
-                    done += try SystemCall.perform("write") {
-                        unsafe Glibc.write(raw, buffer.baseAddress! + done, buffer.count - done)
-                    }
+    package static func writeAll(_ raw: CInt, _ bytes: [UInt8]) throws(SystemError) {
+        var done = 0
+        while done < bytes.count {
+            done += try SystemCall.perform("write") {
+                unsafe bytes.withUnsafeBytes { room in
+                    unsafe Glibc.write(raw, room.baseAddress! + done, room.count - done)
                 }
-            } catch { failure = error }
+            }
         }
-        if bytes.withContiguousStorageIfAvailable({ unsafe write($0) }) == nil {
-            unsafe Array(bytes).withUnsafeBufferPointer { unsafe write($0) }
-        }
-        if let failure { throw failure }
+    }
+
+    package static func writeAll(_ raw: CInt, _ bytes: some Collection<UInt8>) throws(SystemError) {
+        try writeAll(raw, Array(bytes))
     }
 }

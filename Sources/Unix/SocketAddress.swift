@@ -58,6 +58,11 @@ package struct Network: Equatable {
     package let address: IPAddress
     package let prefixLength: Int
 
+    package init(_ address: IPAddress, prefixLength: Int) {
+        self.address = address
+        self.prefixLength = prefixLength
+    }
+
     package init?(_ text: String) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard let address = IPAddress(String(parts[0])) else { return nil }
