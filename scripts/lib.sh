@@ -32,11 +32,14 @@ install_packages() {
     local policy=/usr/sbin/policy-rc.d made=
     if [ ! -e $policy ]; then printf '#!/bin/sh\nexit 101\n' >$policy; chmod 755 $policy; made=1; fi
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@" >/tmp/relais-apt.$$ 2>&1
-    local status=$?
+    local output status
+    output=$(mktemp)
+    apt-get update -qq && apt-get install -y --no-install-recommends "$@" 2>&1 </dev/null | tee "$output" |
+        grep --line-buffered -E '^(Get:|Setting up)' | sed -u 's/^/   /'
+    status=${PIPESTATUS[0]}
     [ -n "$made" ] && rm -f $policy
-    [ $status -eq 0 ] || { tail -20 /tmp/relais-apt.$$ >&2; die "apt-get could not install $*"; }
-    rm -f /tmp/relais-apt.$$
+    [ "$status" -eq 0 ] || { tail -20 "$output" >&2; die "apt-get could not install $*"; }
+    rm -f "$output"
 }
 
 unpack_packages() {
@@ -47,6 +50,7 @@ unpack_packages() {
     local package
     for package in $all; do
         dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' && continue
+        echo "   $package"
         apt-get download -qq "$package" 2>/dev/null
     done
     for package in *.deb; do [ -e "$package" ] && dpkg -x "$package" "$tools_directory"; done

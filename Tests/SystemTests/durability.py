@@ -25,9 +25,14 @@ def killing(i):
     acknowledged, done, killed = set(), threading.Event(), {}
     lock = threading.Lock()
 
+    def body(number):
+        """Up to 20,000 bytes that no other message has, in lines."""
+        own = random.Random(SEED * MESSAGES + number)
+        return "".join(f"{own.getrandbits(256):064x}\r\n" for _ in range(own.randrange(1, 300)))
+
     def submit(number):
         marker = f"kill-{SEED}-{number:05d}"
-        text = f"From: x@far.example\r\nTo: {address(i.a)}\r\nSubject: {marker}\r\n\r\n" + "y" * chance.randrange(20000) + f"\r\nend {marker}\r\n"
+        text = f"From: x@far.example\r\nTo: {address(i.a)}\r\nSubject: {marker}\r\n\r\n{body(number)}"
         while True:
             try:
                 if number % 2:
@@ -87,7 +92,8 @@ def killing(i):
             match = re.search(rb"Subject: (kill-\d+-\d+)\n", text)
             if match:
                 marker = match.group(1).decode()
-                assert text.endswith(f"end {marker}\n".encode()), f"{marker} arrived cut"
+                whole = body(int(marker.rpartition("-")[2])).replace("\r\n", "\n").encode()
+                assert text.partition(b"\n\n")[2] == whole, f"{marker} did not arrive whole"
                 found[marker] = found.get(marker, 0) + 1
         if len(found) == MESSAGES:
             break
