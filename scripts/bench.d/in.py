@@ -141,6 +141,16 @@ ROWS = [
 ]
 
 
+def compare(what, servers, *load):
+    figures = [[], []]
+    for _ in range(ROUNDS):
+        for index, server in enumerate(servers):
+            figures[index].append(measure(server, *load))
+    ours, peer = (statistics.median(values) for values in figures)
+    row = [what, f"{ours:.0f}/s", "Postfix", f"{peer:.0f}/s", f"{ours / peer:.2f}"]
+    print("\t".join(row) if TSV else f"{row[0]:62} {row[1]:>8}  {row[2]} {row[3]:>8}  {row[4]}", flush=True)
+
+
 def main():
     directory = tempfile.mkdtemp(prefix="relais-bench-")
     os.chmod(directory, 0o755)
@@ -151,26 +161,24 @@ def main():
     run("mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0", image)
     run("mount", "-o", "loop", image, place)
     print("# messages a second, both on a loop-mounted ext4 with a journal; ratio above 1: we are ahead", file=sys.stderr)
+    servers = []
     try:
         for delivering in (False, True):
-            servers = [Ours(f"{place}/ours-{delivering}", delivering), Postfix(f"{place}/postfix-{delivering}", delivering)]
+            for kind, name in ((Ours, "ours"), (Postfix, "postfix")):
+                servers.append(kind(f"{place}/{name}-{delivering}", delivering))
             for server in servers:
                 measure(server, 2, 50, 1000, False, delivering)
             for what, sessions, messages, size, keep, wants in ROWS:
-                if wants != delivering:
-                    continue
-                figures = [[], []]
-                for _ in range(ROUNDS):
-                    for index, server in enumerate(servers):
-                        figures[index].append(measure(server, sessions, messages, size, keep, delivering))
-                ours, peer = (statistics.median(values) for values in figures)
-                row = [what, f"{ours:.0f}/s", "Postfix", f"{peer:.0f}/s", f"{ours / peer:.2f}"]
-                print("\t".join(row) if TSV else f"{row[0]:62} {row[1]:>8}  {row[2]} {row[3]:>8}  {row[4]}", flush=True)
-            for server in servers:
-                server.stop()
+                if wants == delivering:
+                    compare(what, servers, sessions, messages, size, keep, delivering)
+            while servers:
+                servers.pop().stop()
     finally:
+        # Also when a round failed or the reader of our output went away.
+        while servers:
+            servers.pop().stop()
         time.sleep(1)
-        run("umount", place, check=False)
+        run("umount", place)
         shutil.rmtree(directory, ignore_errors=True)
 
 
