@@ -39,12 +39,12 @@ enum Main {
             ExitStatus.ok.leave()
         }
         let client = Client(peer, configuration)
-        log.info("connect from \(client.name)")
         do throws(ConnectionSlot.Refusal) {
             let slot = try client.takeSlot(configuration)
             Server(configuration, log, client).run(tls: arguments.has("tls"))
             _ = consume slot
         } catch {
+            log.info("connect from \(client.name)")
             log.warning("refused \(client.name): \(error)")
             try? File.writeAll(
                 1, "421 4.3.2 \(configuration.hostname) Too many connections, try again later\r\n".utf8)

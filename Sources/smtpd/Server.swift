@@ -35,8 +35,13 @@ struct Server {
         var session = ServerSession(settings, handler: reception, isEncrypted: tls)
         Socket.sendAtOnce(1)
         do throws(StreamError) {
-            if tls, try !beginTLS(saying: []) { return }
-            try stream.write(session.greeting)
+            if tls {
+                log.info("connect from \(client.name)")
+                guard try beginTLS(saying: []) else { return }
+                try stream.write(session.greeting)
+            } else {
+                try greet(session.greeting)
+            }
             try converse(&session)
         } catch {
             if error == .timedOut {
@@ -48,6 +53,13 @@ struct Server {
             }
         }
         session.ended()
+    }
+
+    /// The client need not wait for our log.
+    private func greet(_ greeting: [UInt8]) throws(StreamError) {
+        defer { log.info("connect from \(client.name)") }
+        try stream.write(greeting)
+        try stream.flush()
     }
 
     private func converse(_ session: inout ServerSession) throws(StreamError) {
