@@ -7,10 +7,29 @@ package struct MessageID: Hashable, Comparable, CustomStringConvertible {
     package static let length = 24
     private static let timeDigits = 11
 
-    package let text: String
+    /// The digits, eight in a word, the first in the highest byte: a runner keeps many ids, and these need no
+    /// memory of their own.
+    private let words: (UInt64, UInt64, UInt64)
 
     package init(arrival: Time, random: UInt64) {
-        text = Self.digits(UInt64(max(0, arrival.microseconds)), 11) + Self.digits(random, 13)
+        self.init(
+            digits: Self.digits(UInt64(max(0, arrival.microseconds)), 11) + Self.digits(random, 13))
+    }
+
+    private init(digits: some Collection<UInt8>) {
+        func word(_ number: Int) -> UInt64 {
+            digits.dropFirst(8 * number).prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+        }
+        words = (word(0), word(1), word(2))
+    }
+
+    package var text: String { String(decoding: bytes, as: UTF8.self) }
+
+    package var bytes: [UInt8] {
+        (0..<Self.length).map { index in
+            let word = index < 8 ? words.0 : index < 16 ? words.1 : words.2
+            return UInt8(truncatingIfNeeded: word >> UInt64(8 * (7 - index % 8)))
+        }
     }
 
     package static func new(at arrival: Time) -> MessageID {
@@ -21,7 +40,7 @@ package struct MessageID: Hashable, Comparable, CustomStringConvertible {
     /// Reads a file's name; nil unless it has the form of an id.
     package init?(name: some Collection<UInt8>) {
         guard name.count == Self.length, name.allSatisfy({ $0.isDigit || $0.isLower }) else { return nil }
-        text = String(decoding: name, as: UTF8.self)
+        self.init(digits: name)
     }
 
     package init?(_ name: String) { self.init(name: Array(name.utf8)) }
@@ -37,7 +56,7 @@ package struct MessageID: Hashable, Comparable, CustomStringConvertible {
         return MessageID(arrival: arrival, random: mix)
     }
 
-    private static func digits(_ value: UInt64, _ width: Int) -> String {
+    private static func digits(_ value: UInt64, _ width: Int) -> [UInt8] {
         var rest = value
         var digits = [UInt8](repeating: 0x30, count: width)
         for index in (0..<width).reversed() {
@@ -45,9 +64,16 @@ package struct MessageID: Hashable, Comparable, CustomStringConvertible {
             digits[index] = digit < 10 ? 0x30 + digit : 0x57 + digit
             rest /= 36
         }
-        return String(decoding: digits, as: UTF8.self)
+        return digits
     }
 
-    package static func < (a: MessageID, b: MessageID) -> Bool { a.text < b.text }
+    package static func == (a: MessageID, b: MessageID) -> Bool { a.words == b.words }
+    package static func < (a: MessageID, b: MessageID) -> Bool { a.words < b.words }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(words.0)
+        hasher.combine(words.2)
+    }
+
     package var description: String { text }
 }
