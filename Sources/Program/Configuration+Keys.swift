@@ -217,7 +217,7 @@ extension Configuration {
     private static var queueKeys: [ConfigurationKey] {
         [
             parsed(
-                "retry-intervals", .durations, "5m 10m 20m 40m 80m 160m 4h",
+                "retry-intervals", .durations, "2m 5m 10m 20m 40m 80m 160m 4h",
                 "waits between attempts; the last one repeats", durations
             ) { $0.retryIntervals = $1 },
             duration("queue-lifetime", "5d", "how long a message is tried before it is returned") {
@@ -226,14 +226,17 @@ extension Configuration {
             size("bounce-size-limit", "50K", "larger messages are returned as headers only", 0...(1 << 30)) {
                 $0.bounceSizeLimit = $1
             },
-            number("remote-concurrency", 20, 1...1000, "most SMTP sessions to other hosts at a time") {
+            number("remote-concurrency", 100, 1...1000, "most SMTP sessions to other hosts at a time") {
                 $0.remoteConcurrency = $1
             },
-            number("destination-concurrency", 5, 1...100, "most of them to one domain") {
+            number("destination-concurrency", 20, 1...100, "most of them to one domain") {
                 $0.destinationConcurrency = $1
             },
             number("local-concurrency", 10, 1...1000, "most local deliveries at a time") {
                 $0.localConcurrency = $1
+            },
+            number("user-concurrency", 2, 1...100, "most of them to one user") {
+                $0.userConcurrency = $1
             },
         ]
     }

@@ -73,14 +73,16 @@ package struct Configuration: Equatable {
 
     // The queue
     package var retryIntervals: [Duration] = [
-        .seconds(300), .seconds(600), .seconds(1200), .seconds(2400), .seconds(4800), .seconds(9600),
+        .seconds(120), .seconds(300), .seconds(600), .seconds(1200), .seconds(2400), .seconds(4800),
+        .seconds(9600),
         .seconds(14400),
     ]
     package var queueLifetime: Duration = .seconds(432_000)
     package var bounceSizeLimit = 51200
-    package var remoteConcurrency = 20
-    package var destinationConcurrency = 5
+    package var remoteConcurrency = 100
+    package var destinationConcurrency = 20
     package var localConcurrency = 10
+    package var userConcurrency = 2
 
     package init() {}
 }

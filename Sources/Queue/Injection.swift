@@ -112,7 +112,7 @@ package final class Injection {
         }
         // A failure here changes nothing: the lock goes with the file's last descriptor.
         try? file.unlock()
-        ServiceSocket.kick("\(queue)/service/kick")
+        ServiceSocket.kick("\(queue)/service/kick", about: id.bytes)
     }
 
     /// Puts the length into the head and the trailer behind the content.

@@ -4,9 +4,11 @@ import Glibc
 
 /// Sockets, as far as a program that inetd starts and that talks to neighbours needs them.
 package enum Socket {
-    /// Connects a TCP socket, waiting no longer than `deadline`; from `source` if given.
+    /// Connects a TCP socket, waiting no longer than `deadline`; from `source` if given. Gives up with
+    /// ECANCELED when `watched` can be read meanwhile.
     package static func connect(
-        to address: SocketAddress, from source: IPAddress? = nil, by deadline: Deadline
+        to address: SocketAddress, from source: IPAddress? = nil, by deadline: Deadline,
+        unlessReadable watched: CInt? = nil
     ) throws(SystemError) -> Descriptor {
         guard case .ip(let ip, _) = address else { throw SystemError("connect", .invalid, "\(address)") }
         let family = if case .v4 = ip { AF_INET } else { AF_INET6 }
@@ -23,7 +25,7 @@ package enum Socket {
         _ = fcntl(raw, F_SETFL, flags | O_NONBLOCK)
         if unsafe address.withKernelForm({ unsafe Glibc.connect(raw, $0, $1) }) != 0 {
             guard errno == EINPROGRESS else { throw SystemError("connect", .current, "\(address)") }
-            guard try Poll.wait(raw, for: .writing, until: deadline) else {
+            guard try Poll.wait(raw, for: .writing, until: deadline, unlessReadable: watched) else {
                 throw SystemError("connect", .timedOut, "\(address)")
             }
             var code: CInt = 0
@@ -67,17 +69,16 @@ package enum ServiceSocket {
         return socket
     }
 
-    /// Sends one datagram, never waiting; whether somebody's queue took it. (A full queue is as good: the
-    /// one who reads it will be looking anyway.)
+    /// Sends one datagram that says what came (empty: look at all), never waiting; whether somebody's queue
+    /// took it. (A full queue is as good: the one who reads it will be looking anyway.)
     @discardableResult
-    package static func kick(_ path: String) -> Bool {
+    package static func kick(_ path: String, about what: [UInt8] = []) -> Bool {
         let raw = cs_socket(AF_UNIX, CInt(SOCK_DGRAM.rawValue))
         guard raw >= 0 else { return false }
         defer { close(raw) }
-        var byte: UInt8 = 0x6B
         return unsafe withAddress(path) {
-            unsafe CInt(clamping: sendto(raw, &byte, 1, CInt(MSG_DONTWAIT), $0, $1))
-        } == 1 || errno == EAGAIN
+            unsafe CInt(clamping: sendto(raw, what, what.count, CInt(MSG_DONTWAIT), $0, $1))
+        } >= 0 || errno == EAGAIN
     }
 
     /// A datagram socket of our own at `path`, in the place of what was there: for who listens without inetd.
@@ -91,10 +92,15 @@ package enum ServiceSocket {
         return socket
     }
 
-    /// Reads away every waiting datagram.
-    package static func drain(_ raw: CInt) {
-        var byte: UInt8 = 0
-        while unsafe recv(raw, &byte, 1, CInt(MSG_DONTWAIT)) >= 0 {}
+    /// Reads away every waiting datagram: what each said, at most 64 bytes of it.
+    package static func drain(_ raw: CInt) -> [[UInt8]] {
+        var all: [[UInt8]] = []
+        var buffer = [UInt8](repeating: 0, count: 64)
+        while true {
+            let count = unsafe recv(raw, &buffer, buffer.count, CInt(MSG_DONTWAIT))
+            if count < 0 { return all }
+            all.append(Array(buffer[..<count]))
+        }
     }
 
     static func withAddress(
@@ -160,6 +166,18 @@ package enum Poll {
     ) throws(SystemError) -> Bool {
         var item = pollfd(fd: raw, events: Int16(purpose == .reading ? POLLIN : POLLOUT), revents: 0)
         return try SystemCall.perform("poll") { unsafe poll(&item, 1, deadline.pollTimeout) } > 0
+    }
+
+    /// The same, given up with ECANCELED when `watched` can be read first.
+    package static func wait(
+        _ raw: CInt, for purpose: Purpose, until deadline: Deadline, unlessReadable watched: CInt?
+    ) throws(SystemError) -> Bool {
+        guard let watched else { return try wait(raw, for: purpose, until: deadline) }
+        let own = Interest(raw, reading: purpose == .reading, writing: purpose == .writing)
+        let ready = try wait([own, Interest(watched, reading: true)], until: deadline)
+        if ready.contains(where: { $0.raw == raw }) { return true }
+        if ready.isEmpty { return false }
+        throw SystemError("poll", .cancelled, "")
     }
 
     /// Which of `readers` can be read, when one can or the deadline passes (then none).

@@ -47,6 +47,7 @@ package struct Errno: Error, Hashable, CustomStringConvertible {
     package static let notSupported = Errno(EOPNOTSUPP)
     package static let overQuota = Errno(EDQUOT)
     package static let timedOut = Errno(ETIMEDOUT)
+    package static let cancelled = Errno(ECANCELED)
     package static let tooManyLinks = Errno(ELOOP)
     package static let crossDevice = Errno(EXDEV)
     package static let nameTooLong = Errno(ENAMETOOLONG)

@@ -2,26 +2,65 @@ import Delivery
 import Queue
 import Unix
 
-/// One connection to a deliverer: the jobs that went over it, and when it is taken for dead.
+/// One connection to a deliverer: the jobs that went over it, what came back, and when it is taken for dead.
 final class Batch {
-    let destination: Destination
+    let destination: Job.Destination
+    let lane: Dispatcher.Lane
     let sender: JobSender
     let started: Time
     private(set) var assignments: [Assignment] = []
+    /// For each job the recipients that nothing has been done about yet.
+    private(set) var unsettled: [Set<Int>] = []
+    /// Reports that say nothing of their message, only of the destination: kept until the end shows what to
+    /// make of them.
+    private(set) var refusals: [Report] = []
+    private(set) var hasDelivered = false
+    private(set) var isCalledOff = false
+    /// Whether the lane knows that nothing comes from here.
+    var isStalled = false
+    private var lastSign: Int64
     private let deadline: Deadline
 
     /// A deliverer has deadlines of its own; one that outlives this has lost them.
     private static let longest = Duration.seconds(6 * 3600)
 
     /// Connects to the deliverer's service; ENOENT or ECONNREFUSED when inetd has no such line.
-    init(to destination: Destination, service: String) throws(SystemError) {
+    init(to destination: Job.Destination, in lane: Dispatcher.Lane, service: String) throws(SystemError) {
         sender = JobSender(adopting: try ServiceSocket.connect(service))
         self.destination = destination
+        self.lane = lane
+        lastSign = Deadline.monotonicMicroseconds()
         started = .now()
         deadline = .after(Self.longest)
     }
 
     var isOverdue: Bool { deadline.hasPassed }
+
+    func hasBeenSilent(for patience: Duration) -> Bool {
+        Deadline.monotonicMicroseconds() - lastSign > patience.microseconds
+    }
+
+    /// Asks the deliverer to stop before its next message is committed; its reports still come.
+    func callOff() {
+        isCalledOff = true
+        sender.giveUp()
+    }
+
+    func receive() -> JobSender.Progress {
+        lastSign = Deadline.monotonicMicroseconds()
+        return sender.receive()
+    }
+
+    /// Whether a report waits for the end of the batch; any other settles its recipient.
+    func holdsBack(_ report: Report) -> Bool {
+        if report.isOfDestination {
+            refusals.append(report)
+            return true
+        }
+        unsettled[report.job].remove(report.recipient)
+        if report.verdict == .delivered { hasDelivered = true }
+        return false
+    }
 
     /// Hands everything over; what could not be sent is among `sender.outstanding` afterwards, or in the
     /// result when it never became part of the batch.
@@ -35,7 +74,7 @@ final class Batch {
             } catch {
                 // The job counts as sent once it is in the batch; the deliverer's silence defers it.
                 if assignments.count < sender.jobCount {
-                    assignments.append(assignment)
+                    keep(assignment)
                 } else {
                     unsent.append((assignment, "the deliverer takes no more"))
                 }
@@ -49,9 +88,9 @@ final class Batch {
         let message = assignment.work.message
         let file = try queue.openForDelivery(message)
         let job = Job(
-            id: Array(message.id.text.utf8), arrival: message.arrival,
+            id: message.id.bytes, arrival: message.arrival,
             reversePath: message.envelope.reversePath, parameters: message.envelope.parameters,
-            destination: destination.name, contentOffset: message.contentOffset,
+            destination: destination, contentOffset: message.contentOffset,
             contentLength: message.head.contentLength,
             recipients: assignment.recipients.map { number in
                 let recipient = assignment.work.recipient(number)
@@ -59,6 +98,11 @@ final class Batch {
                     address: recipient.address, parameters: recipient.parameters, index: number)
             })
         try sender.send(job, file: file)
+        keep(assignment)
+    }
+
+    private func keep(_ assignment: Assignment) {
         assignments.append(assignment)
+        unsettled.append(Set(assignment.recipients))
     }
 }

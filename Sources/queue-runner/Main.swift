@@ -96,27 +96,27 @@ enum Main {
         let kick = configuration.serviceSocket("kick")
         let log = configuration.openLog("queue-runner")
         let isVerbose = arguments.has("verbose")
-        func run(_ mode: Runner.Mode, kicks: CInt?) throws(QueueError) {
-            let runner = Runner(configuration, queue: queue, log: log, mode: mode, kicks: kicks) { text in
+        func run(_ mode: Runner.Mode, _ lock: RunnerLock, kicks: CInt?) throws(QueueError) {
+            let runner = Runner(
+                configuration, queue: queue, lock: lock, log: log, mode: mode, kicks: kicks
+            ) { text in
                 if isVerbose { say(text) }
             }
             try runner.run()
         }
         if arguments.has("kick") {
             StandardDescriptors.silenceError()
-            let lock = try RunnerLock.wait(configuration.queueDirectory)
-            try withExtendedLifetime(lock) { () throws(QueueError) in try run(.kicked, kicks: 0) }
+            try run(.kicked, RunnerLock.wait(configuration.queueDirectory), kicks: 0)
         } else if let lock = try RunnerLock.take(configuration.queueDirectory) {
-            try withExtendedLifetime(lock) { () throws(QueueError) in
-                guard arguments.has("watch") else { return try run(.once, kicks: nil) }
-                let socket: Descriptor
-                do throws(SystemError) { socket = try ServiceSocket.listenForKicks(kick) } catch {
-                    throw .scan(error)
-                }
-                try run(.watch, kicks: socket.raw)
+            guard arguments.has("watch") else { return try run(.once, lock, kicks: nil) }
+            let socket: Descriptor
+            do throws(SystemError) { socket = try ServiceSocket.listenForKicks(kick) } catch {
+                throw .scan(error)
             }
+            try run(.watch, lock, kicks: socket.raw)
         } else {
             ServiceSocket.kick(kick)
+            if let trouble = RunnerLock.trouble(configuration.queueDirectory) { log.error(trouble) }
             if isVerbose { say("another runner is at work; it has been kicked") }
         }
     }

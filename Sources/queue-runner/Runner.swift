@@ -4,10 +4,11 @@ import Program
 import Queue
 import Unix
 
-/// One pass, or many: claims what is due, hands it to the deliverers in batches, and settles what they report.
+/// One pass, or many: claims what is due, has it delivered, and settles what the deliverers report.
 ///
-/// One thread, one `poll`. The queue is read again when a kick came, when the minute changed, and, without a
-/// kick socket, once a second while deliveries run.
+/// One thread, one `poll`. What is due comes from the intake; it is read on even when a destination has
+/// enough waiting already: what has no room there is let go and claimed again in its turn (parked), so that
+/// the first thousands in the queue are in nobody's way.
 final class Runner {
     enum Mode: Equatable {
         /// Until nothing due is left.
@@ -18,47 +19,51 @@ final class Runner {
         case watch
     }
 
-    let configuration: Configuration
-    let queue: QueueDirectory
-    let log: Log
-    let settlement: Settlement
+    private let configuration: Configuration
+    private let queue: QueueDirectory
     private let mode: Mode
     private let kicks: CInt?
-    private var destinations: [String: Destination] = [:]
-    private var batches: [CInt: Batch] = [:]
-    private var localBatches = 0
-    private var backlog: [(place: Place, id: MessageID)] = []
-    private var backlogStart = 0
-    private var inFlight: Set<MessageID> = []
-    private let mostInFlight: Int
-    private var nextScan = Deadline.after(.zero)
-    private var lastMinute: Int64 = 0
+    private let lock: RunnerLock
+    private let settlement: Settlement
+    private let intake: Intake
+    private let dispatcher: Dispatcher
+    /// Messages that are locked, and how many may be: each is an open file, and another while it is handed
+    /// over.
+    private var claimed = 0
+    private let mostClaimed: Int
 
     /// inetd counts starts: never linger less than two seconds.
     private static let linger = Duration.seconds(3)
-    /// A file that nobody finished, and a lock that its injector keeps, are news after this.
-    private static let stale = Duration.seconds(3600)
 
     init(
-        _ configuration: Configuration, queue: QueueDirectory, log: Log, mode: Mode, kicks: CInt?,
-        report: @escaping (String) -> Void
+        _ configuration: Configuration, queue: QueueDirectory, lock: RunnerLock, log: Log, mode: Mode,
+        kicks: CInt?, report: @escaping (String) -> Void
     ) {
         self.configuration = configuration
         self.queue = queue
-        self.log = log
+        self.lock = lock
         self.mode = mode
         self.kicks = kicks
         settlement = Settlement(configuration, queue: queue, log: log, report: report)
-        // A claim holds one file, a job in preparation another.
-        mostInFlight = max(16, min(4000, raiseFileLimit(to: 8192) / 2))
+        intake = Intake(
+            queue: queue, log: log, kicks: kicks, horizon: settlement.schedule.longestInterval)
+        dispatcher = Dispatcher(configuration, queue: queue, settlement: settlement, log: log)
+        mostClaimed = max(16, min(4000, raiseFileLimit(to: 8192) / 2))
+        dispatcher.complete = { [unowned self] in complete($0) }
+        dispatcher.comeBack = { [unowned self] in intake.comeBack($0, in: $1) }
+        dispatcher.unpark = { [unowned self] id, place, destination in
+            guard let message = intake.claimAgain(id, in: place) else { return [] }
+            return begin(message, for: destination)
+        }
     }
 
     func run() throws(QueueError) {
         while true {
-            if nextScan.hasPassed { try scan() }
-            claimBacklog()
-            dispatch()
-            if batches.isEmpty, backlogStart == backlog.count {
+            try intake.look()
+            takeMessages()
+            dispatcher.dispatch()
+            lock.beat()
+            if intake.isEmpty, dispatcher.isIdle {
                 guard try stayIdle() else { return }
             } else {
                 waitForProgress()
@@ -66,188 +71,76 @@ final class Runner {
         }
     }
 
-    // MARK: What is due
-
-    /// Drains the kicks, then reads the queue: never the other way round, or a message could be missed.
-    private func scan() throws(QueueError) {
-        if let kicks { ServiceSocket.drain(kicks) }
-        let now = Time.now()
-        var places: [Place] = [.incoming]
-        if now.seconds / 60 != lastMinute {
-            lastMinute = now.seconds / 60
-            places += try queue.dueBuckets(at: now, horizon: settlement.schedule.longestInterval)
-                .map { .deferred(minute: $0) }
+    /// Reads on for a while, then looks what the deliverers say.
+    private func takeMessages() {
+        for _ in 0..<100 {
+            guard let message = intake.next() else { return }
+            _ = begin(message, for: nil)
         }
-        backlog = []
-        backlogStart = 0
-        for place in places {
-            let (ids, strange) = try queue.names(in: place)
-            for name in strange {
-                setAside(String(decoding: name, as: UTF8.self), in: place, "its name is no id")
-            }
-            for id in ids where !inFlight.contains(id) { backlog.append((place, id)) }
-            if ids.isEmpty { queue.tidy(place) }
-        }
-        nextScan = .after(kicks == nil ? .seconds(1) : .seconds(30))
-    }
-
-    private func claimBacklog() {
-        while backlogStart < backlog.count, inFlight.count < mostInFlight {
-            let (place, id) = backlog[backlogStart]
-            backlogStart += 1
-            do throws(QueueError) {
-                switch try queue.claim(id, in: place) {
-                case .gone: break
-                case .busy(let since):
-                    if Time.now() - since > Self.stale {
-                        log.warning("\(id): locked by its injector for over an hour")
-                    }
-                case .unfinished(let since):
-                    guard Time.now() - since > Self.stale else { break }
-                    log.warning("\(id): removed: never finished, never acknowledged")
-                    try queue.removeUnfinished(id, in: place)
-                case .invalid(let reason): setAside(id.text, in: place, reason)
-                case .claimed(let message): try begin(message)
-                }
-            } catch {
-                log.error("\(id): \(error)")
-            }
-        }
-    }
-
-    private func setAside(_ name: String, in place: Place, _ reason: String) {
-        let shown = Array(name.utf8).escaped(limit: 80)
-        do throws(QueueError) {
-            try queue.setAside(name, in: place)
-            log.error("\(shown): moved to corrupt/: \(reason)")
-        } catch { log.error("\(shown): \(reason); \(error)") }
-    }
-
-    /// Sorts the open recipients of a message into destinations.
-    private func begin(_ message: ClaimedMessage) throws(QueueError) {
-        let messageLog = try MessageLog.open(for: message, in: queue, creating: false)
-        if let messageLog, messageLog.endsInRemoval { return try queue.remove(message, log: messageLog) }
-        let work = Work(message, log: messageLog, at: .now())
-        settlement.announce(work)
-        let delimiter = configuration.recipientDelimiter.utf8.first
-        var groups: [String: (name: Job.Destination, recipients: [Int])] = [:]
-        for number in work.open {
-            let name = Job.Destination(
-                work.recipient(number).address, isLocal: { configuration.isLocal(domain: $0) },
-                delimiter: delimiter)
-            groups[name.key, default: (name, [])].recipients.append(number)
-        }
-        inFlight.insert(message.id)
-        for (key, group) in groups {
-            let destination = destinations[key] ?? Destination(group.name)
-            destinations[key] = destination
-            for start in stride(from: 0, to: group.recipients.count, by: Job.mostRecipients) {
-                let part = Array(
-                    group.recipients[start..<min(start + Job.mostRecipients, group.recipients.count)])
-                work.assignments += 1
-                destination.add(Assignment(work: work, recipients: part))
-            }
-        }
-        if work.assignments == 0 { finish(work) }
-    }
-
-    // MARK: Deliverers
-
-    private func dispatch() {
-        for (key, destination) in destinations {
-            while !destination.isEmpty, mayStart(destination) { start(destination) }
-            if destination.isEmpty, destination.connections == 0 { destinations[key] = nil }
-        }
-    }
-
-    /// Another connection begins when there is none, or when those that run have taken a second: so that
-    /// what comes meanwhile gathers, and goes over one.
-    private func mayStart(_ destination: Destination) -> Bool {
-        let isLocal = destination.name.isLocal
-        let running = isLocal ? localBatches : batches.count - localBatches
-        guard running < (isLocal ? configuration.localConcurrency : configuration.remoteConcurrency) else {
-            return false
-        }
-        if destination.connections == 0 { return true }
-        guard destination.connections < (isLocal ? 2 : configuration.destinationConcurrency) else {
-            return false
-        }
-        return destination.lastStart.hasPassed
-    }
-
-    private func start(_ destination: Destination) {
-        let isLocal = destination.name.isLocal
-        let limit = isLocal ? Job.mostInBatch : min(Job.mostInBatch, configuration.messagesPerSession)
-        let assignments = destination.take(upTo: limit)
-        let service = configuration.serviceSocket(isLocal ? "queue/local" : "queue/remote")
-        let batch: Batch
-        do throws(SystemError) { batch = try Batch(to: destination, service: service) } catch {
-            let reason = "\(error): is there a line for it in inetd.conf? (queue-runner --check)"
-            log.error(reason)
-            for assignment in assignments { giveBack(assignment, reason) }
-            return
-        }
-        destination.connections += 1
-        destination.lastStart = .after(.seconds(1))
-        if isLocal { localBatches += 1 }
-        batches[batch.sender.raw] = batch
-        for (assignment, reason) in batch.send(assignments, from: queue) { giveBack(assignment, reason) }
-    }
-
-    /// Nothing was tried for these recipients: they wait.
-    private func giveBack(_ assignment: Assignment, _ reason: String) {
-        for number in assignment.recipients {
-            settlement.postpone(number, of: assignment.work, status: "4.3.5", reason)
-        }
-        complete(assignment)
     }
 
     private func waitForProgress() {
-        let sockets = Array(batches.keys)
-        let ready =
-            (try? Poll.wait(
-                anyOf: sockets + (kicks.map { [$0] } ?? []), until: min(nextScan, .after(.seconds(1))))) ?? []
-        for raw in ready {
-            if raw == kicks {
-                nextScan = .after(.zero)
-            } else if let batch = batches[raw] {
-                receive(from: batch)
+        let sockets = Array(dispatcher.batches.keys) + (kicks.map { [$0] } ?? [])
+        let until: Deadline = intake.isEmpty ? min(intake.deadline, .after(.seconds(1))) : .after(.zero)
+        let ready = (try? Poll.wait(anyOf: sockets, until: until)) ?? []
+        for raw in ready where raw != kicks { dispatcher.receive(from: raw) }
+        dispatcher.look()
+    }
+
+    // MARK: One message
+
+    /// Sorts the open recipients of a message into destinations. Those for `wanted` are the result, and
+    /// have a session waiting; the others wait for theirs.
+    private func begin(_ message: ClaimedMessage, for wanted: Job.Destination?) -> [Assignment] {
+        let work: Work
+        do throws(QueueError) {
+            let log = try MessageLog.open(for: message, in: queue, creating: false)
+            if let log, log.endsInRemoval {
+                intake.release(message.id)
+                try queue.remove(message, log: log)
+                return []
+            }
+            work = Work(message, log: log, at: .now())
+        } catch {
+            settlement.complain(of: message.id, error)
+            intake.release(message.id)
+            return []
+        }
+        claimed += 1
+        var taken: [Assignment] = []
+        // In `incoming/` is what is new, and what the operator wants tried now.
+        let isAsked = message.place == .incoming && wanted == nil
+        let numbers = isAsked ? work.open : work.due(at: work.claimed)
+        for (destination, recipients) in Dictionary(grouping: numbers, by: { destination(of: $0, work) }) {
+            if let failing = dispatcher.pause(of: destination, at: work.claimed) {
+                for number in recipients { settlement.suspend(number, of: work, by: failing) }
+            } else if destination == wanted {
+                taken += assign(recipients, of: work)
+            } else if claimed <= mostClaimed, dispatcher.hasRoom(for: destination) {
+                for assignment in assign(recipients, of: work) {
+                    dispatcher.add(
+                        .claimed(assignment), from: message.envelope.reversePath, to: destination)
+                }
+            } else {
+                work.parked = destination
             }
         }
-        for batch in batches.values where batch.isOverdue {
-            end(batch, "the deliverer gave no sign for hours")
-        }
+        if work.assignments > 0 { settlement.announce(work) } else { finish(work) }
+        return taken
     }
 
-    private func receive(from batch: Batch) {
-        let progress = batch.sender.receive()
-        for report in progress.reports {
-            settlement.settle(report, of: batch.assignments[report.job].work, batch: batch)
-        }
-        // Only now: all reports of one job may have come at once, and a message ends when every one of
-        // them is settled.
-        for job in Set(progress.reports.map(\.job)).sorted() {
-            let assignment = batch.assignments[job]
-            if batch.sender.isComplete(job) { complete(assignment) }
-            if assignment.work.assignments > 0 { writeDown(assignment.work) }
-        }
-        if progress.isOver {
-            end(
-                batch,
-                progress.failure == nil ? "the deliverer did not report on it" : "the deliverer went away")
-        }
+    private func destination(of recipient: Int, _ work: Work) -> Job.Destination {
+        Job.Destination(
+            work.recipient(recipient).address, isLocal: { configuration.isLocal(domain: $0) },
+            delimiter: configuration.recipientDelimiter.utf8.first)
     }
 
-    private func end(_ batch: Batch, _ reason: String) {
-        var unreported: Set<Int> = []
-        for (job, recipient) in batch.sender.outstanding {
-            settlement.postpone(recipient, of: batch.assignments[job].work, status: "4.3.0", reason)
-            unreported.insert(job)
+    private func assign(_ recipients: [Int], of work: Work) -> [Assignment] {
+        stride(from: 0, to: recipients.count, by: Job.mostRecipients).map { start in
+            work.assignments += 1
+            let end = min(start + Job.mostRecipients, recipients.count)
+            return Assignment(work: work, recipients: Array(recipients[start..<end]))
         }
-        batches[batch.sender.raw] = nil
-        batch.destination.connections -= 1
-        if batch.destination.name.isLocal { localBatches -= 1 }
-        for job in unreported.sorted() { complete(batch.assignments[job]) }
     }
 
     private func complete(_ assignment: Assignment) {
@@ -255,27 +148,28 @@ final class Runner {
         if assignment.work.assignments == 0 { finish(assignment.work) }
     }
 
-    private func writeDown(_ work: Work) {
-        do throws(QueueError) { try work.writeDown(in: queue) } catch {
-            log.error("\(work.message.id): \(error)")
-        }
-    }
-
     private func finish(_ work: Work) {
-        settlement.finish(work)
-        inFlight.remove(work.message.id)
+        claimed -= 1
+        let message = work.message
+        if let destination = work.parked {
+            settlement.writeDown(work)
+            dispatcher.add(
+                .parked(message.id, message.place), from: message.envelope.reversePath, to: destination)
+        } else {
+            settlement.finish(work)
+            intake.release(message.id)
+        }
     }
 
     // MARK: Nothing to do
 
     /// Waits for a kick, or for the next minute; false when it is time to end.
     private func stayIdle() throws(QueueError) -> Bool {
-        nextScan = .after(.zero)
+        intake.invalidate()
         guard mode != .once, let kicks else { return false }
-        let wait: Duration =
-            mode == .kicked ? Self.linger : .seconds(60) - .microseconds(Time.now().microseconds % 60_000_000)
-        let kicked =
-            (try? Poll.wait(kicks, for: .reading, until: .after(wait))) ?? false
+        let toNextMinute = Duration.seconds(60) - .microseconds(Time.now().microseconds % 60_000_000)
+        let wait = mode == .kicked ? Self.linger : toNextMinute
+        let kicked = (try? Poll.wait(kicks, for: .reading, until: .after(wait))) ?? false
         return kicked || mode == .watch
     }
 }

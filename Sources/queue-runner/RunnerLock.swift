@@ -1,10 +1,16 @@
+import Bytes
 import Queue
 import Unix
 
-/// One delivering runner a host: the lock on its file in the queue, with who has it written inside. It holds
-/// until the process ends.
+/// One delivering runner a host: the lock on its file in the queue. It holds until the process ends. Inside
+/// stands who has it and when it last said that it is at work: `PID SECONDS`.
 final class RunnerLock {
     private let file: Descriptor
+    private var nextBeat = Deadline.after(.zero)
+
+    private static let rhythm = Duration.seconds(10)
+    /// A runner that has said nothing for so long hangs: it beats at least every second.
+    private static let deadAfter = Duration.seconds(300)
 
     private init(_ file: consuming Descriptor) { self.file = file }
 
@@ -14,9 +20,30 @@ final class RunnerLock {
             let file = try Path.openForLocking("\(queue)/runner.\(Host.name())")
             guard try file.tryLock() else { return nil }
             try file.truncate(to: 0)
-            try file.write(Array("\(Identity.process)\n".utf8), at: 0)
-            return RunnerLock(file)
+            let lock = RunnerLock(file)
+            lock.beat()
+            return lock
         } catch { throw .scan(error) }
+    }
+
+    /// Says that this runner is at work, once in a while.
+    func beat() {
+        guard nextBeat.hasPassed else { return }
+        nextBeat = .after(Self.rhythm)
+        // All ten digits of the time, so that no older line can show through.
+        try? file.write(Array("\(Identity.process) \(Time.now().seconds)\n".utf8), at: 0)
+    }
+
+    /// What is wrong with the runner that has the lock; nil if it is at work.
+    static func trouble(_ queue: String) -> String? {
+        guard let text = try? Path.contents("\(queue)/runner.\(Host.name())") else { return nil }
+        let fields = (text.split(separator: .lf).first ?? []).split(separator: .space)
+        guard fields.count == 2, let seconds = Int64(strictDecimal: fields[1]) else { return nil }
+        let silent = Time.now() - Time(seconds: seconds)
+        guard silent > deadAfter else { return nil }
+        let process = String(decoding: fields[0], as: UTF8.self)
+        return "queue-runner \(process) holds the queue and has done nothing for "
+            + "\(silent.components.seconds) seconds; if it hangs, kill it"
     }
 
     /// Waits for it: the other runner looks at the queue before it ends, but may have looked before the

@@ -90,6 +90,33 @@ final class Settlement {
         if !quietly { logDelivery(recipient, of: work, relay: "none", timing: nil) }
     }
 
+    /// Not tried, because the destination is failing. Nothing is written down for it: the destination's
+    /// file says why, and the message's bucket until when. The failed attempt that showed it counts when
+    /// the message's life is over.
+    func suspend(_ recipient: Int, of work: Work, by state: FailingDestination) {
+        let reason = "delivery temporarily suspended: \(state.text)"
+        let now = Time.now()
+        guard schedule.next(afterFailures: 1, arrival: work.message.arrival, now: now) != nil else {
+            return postpone(recipient, of: work, status: "4.4.1", reason)
+        }
+        work.suspended[recipient] = state.next
+        logDeferral(recipient, of: work, reason)
+    }
+
+    func writeDown(_ work: Work) {
+        do throws(QueueError) { try work.writeDown(in: queue) } catch { complain(of: work.message.id, error) }
+    }
+
+    func complain(of id: MessageID, _ error: QueueError) { log.error("\(id): \(error)") }
+
+    private func logDeferral(_ recipient: Int, of work: Work, _ reason: String) {
+        let now = Time.now()
+        say(
+            deliveryLine(
+                LogEvent(time: now, recipient: recipient, kind: .deferred, status: "4.4.1", text: reason),
+                of: work, relay: "none", timing: nil))
+    }
+
     private struct Timing {
         let started: Time
         let connecting: Int
@@ -99,6 +126,10 @@ final class Settlement {
     /// Postfix's line: `ID: to=<…>, relay=…, delay=…, delays=a/b/c/d, dsn=…, status=… (…)`.
     private func logDelivery(_ recipient: Int, of work: Work, relay: String, timing: Timing?) {
         guard let event = work.states[recipient] else { return }
+        say(deliveryLine(event, of: work, relay: relay, timing: timing))
+    }
+
+    private func deliveryLine(_ event: LogEvent, of work: Work, relay: String, timing: Timing?) -> String {
         let arrival = work.message.arrival
         let started = timing?.started ?? event.time
         let parts: [Int64] = [
@@ -111,11 +142,11 @@ final class Settlement {
             case .deferred: "deferred"
             default: "bounced"
             }
-        say(
-            "\(work.message.id): to=<\(work.recipient(recipient).address.escaped())>, relay=\(relay), "
-                + "delay=\(seconds((event.time - arrival).microseconds)), "
-                + "delays=\(parts.map(seconds).joined(separator: "/")), dsn=\(event.status), "
-                + "status=\(word) (\(event.text))")
+        return
+            "\(work.message.id): to=<\(work.recipient(event.recipient).address.escaped())>, relay=\(relay), "
+            + "delay=\(seconds((event.time - arrival).microseconds)), "
+            + "delays=\(parts.map(seconds).joined(separator: "/")), dsn=\(event.status), "
+            + "status=\(word) (\(event.text))"
     }
 
     /// Seconds with up to two decimals, as Postfix writes delays.
@@ -171,7 +202,7 @@ final class Settlement {
                 try queue.remove(work.message, log: work.log)
                 say("\(work.message.id): removed")
             }
-        } catch { log.error("\(work.message.id): \(error)") }
+        } catch { complain(of: work.message.id, error) }
     }
 
     /// Failures are on disk before the bounce is made, and the bounce's id is derived from where they stand

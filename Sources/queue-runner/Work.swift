@@ -35,13 +35,23 @@ final class Work {
         }
     }
 
+    /// Those of the open recipients whose time has come, give or take what is left of the minute.
+    func due(at now: Time) -> [Int] {
+        open.filter { number in (states[number]?.next).map { $0 <= now + .seconds(60) } ?? true }
+    }
+
     /// Recipients that failed and whose sender does not know it yet.
     var owed: [LogEvent] {
         states.values.filter { $0.kind == .failed }.sorted { $0.recipient < $1.recipient }
     }
 
     /// When the first of the open recipients is to be tried again.
-    var nextAttempt: Time? { open.compactMap { states[$0]?.next }.min() }
+    var nextAttempt: Time? { open.compactMap { suspended[$0] ?? states[$0]?.next }.min() }
+
+    /// Recipients that were not tried because their destination is failing, and until when.
+    var suspended: [Int: Time] = [:]
+    /// A destination that had no room for its recipients: the message comes back for them.
+    var parked: Job.Destination?
 
     func recipient(_ number: Int) -> Envelope.Recipient { message.envelope.recipients[number - 1] }
 
@@ -73,35 +83,6 @@ struct Assignment {
     let recipients: [Int]
 }
 
-/// Where recipients go together: one user of this host, or one domain.
-final class Destination {
-    let name: Job.Destination
-    private var waiting: [Assignment] = []
-    private var first = 0
-    var connections = 0
-    /// When the last connection was begun: another one begins only if that one takes long.
-    var lastStart = Deadline.never
-
-    init(_ name: Job.Destination) { self.name = name }
-
-    var count: Int { waiting.count - first }
-    var isEmpty: Bool { count == 0 }
-
-    func add(_ assignment: Assignment) { waiting.append(assignment) }
-
-    func take(upTo limit: Int) -> [Assignment] {
-        let end = min(first + limit, waiting.count)
-        defer {
-            first = end
-            if first == waiting.count {
-                waiting.removeAll()
-                first = 0
-            }
-        }
-        return Array(waiting[first..<end])
-    }
-}
-
 extension Job.Destination {
     /// Which destination an address belongs to.
     init(_ address: [UInt8], isLocal: (ArraySlice<UInt8>) -> Bool, delimiter: UInt8?) {
@@ -116,10 +97,10 @@ extension Job.Destination {
         self = .local(localPart[..<(base ?? localPart.endIndex)].folded())
     }
 
-    var key: String {
+    /// The domain, or the local part.
+    var name: [UInt8] {
         switch self {
-        case .local(let user): "local " + String(decoding: user, as: UTF8.self)
-        case .remote(let domain): "remote " + String(decoding: domain, as: UTF8.self)
+        case .local(let name), .remote(let name): name
         }
     }
 

@@ -42,7 +42,7 @@ struct ByHand {
             reversePath: sender, size: length,
             recipients: recipients.map { ClientTransaction.Recipient(address: $0) })
         let letter = Letter(transaction, MessageContent(file: message.raw, offset: 0, length: length))
-        RemoteDelivery(settings, log: log, dialect: dialect, mayCommit: { true })
+        RemoteDelivery(settings, log: log, dialect: dialect, for: Asker(socket: nil))
             .deliver([letter], to: destination)
         var verdicts: Set<Report.Verdict> = []
         for (index, result) in letter.results.enumerated() {

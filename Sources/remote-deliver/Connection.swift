@@ -6,6 +6,8 @@ final class Connection {
     enum Failure: Error, Equatable {
         case timedOut
         case closed
+        /// What was watched became readable.
+        case cancelled
         case tls(TLSError)
         case system(SystemError)
 
@@ -13,6 +15,7 @@ final class Connection {
             switch error.code {
             case .brokenPipe, .connectionReset: self = .closed
             case .timedOut: self = .timedOut
+            case .cancelled: self = .cancelled
             default: self = .system(error)
             }
         }
@@ -28,8 +31,8 @@ final class Connection {
         Socket.sendAtOnce(self.socket.raw)
     }
 
-    /// The next bytes; none at the end.
-    func read(by deadline: Deadline) throws(Failure) -> [UInt8] {
+    /// The next bytes; none at the end. Gives up when `watched` can be read first.
+    func read(by deadline: Deadline, unlessReadable watched: CInt? = nil) throws(Failure) -> [UInt8] {
         while true {
             if session != nil {
                 switch try decrypt() {
@@ -38,7 +41,7 @@ final class Connection {
                 case .nothingYet: break
                 }
             }
-            let bytes = try receive(by: deadline)
+            let bytes = try receive(by: deadline, unlessReadable: watched)
             if session == nil || bytes.isEmpty { return bytes }
             session?.receive(bytes)
         }
@@ -87,11 +90,15 @@ final class Connection {
 
     // MARK: - The socket
 
-    private func receive(by deadline: Deadline) throws(Failure) -> [UInt8] {
+    private func receive(
+        by deadline: Deadline, unlessReadable watched: CInt? = nil
+    ) throws(Failure) -> [UInt8] {
         do throws(SystemError) {
             while true {
                 if let bytes = try Socket.receive(socket.raw, upTo: Self.chunk) { return bytes }
-                guard try Poll.wait(socket.raw, for: .reading, until: deadline) else {
+                guard
+                    try Poll.wait(socket.raw, for: .reading, until: deadline, unlessReadable: watched)
+                else {
                     throw SystemError("poll", .timedOut, "")
                 }
             }

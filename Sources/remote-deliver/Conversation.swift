@@ -10,25 +10,26 @@ final class Conversation {
     private let connection: Connection
     private let settings: Settings
     private let end: Deadline
-    /// Asked before a message is committed: whether somebody still wants to know.
-    private let mayCommit: () -> Bool
+    /// Looked for before a message is committed: whether somebody still wants to know.
+    private let asker: Asker
     private let startTLS: (Connection, Deadline) throws(Connection.Failure) -> Void
 
     /// Whether the handshake was what failed.
     private(set) var tlsFailed = false
 
     private static let part = 65536
+    private static let noLongerWanted = "nobody waits for the result any more"
 
     init(
         _ session: ClientSession, over connection: Connection, _ settings: Settings, until end: Deadline,
-        mayCommit: @escaping () -> Bool,
+        for asker: Asker,
         startTLS: @escaping (Connection, Deadline) throws(Connection.Failure) -> Void
     ) {
         self.session = session
         self.connection = connection
         self.settings = settings
         self.end = end
-        self.mayCommit = mayCommit
+        self.asker = asker
         self.startTLS = startTLS
     }
 
@@ -69,7 +70,9 @@ final class Conversation {
                         waitingFor = session.replyCount
                         deadline = limit(stage)
                     }
-                    let bytes = try connection.read(by: deadline)
+                    // Behind the end of a message its reply is waited for, whoever is gone.
+                    let watched = stage == .endOfData ? nil : asker.socket
+                    let bytes = try connection.read(by: deadline, unlessReadable: watched)
                     if bytes.isEmpty { session.lost(.closed) } else { session.receive(bytes) }
                 case .startTLS: try secure()
                 case .content: try transmit(content)
@@ -103,13 +106,14 @@ final class Conversation {
             position += part.count
             try connection.write(encoder.encode(part), by: limit(.content))
         }
-        guard mayCommit() else { return session.lost(.other("nobody waits for the result any more")) }
+        guard !asker.isGone else { return session.lost(.other(Self.noLongerWanted)) }
         session.contentSent(encoder.end())
     }
 
     private func lost(_ failure: Connection.Failure) {
         switch failure {
         case .timedOut: session.lost(.timedOut)
+        case .cancelled: session.lost(.other(Self.noLongerWanted))
         case .tls(let error): session.lost(.other("TLS: \(error)"))
         case .system(let error): session.lost(.other("\(error)"))
         case .closed:

@@ -17,6 +17,8 @@ final class Letter {
         /// Microseconds.
         var connecting: Int
         var transmitting: Int
+        /// No server could be made use of: other messages would fare the same.
+        var isOfDestination = false
     }
 
     private let whenDecided: (Letter) -> Void
@@ -78,10 +80,13 @@ final class Letter {
         return again
     }
 
-    /// Decides whatever is left.
+    /// Decides whatever is left, for a reason that is the destination's.
     func decideRest(_ outcome: ClientOutcome, relay: String = "none") {
         for recipient in undecided {
-            decide(recipient, Result(outcome: outcome, relay: relay, connecting: 0, transmitting: 0))
+            decide(
+                recipient,
+                Result(
+                    outcome: outcome, relay: relay, connecting: 0, transmitting: 0, isOfDestination: true))
         }
     }
 }
@@ -97,7 +102,8 @@ extension Letter.Result {
             }
         return Report(
             job: job, recipient: recipient, verdict, status(for: verdict), outcome.text,
-            relay: Array(relay.utf8), connecting: connecting, transmitting: transmitting)
+            relay: Array(relay.utf8), connecting: connecting, transmitting: transmitting,
+            isOfDestination: isOfDestination && verdict == .deferred)
     }
 
     private func status(for verdict: Report.Verdict) -> EnhancedStatus {

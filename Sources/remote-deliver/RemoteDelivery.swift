@@ -12,7 +12,7 @@ final class RemoteDelivery {
     private let settings: Settings
     private let log: Log
     private let dialect: ClientSession.Dialect
-    private let mayCommit: () -> Bool
+    private let asker: Asker
     private let end: Deadline
 
     /// Most connections that fail before the rest waits for another run.
@@ -20,12 +20,12 @@ final class RemoteDelivery {
 
     init(
         _ settings: Settings, log: Log, dialect: ClientSession.Dialect = .smtp,
-        mayCommit: @escaping () -> Bool
+        for asker: Asker
     ) {
         self.settings = settings
         self.log = log
         self.dialect = dialect
-        self.mayCommit = mayCommit
+        self.asker = asker
         end = .after(settings.deliveryLimit)
     }
 
@@ -44,7 +44,7 @@ final class RemoteDelivery {
         var relay = "none"
         var attempts = 0
         for server in Server.all(of: route, port: settings.port) {
-            guard attempts < Self.mostAttempts, !end.hasPassed, mayCommit() else { break }
+            guard attempts < Self.mostAttempts, !end.hasPassed, !asker.isGone else { break }
             reason = deliver(letters, to: server, &attempts)
             relay = server.relay
             if letters.allSatisfy(\.isDecided) { return }
@@ -78,7 +78,7 @@ final class RemoteDelivery {
             let failure = conversation.session.failure
             if failure != nil { attempts += 1 }
             let left = Self.undecided(letters)
-            if left == 0 || left == before || attempts >= Self.mostAttempts || end.hasPassed || !mayCommit() {
+            if left == 0 || left == before || attempts >= Self.mostAttempts || end.hasPassed || asker.isGone {
                 return failure
                     ?? ClientOutcome(.deferred, EnhancedStatus(4, 4, 7), Array("out of time".utf8))
             }
@@ -95,7 +95,7 @@ final class RemoteDelivery {
         Connection(
             try Socket.connect(
                 to: .ip(server.address, port: server.port), from: settings.source(for: server.address),
-                by: min(end, .after(settings.connectTimeout))))
+                by: min(end, .after(settings.connectTimeout)), unlessReadable: asker.socket))
     }
 
     private func conversation(
@@ -109,7 +109,7 @@ final class RemoteDelivery {
             }
         let session = ClientSession(
             name: settings.hostname, peer: server.name, dialect: dialect, security: wanted)
-        return Conversation(session, over: connection, settings, until: end, mayCommit: mayCommit) {
+        return Conversation(session, over: connection, settings, until: end, for: asker) {
             [self] connection, deadline throws(Connection.Failure) in
             try startTLS(over: connection, to: server, isVerified: security == .verified, by: deadline)
         }

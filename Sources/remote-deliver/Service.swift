@@ -30,7 +30,7 @@ struct Service {
             if letters[name] == nil { order.append(name) }
             letters[name, default: []].append(letter(number, received, receiver))
         }
-        for name in order { deliver(letters[name] ?? [], to: name, receiver) }
+        for name in order { deliver(letters[name] ?? [], to: name) }
         do throws(ExchangeError) { try receiver.finish() } catch {
             log.warning("reports not taken: \(error)")
             return .temporaryFailure
@@ -63,14 +63,14 @@ struct Service {
     /// The parameters of a command as they came; what is none is left out rather than sent on.
     private func parameters(_ text: [UInt8]) -> Parameters { (try? Parameters(text)) ?? Parameters() }
 
-    private func deliver(_ letters: [Letter], to name: [UInt8], _ receiver: JobReceiver) {
+    private func deliver(_ letters: [Letter], to name: [UInt8]) {
         guard let destination = destination(name, letters) else {
             let outcome = ClientOutcome(
                 .failed, EnhancedStatus(5, 1, 2), Array("\(name.escaped()) is no mail domain".utf8))
             for letter in letters { letter.decideRest(outcome) }
             return
         }
-        RemoteDelivery(settings, log: log, mayCommit: { !receiver.runnerIsGone })
+        RemoteDelivery(settings, log: log, for: Asker(socket: Self.socket))
             .deliver(letters, to: destination)
     }
 

@@ -4,7 +4,7 @@ package import Unix
 /// One message for one destination: what the queue-runner hands to a deliverer. The message itself goes
 /// along as an open, read-only file; a job says which part of that file is the content.
 package struct Job: Equatable {
-    package enum Destination: Equatable {
+    package enum Destination: Hashable {
         /// A domain, or the next hop that the configuration names for it.
         case remote([UInt8])
         /// The local part that all recipients of the connection share, folded and without its extension.

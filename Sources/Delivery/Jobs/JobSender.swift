@@ -43,6 +43,9 @@ package final class JobSender {
         try transmit(RecordWriter(Job.endOfBatch).framed(), with: [])
     }
 
+    /// Says that no further message is to be committed; what is reported until then still comes.
+    package func giveUp() { Socket.endWriting(socket.raw) }
+
     private func transmit(_ frame: [UInt8], with files: [CInt]) throws(ExchangeError) {
         let stream = ByteStream(input: socket.raw, output: socket.raw, patience: patience)
         // The file goes with the first part, which is small enough never to block once poll says so.

@@ -26,6 +26,8 @@ package struct Report: Equatable {
     /// Microseconds until there was a session, and from then to the answer.
     package var connecting: Int
     package var transmitting: Int
+    /// For `deferred`: it was the destination that failed, not this message; others for it would fare the same.
+    package var isOfDestination: Bool
     /// For `forwarded`: the addresses, the reverse-path to use instead (nil: the message's own), and header
     /// lines to put on top of the message, each with its LF.
     package var forward: Forward?
@@ -47,7 +49,7 @@ package struct Report: Equatable {
         job: Int, recipient: Int, _ verdict: Verdict, _ status: EnhancedStatus,
         _ text: some Collection<UInt8>,
         relay: some Collection<UInt8> = [UInt8]("local"), connecting: Int = 0, transmitting: Int = 0,
-        forward: Forward? = nil
+        isOfDestination: Bool = false, forward: Forward? = nil
     ) {
         self.job = job
         self.recipient = recipient
@@ -57,6 +59,7 @@ package struct Report: Equatable {
         self.relay = Self.presentable(relay, limit: Self.longestRelay)
         self.connecting = max(0, connecting)
         self.transmitting = max(0, transmitting)
+        self.isOfDestination = isOfDestination
         self.forward = forward
     }
 
@@ -87,6 +90,7 @@ extension Report {
         record.add(relay)
         record.add(connecting)
         record.add(transmitting)
+        record.add(isOfDestination ? 1 : 0)
         if let forward {
             record.add(forward.reversePath == nil ? 0 : 1)
             record.add(forward.reversePath ?? [])
@@ -110,6 +114,7 @@ extension Report {
         relay = try Self.printable(&record, limit: Self.longestRelay, "relay")
         connecting = try record.number("connecting")
         transmitting = try record.number("transmitting")
+        isOfDestination = try record.number(upTo: 1, "is-of-destination") == 1
         forward = verdict == .forwarded ? try Forward(&record) : nil
         try record.end("report")
     }

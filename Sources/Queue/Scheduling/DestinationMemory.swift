@@ -47,27 +47,28 @@ package struct FailingDestination: Equatable {
 }
 
 /// `destinations/`, a file for each destination that is failing. All of it is advice: what cannot be read
-/// or written makes the runner try where it need not have, and loses nothing.
-package struct DestinationMemory {
-    private let path: String
+/// or written makes the runner try where it need not have, and loses nothing. The files are looked at each
+/// time, so that several hosts and the operator's commands agree.
+package final class DestinationMemory {
+    private let directory: Directory?
 
-    package init(queue: String) { path = "\(queue)/destinations" }
+    package init(queue: String) { directory = try? Directory("\(queue)/destinations") }
 
     package subscript(domain: [UInt8]) -> FailingDestination? {
         get {
-            guard let name = Self.name(of: domain), let directory = try? Directory(path),
-                let file = try? directory.openIfPresent(name, .read),
+            guard let name = Self.name(of: domain),
+                let file = try? directory?.openIfPresent(name, .read),
                 let bytes = try? file.readAll(limit: 4096)
             else { return nil }
             return FailingDestination(bytes)
         }
-        nonmutating set {
-            guard let name = Self.name(of: domain), let directory = try? Directory(path) else { return }
+        set {
+            guard let name = Self.name(of: domain) else { return }
             guard let newValue else {
-                _ = try? directory.removeIfPresent(name)
+                _ = try? directory?.removeIfPresent(name)
                 return
             }
-            guard let file = try? directory.open(name, .create(mode: 0o600)) else { return }
+            guard let file = try? directory?.open(name, .create(mode: 0o600)) else { return }
             try? file.truncate(to: 0)
             try? file.write(newValue.encoded, at: 0)
         }
@@ -75,7 +76,7 @@ package struct DestinationMemory {
 
     /// All that are failing, by domain; for people.
     package func all() -> [(domain: [UInt8], state: FailingDestination)] {
-        guard let names = try? Directory(path).names() else { return [] }
+        guard let names = try? directory?.names() else { return [] }
         return names.sorted().compactMap { name in
             let domain = Self.domain(of: name)
             return self[domain].map { (domain, $0) }

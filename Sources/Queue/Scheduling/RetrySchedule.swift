@@ -19,6 +19,14 @@ package struct RetrySchedule: Equatable {
         return now + intervals[min(max(failures, 1), intervals.count) - 1]
     }
 
+    /// When a destination is probed again after `failures` failed attempts, the last of them now. Soon
+    /// enough that a new message need not wait long for what only the old ones know.
+    package func nextProbe(afterFailures failures: Int, now: Time) -> Time {
+        now + min(intervals[min(max(failures, 1), intervals.count) - 1], Self.longestPause)
+    }
+
+    private static let longestPause = Duration.seconds(1800)
+
     /// No bucket of ours lies further ahead.
     package var longestInterval: Duration { intervals.max()! }
 }

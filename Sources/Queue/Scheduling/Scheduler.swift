@@ -61,8 +61,8 @@ package final class Scheduler<Key: Hashable, Sender: Hashable, Item> {
     package func count(of key: Key) -> Int { destinations[key]?.count ?? 0 }
     package func running(of key: Key) -> Int { destinations[key]?.running ?? 0 }
     package var isFull: Bool { running >= limits.total }
-    /// Whether a destination could have a session if only there were room for one.
-    package var hasReady: Bool { destinations.values.contains { $0.sponsor != nil } }
+    /// How many destinations could have a session if only there were room for one. Looks at all of them.
+    package var readyCount: Int { destinations.values.count { $0.sponsor != nil } }
 
     // MARK: What waits
 

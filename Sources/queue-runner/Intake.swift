@@ -1,0 +1,140 @@
+import Bytes
+import Program
+import Queue
+import Unix
+
+/// Finds what is due and claims it, message by message.
+///
+/// A kick tells the id of what came, so that a large `incoming/` is not read again for each new message; all
+/// of it is read at the start, once in a while, and whenever a kick may have been lost.
+final class Intake {
+    private let queue: QueueDirectory
+    private let log: Log
+    private let kicks: CInt?
+    private let horizon: Duration
+    /// What came by a kick goes first.
+    private var fresh = Fifo<MessageID>()
+    private var backlog = Fifo<(place: Place, id: MessageID)>()
+    /// Messages that are in the runner's hands already: claimed, or parked at their destination.
+    private var known: Set<MessageID> = []
+    private var nextScan = Deadline.after(.zero)
+    private var lastMinute: Int64 = 0
+
+    /// A file that nobody finished, and a lock that its injector keeps, are news after this.
+    private static let stale = Duration.seconds(3600)
+    /// As many datagrams as the shortest queue of a kernel holds: perhaps more came and found no room.
+    private static let fullSocket = 8
+
+    init(queue: QueueDirectory, log: Log, kicks: CInt?, horizon: Duration) {
+        self.queue = queue
+        self.log = log
+        self.kicks = kicks
+        self.horizon = horizon
+    }
+
+    var isEmpty: Bool { fresh.isEmpty && backlog.isEmpty }
+    /// When the queue is to be read again, kick or not.
+    var deadline: Deadline { nextScan }
+    /// Read everything again next time.
+    func invalidate() { nextScan = .after(.zero) }
+
+    func release(_ id: MessageID) { known.remove(id) }
+
+    /// A parked message is not to wait at its destination any more.
+    func comeBack(_ id: MessageID, in place: Place) {
+        known.remove(id)
+        backlog.append((place, id))
+    }
+
+    // MARK: Looking
+
+    /// Drains the kicks, then reads the queue: never the other way round, or a message could be missed.
+    func look() throws(QueueError) {
+        if let kicks { takeKicks(kicks) }
+        if nextScan.hasPassed { try scan() }
+    }
+
+    private func takeKicks(_ kicks: CInt) {
+        let all = ServiceSocket.drain(kicks)
+        for kick in all {
+            if let id = MessageID(name: kick) { fresh.append(id) } else { invalidate() }
+        }
+        if all.count >= Self.fullSocket { invalidate() }
+    }
+
+    private func scan() throws(QueueError) {
+        let began = Deadline.monotonicMicroseconds()
+        let now = Time.now()
+        var places: [Place] = [.incoming]
+        if now.seconds / 60 != lastMinute {
+            lastMinute = now.seconds / 60
+            places += try queue.dueBuckets(at: now, horizon: horizon).map { .deferred(minute: $0) }
+        }
+        for place in places {
+            let (ids, strange) = try queue.names(in: place)
+            for name in strange {
+                setAside(String(decoding: name, as: UTF8.self), in: place, "its name is no id")
+            }
+            for id in ids where !known.contains(id) { backlog.append((place, id)) }
+            if ids.isEmpty { queue.tidy(place) }
+        }
+        // A scan that takes long is not to be all that is done.
+        let took = Duration.microseconds(Deadline.monotonicMicroseconds() - began)
+        nextScan = .after(max(kicks == nil ? .seconds(1) : .seconds(30), took * 20))
+    }
+
+    // MARK: Claiming
+
+    /// The next message that is ours now; nil when nothing is left.
+    func next() -> ClaimedMessage? {
+        while let id = fresh.popFirst() {
+            if let message = take(id, in: .incoming) { return message }
+        }
+        while let (place, id) = backlog.popFirst() {
+            if let message = take(id, in: place) { return message }
+        }
+        return nil
+    }
+
+    private func take(_ id: MessageID, in place: Place) -> ClaimedMessage? {
+        guard !known.contains(id), let message = claim(id, in: place) else { return nil }
+        known.insert(id)
+        return message
+    }
+
+    /// A message that was parked; nil when somebody else has it, or it is gone: it is forgotten then.
+    func claimAgain(_ id: MessageID, in place: Place) -> ClaimedMessage? {
+        if let message = claim(id, in: place) { return message }
+        known.remove(id)
+        return nil
+    }
+
+    private func claim(_ id: MessageID, in place: Place) -> ClaimedMessage? {
+        do throws(QueueError) {
+            switch try queue.claim(id, in: place) {
+            case .claimed(let message): return message
+            case .gone: break
+            case .busy(let since):
+                if Time.now() - since > Self.stale {
+                    log.warning("\(id): locked by its injector for over an hour")
+                }
+            case .unfinished(let since):
+                guard Time.now() - since > Self.stale else { break }
+                log.warning("\(id): removed: never finished, never acknowledged")
+                try queue.removeUnfinished(id, in: place)
+            case .invalid(let reason): setAside(id.text, in: place, reason)
+            }
+        } catch {
+            log.error("\(id): \(error)")
+        }
+        return nil
+    }
+
+    private func setAside(_ name: String, in place: Place, _ reason: String) {
+        let shown = Array(name.utf8).escaped(limit: 80)
+        do throws(QueueError) {
+            try queue.setAside(name, in: place)
+            log.error("\(shown): moved to corrupt/: \(reason)")
+        } catch { log.error("\(shown): \(reason); \(error)") }
+    }
+}
