@@ -15,6 +15,7 @@ final class Batch {
     /// make of them.
     private(set) var refusals: [Report] = []
     private(set) var hasDelivered = false
+    private var delayIsTold = false
     private(set) var isCalledOff = false
     /// Whether the lane knows that nothing comes from here.
     var isStalled = false
@@ -49,6 +50,13 @@ final class Batch {
     func receive() -> JobSender.Progress {
         lastSign = Deadline.monotonicMicroseconds()
         return sender.receive()
+    }
+
+    /// How long it took until something was delivered; once.
+    func firstDelay() -> Duration? {
+        guard hasDelivered, !delayIsTold else { return nil }
+        delayIsTold = true
+        return Time.now() - started
     }
 
     /// Whether a report waits for the end of the batch; any other settles its recipient.

@@ -36,9 +36,16 @@ final class Dispatcher {
     var complete: (Assignment) -> Void = { _ in }
     /// A parked message has to look at its destination again.
     var comeBack: (MessageID, Place) -> Void = { _, _ in }
+    /// What waits in a bucket need not wait for its minute.
+    var hurry: (Place) -> Void = { _ in }
 
-    /// A session that has reported nothing for so long is in the others' way.
-    private static let patience = Duration.seconds(1)
+    /// How long a session takes until its first report where all is well, in microseconds, as a moving
+    /// average.
+    private var usualDelay: Int64 = 250_000
+
+    /// A session that has reported nothing for so long is in the others' way: what that is depends on how
+    /// far away they all are.
+    private var patience: Duration { .microseconds(min(max(4 * usualDelay, 500_000), 10_000_000)) }
 
     init(_ configuration: Configuration, queue: QueueDirectory, settlement: Settlement, log: Log) {
         self.configuration = configuration
@@ -136,7 +143,7 @@ final class Dispatcher {
     /// Sessions that say nothing: others may begin beside them, and, where every session is taken, in their
     /// place. A deliverer that is called off stops before its next message is committed, and says so.
     func look() {
-        for batch in batches.values where !batch.isStalled && batch.hasBeenSilent(for: Self.patience) {
+        for batch in batches.values where !batch.isStalled && batch.hasBeenSilent(for: patience) {
             batch.isStalled = true
             batch.lane.stall(batch.destination)
         }
@@ -169,6 +176,9 @@ final class Dispatcher {
         for report in progress.reports where !batch.holdsBack(report) {
             settlement.settle(report, of: batch.assignments[report.job].work, batch: batch)
             touched.insert(report.job)
+        }
+        if let delay = batch.firstDelay(), batch.lane === remote {
+            usualDelay += (delay.microseconds - usualDelay) / 16
         }
         // Only now: the reports of one job may have come together, and its message ends with the last.
         for job in touched.sorted() {
@@ -264,8 +274,9 @@ final class Dispatcher {
 
     private func recovered(_ batch: Batch) {
         let destination = batch.destination
-        guard batch.lane === suspects, isFailing(destination) else { return }
+        guard batch.lane === suspects, let state = memory[destination.name] else { return }
         memory[destination.name] = nil
+        hurry(.deferred(minute: state.bucket))
         log.info("\(destination.name.escaped(limit: 300)): takes mail again")
         guard !slow.contains(destination) else { return }
         for (sender, item) in suspects.removeAll(for: destination) {

@@ -70,17 +70,20 @@ final class Intake {
             lastMinute = now.seconds / 60
             places += try queue.dueBuckets(at: now, horizon: horizon).map { .deferred(minute: $0) }
         }
-        for place in places {
-            let (ids, strange) = try queue.names(in: place)
-            for name in strange {
-                setAside(String(decoding: name, as: UTF8.self), in: place, "its name is no id")
-            }
-            for id in ids where !known.contains(id) { backlog.append((place, id)) }
-            if ids.isEmpty { queue.tidy(place) }
-        }
+        for place in places { try read(place) }
         // A scan that takes long is not to be all that is done.
         let took = Duration.microseconds(Deadline.monotonicMicroseconds() - began)
         nextScan = .after(max(kicks == nil ? .seconds(1) : .seconds(30), took * 20))
+    }
+
+    /// Reads a place, due or not: what of it is not due goes back to it.
+    func read(_ place: Place) throws(QueueError) {
+        let (ids, strange) = try queue.names(in: place)
+        for name in strange {
+            setAside(String(decoding: name, as: UTF8.self), in: place, "its name is no id")
+        }
+        for id in ids where !known.contains(id) { backlog.append((place, id)) }
+        if ids.isEmpty { queue.tidy(place) }
     }
 
     // MARK: Claiming

@@ -5,8 +5,12 @@ import Unix
 /// What waits in the queue, in the layout of Postfix's mailq, so that what reads that reads this.
 struct Listing {
     private let queue: QueueDirectory
+    private let memory: DestinationMemory
 
-    init(_ queue: QueueDirectory) { self.queue = queue }
+    init(_ queue: QueueDirectory) {
+        self.queue = queue
+        memory = DestinationMemory(queue: queue.path)
+    }
 
     /// Writes a block a message, and the sum; as it goes, never the whole queue in memory.
     func write(to output: CInt) throws(QueueError) {
@@ -48,7 +52,7 @@ struct Listing {
         for (index, recipient) in head.envelope.recipients.enumerated() {
             let state = states[index + 1]
             if let state, state.kind != .deferred { continue }
-            let reason = state?.text ?? ""
+            let reason = state?.text ?? suspension(of: recipient.address)
             if groups.last?.reason == reason, !groups.isEmpty {
                 groups[groups.count - 1].recipients.append(recipient.address.escaped())
             } else {
@@ -60,6 +64,12 @@ struct Listing {
             for recipient in group.recipients { text += String(repeating: " ", count: 57) + recipient + "\n" }
         }
         return text + "\n"
+    }
+
+    /// Why a recipient waits that was never tried.
+    private func suspension(of address: [UInt8]) -> String {
+        guard let at = address.lastIndex(of: .ascii("@")) else { return "" }
+        return memory[address[(at + 1)...].folded()]?.text ?? ""
     }
 
     private func padded(_ number: Int) -> String {

@@ -71,7 +71,11 @@ enum Main {
         _ arguments: Arguments, _ configuration: Configuration, _ queue: QueueDirectory
     ) throws(QueueError) {
         if arguments.has("list") { return try Listing(queue).write(to: 1) }
-        if arguments.has("clean") { return say("removed \(try queue.clean()) leftover logs and buckets") }
+        if arguments.has("clean") {
+            let forgotten = DestinationMemory(queue: queue.path).clean(
+                olderThan: .seconds(86400), now: .now())
+            return say("removed \(try queue.clean() + forgotten) leftover logs, buckets and destinations")
+        }
         var commands = 0
         for command in OperatorCommand.allCases {
             for id in arguments.values(command.rawValue) {

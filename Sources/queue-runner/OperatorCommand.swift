@@ -1,3 +1,4 @@
+import Bytes
 import Queue
 import Unix
 
@@ -36,6 +37,11 @@ enum OperatorCommand: String, CaseIterable {
             try queue.move(message, to: .hold)
             return "\(message.id): on hold"
         case .release, .retry:
+            let memory = DestinationMemory(queue: queue.path)
+            for recipient in message.envelope.recipients {
+                guard let at = recipient.address.lastIndex(of: .ascii("@")) else { continue }
+                memory[recipient.address[(at + 1)...].folded()]?.next = .now()
+            }
             // Where every pass looks first, whatever the minute.
             if message.place != .incoming { try queue.move(message, to: .incoming) }
             return "\(message.id): due now"

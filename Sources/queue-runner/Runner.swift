@@ -51,6 +51,7 @@ final class Runner {
         mostClaimed = max(16, min(4000, raiseFileLimit(to: 8192) / 2))
         dispatcher.complete = { [unowned self] in complete($0) }
         dispatcher.comeBack = { [unowned self] in intake.comeBack($0, in: $1) }
+        dispatcher.hurry = { [unowned self] in try? intake.read($0) }
         dispatcher.unpark = { [unowned self] id, place, destination in
             guard let message = intake.claimAgain(id, in: place) else { return [] }
             return begin(message, for: destination)

@@ -252,7 +252,8 @@ struct DestinationMemoryTests {
         #expect(FailingDestination(whole) == state)
         for length in 0..<whole.count { #expect(FailingDestination(Array(whole[..<length])) == nil) }
         #expect(
-            FailingDestination(Array("relais-destination 1\nsince +1\nfailures 1\nnext 2\ntext \n".utf8))
+            FailingDestination(
+                Array("relais-destination 1\nsince +1\nfailures 1\nnext 2\nbucket 0\ntext \n".utf8))
                 == nil)
     }
 }

@@ -2,17 +2,21 @@ import Bytes
 package import Unix
 
 /// What is known of a destination that is failing: since when, how often it was tried, when it is tried
-/// next, and what it said last. Messages for it wait until then without an attempt of their own.
+/// next, in which bucket its messages wait for that, and what it said last. They wait without an attempt of
+/// their own.
 package struct FailingDestination: Equatable {
     package var since: Time
     package var failures: Int
     package var next: Time
+    package var bucket: Int64
     package var text: String
 
-    package init(since: Time, failures: Int, next: Time, text: String) {
+    /// `bucket`: that of `next` where it is not given.
+    package init(since: Time, failures: Int, next: Time, bucket: Int64? = nil, text: String) {
         self.since = since
         self.failures = failures
         self.next = next
+        self.bucket = bucket ?? next.seconds / 60
         self.text = text
     }
 
@@ -23,6 +27,8 @@ package struct FailingDestination: Equatable {
         bytes.append(decimal: failures)
         bytes += [UInt8]("\nnext ")
         bytes.append(decimal: next.microseconds)
+        bytes += [UInt8]("\nbucket ")
+        bytes.append(decimal: bucket)
         bytes += Array("\ntext \(Array(text.utf8).escaped(limit: 1000))\n".utf8)
         return bytes
     }
@@ -30,14 +36,15 @@ package struct FailingDestination: Equatable {
     /// Nil for anything that `encoded` does not write: the file is advice, and may be torn.
     init?(_ bytes: [UInt8]) {
         let lines = bytes.split(separator: .lf, omittingEmptySubsequences: false)
-        guard lines.count == 6, lines[5].isEmpty, lines[0].elementsEqual("relais-destination 1".utf8),
+        guard lines.count == 7, lines[6].isEmpty, lines[0].elementsEqual("relais-destination 1".utf8),
             let since = Self.number(lines[1], "since "), let failures = Self.number(lines[2], "failures "),
-            let next = Self.number(lines[3], "next "), lines[4].starts(with: "text ".utf8),
+            let next = Self.number(lines[3], "next "), let bucket = Self.number(lines[4], "bucket "),
+            lines[5].starts(with: "text ".utf8),
             failures > 0, failures < 1_000_000
         else { return nil }
         self.init(
             since: Time(microseconds: since), failures: Int(failures), next: Time(microseconds: next),
-            text: String(decoding: lines[4].dropFirst(5), as: UTF8.self))
+            bucket: bucket, text: String(decoding: lines[5].dropFirst(5), as: UTF8.self))
     }
 
     private static func number(_ line: ArraySlice<UInt8>, _ key: String) -> Int64? {

@@ -1,0 +1,45 @@
+"""Messages as an injector writes them, many at a time, put into a queue by the thousand. The format is queue(5)'s."""
+import os, random, time
+
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+BOOT = open("/proc/sys/kernel/random/boot_id").read().strip()
+
+
+def base36(value, width):
+    text = ""
+    for _ in range(width):
+        value, digit = divmod(value, 36)
+        text = DIGITS[digit] + text
+    return text
+
+
+def crc32c(data, table=[]):
+    if not table:
+        for byte in range(256):
+            for _ in range(8):
+                byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
+            table.append(byte)
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = crc >> 8 ^ table[(crc ^ byte) & 255]
+    return crc ^ 0xFFFFFFFF
+
+
+def message(sender, recipients, content=b"Subject: hello\n\nHello.\n", arrival=None, boot=BOOT):
+    """The id and the bytes of one message file."""
+    arrival = arrival or time.time_ns() // 1000
+    name = base36(arrival, 11) + base36(random.getrandbits(64), 13)
+    head = (f"relais-message 1\nid {name}\narrival {arrival:016}\nboot {boot}\ncontent {len(content):020}\n"
+            f"from <{sender}>\n" + "".join(f"to <{recipient}>\n" for recipient in recipients) + "\n").encode()
+    tail = f"end {name} {len(content):020} {crc32c(head):08x} {crc32c(content):08x}\n".encode()
+    return name, head + content + tail
+
+
+def fill(directory, envelopes):
+    """Writes a message for each (sender, recipients)."""
+    for sender, recipients in envelopes:
+        name, data = message(sender, recipients)
+        descriptor = os.open(f"{directory}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o660)
+        os.write(descriptor, data)
+        os.close(descriptor)
+        os.chmod(f"{directory}/{name}", 0o660)

@@ -1,0 +1,176 @@
+"""Who goes next: what fails, what is slow and what is many must not hold up the rest."""
+import contextlib, json, socket, threading
+from harness import *
+import queuefiles
+
+# The whole of it is RELAIS_SCALE=10: 50,000 messages to 5,000 domains.
+SCALE = int(os.environ.get("RELAIS_SCALE", "1"))
+MESSAGES, DOMAINS = 5000 * SCALE, 500 * SCALE
+
+
+@contextlib.contextmanager
+def black_hole(address, port):
+    """A port whose connections are never taken: its queue is full, and the kernel drops what comes."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.socket())
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind((address, port))
+        server.listen(0)
+        for _ in range(4):
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex((address, port))
+        yield
+
+
+@contextlib.contextmanager
+def slow_server(address, port, delay):
+    """An SMTP server that takes `delay` seconds for each reply."""
+    server = socket.socket()
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server.bind((address, port))
+    server.listen(1000)
+
+    def serve(connection):
+        with connection, connection.makefile("rwb", buffering=0) as stream:
+            def reply(text):
+                time.sleep(delay)
+                stream.write(text + b"\r\n")
+            try:
+                reply(b"220 slow.example")
+                while line := stream.readline():
+                    word = line[:4].upper()
+                    if word == b"DATA":
+                        reply(b"354 go on")
+                        while stream.readline() not in (b".\r\n", b""):
+                            pass
+                    reply(b"221 bye" if word == b"QUIT" else b"250 well")
+            except OSError:
+                pass
+
+    def accept():
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            threading.Thread(target=serve, args=(connection,), daemon=True).start()
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield
+    finally:
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
+
+
+@contextlib.contextmanager
+def sink(address, port):
+    process = subprocess.Popen([need("smtp-sink"), "-4", f"{address}:{port}", "1000"], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextlib.contextmanager
+def another_host(i, name, **settings):
+    """A host of its own beside the instance's two, with an empty queue."""
+    directory = f"{i.directory}/{name}"
+    host = instance.Host(directory, "c.example", "127.0.0.8", i.a.ports["smtp"], i.dns.port,
+                         extra={"peer-port": i.a.ports["smtp"], **settings})
+    host.make()
+    host.start()
+    try:
+        yield host
+    finally:
+        host.stop()
+        eventually(lambda: not running(host), "the end of the runner", 30)
+
+
+def running(host):
+    return subprocess.run(["pgrep", "-f", f"{host.config} --kick"], capture_output=True).returncode == 0
+
+
+def sent(host, domain):
+    return sum(f".{domain}.example>" in line and "status=sent" in line for line in log_of(host).splitlines()) \
+        if os.path.exists(host.log) else 0
+
+
+def kick(host):
+    run(*host.command("queue-runner"), timeout=600)
+
+
+def time_of_live(i, name, sorts):
+    """Seconds until all mail for live domains is gone; `sorts` says which other sorts there are."""
+    with another_host(i, name, **{"connect-timeout": "30s"}) as host:
+        envelopes = []
+        for number in range(MESSAGES):
+            domain = number % DOMAINS
+            sort = sorts.get(domain % 10, "live")
+            if sort:
+                envelopes.append((f"s{number % 7}@far.example", [f"u{number}@d{domain}.{sort}.example"]))
+        queuefiles.fill(f"{host.queue}/incoming", envelopes)
+        live = sum(".live." in recipients[0] for _, recipients in envelopes)
+        begin = time.time()
+        runner = subprocess.Popen(host.command("queue-runner"), stdin=subprocess.DEVNULL)
+        try:
+            eventually(lambda: sent(host, "live") >= live, f"{live} messages to live domains", 60 + 30 * SCALE)
+            taken = time.time() - begin
+            assert sent(host, "live") == live
+        finally:
+            runner.terminate()
+            runner.wait()
+        return taken
+
+
+@test(f"{MESSAGES} messages to {DOMAINS} domains, a tenth dead, a tenth slow: the live ones go as if the others were not there")
+def dead_and_slow(i):
+    port = i.a.ports["smtp"]
+    with sink("127.0.0.5", port), black_hole("127.0.0.6", port), slow_server("127.0.0.7", port, 0.5):
+        alone = time_of_live(i, "alone", {8: None, 9: None})
+        among = time_of_live(i, "among", {8: "gone", 9: "slow"})
+    return f"{among:.1f} s among them, {alone:.1f} s without them"
+
+
+@test("one sender's 5000 messages do not hold up another's one")
+def fair(i):
+    with sink("127.0.0.5", i.a.ports["smtp"]), another_host(i, "fair") as host:
+        queuefiles.fill(f"{host.queue}/incoming", (
+            ("many@far.example", [f"u{number}@d{number % 100}.live.example"]) for number in range(5000)))
+        run(*host.command("sendmail-compat", "-f", "one@far.example", "last@d1.live.example"), input=b"Subject: one\n\n")
+        eventually(lambda: sent(host, "live") == 5001, "5001 messages to live domains", 60)
+        lines = [line for line in log_of(host).splitlines() if "status=sent" in line]
+        place = next(n for n, line in enumerate(lines) if "to=<last@" in line)
+        assert place < 2500, f"it came as number {place} of {len(lines)}"
+    return f"it went as number {place} of {len(lines)}"
+
+
+@test("a failing destination is remembered: its mail waits together, one message probes, and all goes when it is back")
+def remembered(i):
+    port = i.a.ports["smtp"]
+    with another_host(i, "remembered", **{"retry-intervals": "1m"}) as host:
+        queuefiles.fill(f"{host.queue}/incoming", (("s@far.example", [f"u{n}@d1.live.example"]) for n in range(30)))
+        kick(host)
+        state = open(f"{host.queue}/destinations/d1.live.example").read()
+        assert "failures 1\n" in state and "Connection refused" in state or "refused" in state, state
+        lines = [line for line in log_of(host).splitlines() if "status=deferred" in line]
+        assert len(lines) == 30, len(lines)
+        assert sum("delivery temporarily suspended" in line for line in lines) == 29, lines
+        # A log of its own has only the one that was tried; why the others wait, mailq knows all the same.
+        assert len(os.listdir(f"{host.queue}/log")) == 1
+        listing = run(*host.command("queue-runner", "--list")).decode()
+        assert listing.count("refused") == 30, listing
+        # A new message waits with them, untried.
+        run(*host.command("sendmail-compat", "-f", "t@far.example", "late@d1.live.example"), input=b"Subject: late\n\n")
+        eventually(lambda: "to=<late@" in log_of(host), "the line of the late one")
+        assert len(os.listdir(f"{host.queue}/log")) == 1
+        with sink("127.0.0.5", port):
+            name = next(line.split()[0] for line in run(*host.command("queue-runner", "--list")).decode().splitlines()
+                        if "t@far.example" in line)
+            # The operator says now: the memory gives way, and one success brings all the others.
+            run(*host.command("queue-runner", "--retry", name))
+            eventually(lambda: sent(host, "live") >= 1, "the one that was asked for")
+            assert not os.listdir(f"{host.queue}/destinations")
+            eventually(lambda: sent(host, "live") == 31, "all the others with it")
