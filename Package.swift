@@ -25,7 +25,7 @@ let fullyStatic: [LinkerSetting] = [
     .unsafeFlags(
         ["-static-executable"] + inOrder, .when(configuration: .release))
 ]
-// imapd alone uses the system's libc, for iconv (see relais(7), "Charsets").
+// charset-decode alone uses the system's libc, for iconv (see relais(7), "Charsets").
 let staticSwiftOnly: [LinkerSetting] = [
     .unsafeFlags(
         ["-static-stdlib"] + inOrder, .when(configuration: .release))
@@ -87,8 +87,8 @@ let package = Package(
         tool("remote-deliver", ["SMTP", "TLS", "Resolver", "Delivery"] + everyTool),
         tool("local-deliver", ["Delivery", "MailStore"] + everyTool),
         tool("pop3d", ["POP3", "MailStore", "Auth"] + everyTool),
-        tool(
-            "imapd", ["IMAP", "MIME", "MailStore", "Auth", "CIconv"] + everyTool, linking: staticSwiftOnly),
+        tool("imapd", ["IMAP", "MIME", "MailStore", "Auth"] + everyTool),
+        tool("charset-decode", ["CIconv"] + everyTool, linking: staticSwiftOnly),
         tool("mxlookup", ["Resolver"] + everyTool),
         tool("checkpassword", ["Auth"] + everyTool),
         tool("tls-relay", ["TLS"] + everyTool),

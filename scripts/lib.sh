@@ -4,7 +4,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 release=$top/.build-release/release
 tools_directory=${XDG_CACHE_HOME:-$HOME/.cache}/relais-tools
 
-programs="smtpd sendmail-compat queue-runner remote-deliver local-deliver pop3d imapd mxlookup checkpassword tls-relay"
+programs="smtpd sendmail-compat queue-runner remote-deliver local-deliver pop3d imapd charset-decode mxlookup checkpassword tls-relay"
 
 say() { printf '\033[1m== %s\033[0m\n' "$*"; }
 die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
@@ -80,7 +80,7 @@ need_libraries() {
 # What running a private instance takes.
 need_instance() { need openbsd-inetd:inetd nsd:nsd openssl:openssl python3:python3; }
 
-# Release tools: one file each that runs anywhere; links fully static by itself (imapd: the system's libc).
+# Release tools: one file each that runs anywhere; links fully static by itself (charset-decode: the system's libc).
 build_release() {
     say "building the release tools"
     (cd "$top" && swift build -c release --static-swift-stdlib --scratch-path .build-release 2>&1 |

@@ -1,7 +1,7 @@
 import Bytes
 
 /// Charsets turned into UTF-8. UTF-8, US-ASCII, ISO-8859-1 and windows-1252 are known here; another decoder is given by
-/// who has one (imapd has iconv).
+/// who has one (imapd has charset-decode).
 package struct CharsetDecoder {
     /// The text in UTF-8, nil for an unknown charset.
     private let other: ([UInt8], [UInt8]) -> [UInt8]?

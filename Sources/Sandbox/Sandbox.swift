@@ -6,7 +6,7 @@ package import Unix
 /// process or its children more than it has (Linux: no_new_privs). Filters of system calls and of paths belong here, too.
 package enum Sandbox {
     package enum Role {
-        case smtpd, pop3d, imapd, remoteDeliver, tlsRelay, queueRunner
+        case smtpd, pop3d, imapd, remoteDeliver, tlsRelay, queueRunner, charsetDecode
         /// Has a user's rights soon; what it execs needs no more.
         case checkpassword
     }

@@ -63,8 +63,9 @@ struct MailboxServer {
     private func serve(_ store: UserStore, _ user: String) throws(StreamError) {
         let (stream, log) = (stream, log)
         var failure: StreamError?
+        let helper = CharsetHelper { log.warning("user=<\(user)>: \($0)") }
         let session = MailboxSession(
-            store, charsets: CharsetDecoder(other: Charset.decode),
+            store, charsets: CharsetDecoder(other: helper.decode),
             messageSizeLimit: configuration.messageSizeLimit,
             report: { log.error("user=<\(user)>: \($0)") },
             write: { bytes in

@@ -103,3 +103,51 @@ def mbsync(i):
         sync()
         flagged = [p for p in i.a.delivered() if p.rpartition(":2,")[2] == "FS" and b"for-mbsync" in open(p, "rb").read()]
         assert flagged, "the flags did not come back"
+
+
+@test("SEARCH finds text in charsets that only the system's iconv knows; without it, the rest is searched all the same")
+def charsets(i):
+    import imaplib
+    with imaplib.IMAP4(i.a.address, i.a.ports["imap"]) as client:
+        client.login(USER, "secret")
+        client.create("charsets")
+        for charset, text in (("koi8-r", "Привет мир"), ("gb2312", "你好世界"), ("iso-2022-jp", "こんにちは"), ("utf-8", "Grüße")):
+            head = f"Subject: {charset}\r\nContent-Type: text/plain; charset={charset}\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+            client.append("charsets", None, None, head.encode() + text.encode(charset) + b"\r\n")
+        client.select("charsets")
+
+        def search(text, charset):
+            client.literal = text.encode(charset)
+            return client.search(charset.upper(), "TEXT")[1][0]
+        assert search("привет", "utf-8") == b"1", "case is folded behind the conversion"
+        assert search("мир", "koi8-r") == b"1"
+        assert search("世界", "utf-8") == search("世界", "gb2312") == b"2"
+        assert search("にち", "utf-8") == b"3"
+        assert search("grüß", "utf-8") == b"4"
+        client.literal = b"x"
+        kind, text = client.search("X-NO-SUCH", "TEXT")
+        assert kind == "NO" and b"BADCHARSET" in text[0], (kind, text)
+        client.close()
+    # Where charset-decode is not installed beside it.
+    lonely = f"{i.directory}/lonely"
+    os.makedirs(lonely)
+    shutil.copy(os.path.join(RELEASE, "imapd"), lonely)
+    command = f"HOME={i.directory}/a.example/home/{USER} USER={USER} {lonely}/imapd -C {i.a.config} --mailbox"
+    with imaplib.IMAP4_stream(command) as client:
+        client.select("charsets")
+        assert search("grüß", "utf-8") == b"4" and search("мир", "utf-8") == b""
+        client.literal = b"x"
+        assert client.search("KOI8-R", "TEXT")[0] == "NO"
+        client.close()
+        client.delete("charsets")
+    eventually(lambda: "are not searched" in log_of(i.a), "a line in the log")
+    program = os.path.join(RELEASE, "charset-decode")
+    assert run(program, "koi8-r", input="мир".encode("koi8-r")) == "мир".encode()
+    wrong = [b"x", b"3:abc,", b"-1:,", b"99999999999999999999:x,", b"0:,", b"9:1:a,1:b,x,", b"12:1:a,1:b,1:c,,", b"8:1:a,1:b,x"]
+    for input in wrong:
+        done = subprocess.run([program, "--service"], input=input, capture_output=True, timeout=10)
+        assert done.returncode == 76 and done.stdout == b"", (input, done)
+    for charset in (b"../../etc/passwd", b"", b"a" * 41, b"no-such", b"utf-8//TRANSLIT"):
+        request = b"%d:%s,1:x," % (len(charset), charset)
+        done = subprocess.run([program, "--service"], input=b"%d:%s," % (len(request), request), capture_output=True, timeout=10)
+        assert (done.returncode, done.stdout) == (0, b"1:U,"), (charset, done)
