@@ -78,22 +78,7 @@ extension Collection<UInt8> {
 
     /// The bytes as text for people: what is not printable ASCII becomes `\xNN`, at most `limit` bytes
     /// are shown. Everything a stranger sent passes through here before it reaches a log or a terminal.
-    package func escaped(limit: Int = 512) -> String {
-        var text = ""
-        for byte in prefix(limit) {
-            if byte == .backslash {
-                text += "\\\\"
-            } else if byte.isPrintable {
-                text.unicodeScalars.append(Unicode.Scalar(byte))
-            } else {
-                text += "\\x"
-                text.unicodeScalars.append(Unicode.Scalar(hexDigit(byte >> 4)))
-                text.unicodeScalars.append(Unicode.Scalar(hexDigit(byte & 15)))
-            }
-        }
-        if count > limit { text += "..." }
-        return text
-    }
+    package func escaped(limit: Int = 512) -> String { Array(self).escaped(limit: limit) }
 }
 
 /// The lower-case hexadecimal digit of a value below 16.
@@ -102,6 +87,22 @@ package func hexDigit(_ value: UInt8) -> UInt8 {
 }
 
 extension Array where Element == UInt8 {
+    /// The same as for any collection of bytes, which goes through here.
+    package func escaped(limit: Int = 512) -> String {
+        var text: [UInt8] = []
+        for byte in self[..<Swift.min(limit, count)] {
+            if byte == .backslash {
+                text += [.backslash, .backslash]
+            } else if byte.isPrintable {
+                text.append(byte)
+            } else {
+                text += [.backslash, .ascii("x"), hexDigit(byte >> 4), hexDigit(byte & 15)]
+            }
+        }
+        if count > limit { text += [.dot, .dot, .dot] }
+        return String(decoding: text, as: UTF8.self)
+    }
+
     /// The UTF-8 of a text of ours.
     package init(_ text: StaticString) {
         self = text.withUTF8Buffer { unsafe Array($0) }

@@ -16,16 +16,25 @@ extension FixedWidthInteger {
 
 extension Array where Element == UInt8 {
     /// Appends a number in decimal, with leading zeros up to `width` digits.
-    package mutating func append(decimal value: some BinaryInteger, width: Int = 1) {
+    package mutating func append(decimal value: Int, width: Int = 1) {
         if value < 0 { append(.ascii("-")) }
-        var rest = value.magnitude
+        append(decimal: UInt64(value.magnitude), width: width)
+    }
+
+    package mutating func append(decimal value: UInt64, width: Int = 1) {
+        var rest = value
         var digits: [UInt8] = []
         repeat {
-            let (quotient, remainder) = rest.quotientAndRemainder(dividingBy: 10)
-            digits.append(0x30 + UInt8(remainder))
-            rest = quotient
+            digits.append(0x30 + UInt8(truncatingIfNeeded: rest % 10))
+            rest /= 10
         } while rest != 0
         for _ in 0..<Swift.max(0, width - digits.count) { append(0x30) }
         append(contentsOf: digits.reversed())
+    }
+
+    /// Any other integer of at most 64 bits. (A generic number is slow to start with; hence the others.)
+    package mutating func append(decimal value: some BinaryInteger, width: Int = 1) {
+        if value < 0 { append(.ascii("-")) }
+        append(decimal: UInt64(value.magnitude), width: width)
     }
 }

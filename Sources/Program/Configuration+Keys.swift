@@ -106,7 +106,8 @@ extension Configuration {
                 ["files", "getent"], { $0 == "files" ? .files : $0 == "getent" ? .getent : nil }
             ) { $0.userSource = $1 },
             number(
-                "first-user-id", 1000, 0...Int(UInt32.max), "accounts below it get no mail and cannot log in"
+                "first-user-id", "1000", 0...Int(UInt32.max),
+                "accounts below it get no mail and cannot log in"
             ) { $0.firstUserID = UInt32($1) },
             text(
                 "users-file", "",
@@ -115,10 +116,10 @@ extension Configuration {
             ) { $0.usersFile = $1 },
             duration("program-timeout", "1000s", "how long a |program may take") { $0.programTimeout = $1 },
             number(
-                "reader-connections", 400, 1...100_000,
+                "reader-connections", "400", 1...100_000,
                 "most POP3 connections, and most IMAP connections, at a time"
             ) { $0.readerConnections = $1 },
-            number("reader-connections-per-address", 40, 1...256, "the same from one address") {
+            number("reader-connections-per-address", "40", 1...256, "the same from one address") {
                 $0.readerConnectionsPerAddress = $1
             },
             choice(
@@ -133,18 +134,19 @@ extension Configuration {
             size("message-size-limit", "50M", "largest message accepted", 1024...(1 << 40)) {
                 $0.messageSizeLimit = $1
             },
-            number("recipient-limit", 1000, 1...100_000, "most recipients of a message that comes by SMTP") {
+            number("recipient-limit", "1000", 1...100_000, "most recipients of a message that comes by SMTP")
+            {
                 $0.recipientLimit = $1
             },
             size(
                 "minimum-free-space", "100M",
                 "with less than this and the message's size free, mail is refused for now", 0...(1 << 50)
             ) { $0.minimumFreeSpace = $1 },
-            number("smtp-connections", 200, 1...100_000, "most SMTP connections at a time") {
+            number("smtp-connections", "200", 1...100_000, "most SMTP connections at a time") {
                 $0.smtpConnections = $1
             },
             number(
-                "smtp-connections-per-address", 20, 1...256,
+                "smtp-connections-per-address", "20", 1...256,
                 "the same from one address outside relay-networks"
             ) { $0.smtpConnectionsPerAddress = $1 },
             duration("smtp-timeout", "300s", "how long a client may be silent") { $0.smtpTimeout = $1 },
@@ -208,7 +210,7 @@ extension Configuration {
             duration("lookup-timeout", "20s", "how long finding a domain's hosts may take") {
                 $0.lookupTimeout = $1
             },
-            number("messages-per-session", 100, 1...10_000, "most messages sent over one connection") {
+            number("messages-per-session", "100", 1...10_000, "most messages sent over one connection") {
                 $0.messagesPerSession = $1
             },
         ]
@@ -226,16 +228,16 @@ extension Configuration {
             size("bounce-size-limit", "50K", "larger messages are returned as headers only", 0...(1 << 30)) {
                 $0.bounceSizeLimit = $1
             },
-            number("remote-concurrency", 100, 1...1000, "most SMTP sessions to other hosts at a time") {
+            number("remote-concurrency", "100", 1...1000, "most SMTP sessions to other hosts at a time") {
                 $0.remoteConcurrency = $1
             },
-            number("destination-concurrency", 20, 1...100, "most of them to one domain") {
+            number("destination-concurrency", "20", 1...100, "most of them to one domain") {
                 $0.destinationConcurrency = $1
             },
-            number("local-concurrency", 10, 1...1000, "most local deliveries at a time") {
+            number("local-concurrency", "10", 1...1000, "most local deliveries at a time") {
                 $0.localConcurrency = $1
             },
-            number("user-concurrency", 2, 1...100, "most of them to one user") {
+            number("user-concurrency", "2", 1...100, "most of them to one user") {
                 $0.userConcurrency = $1
             },
         ]
@@ -272,11 +274,11 @@ private func list(
 }
 
 private func number(
-    _ name: String, _ standard: Int, _ range: ClosedRange<Int>, _ meaning: String,
+    _ name: String, _ standard: String, _ range: ClosedRange<Int>, _ meaning: String,
     _ assign: @escaping (inout Configuration, Int) -> Void
 ) -> Key {
     parsed(
-        name, .number, String(standard), meaning,
+        name, .number, standard, meaning,
         { Int(strictDecimal: Array($0.utf8)).flatMap { range.contains($0) ? $0 : nil } }, assign)
 }
 
@@ -365,9 +367,9 @@ private func logTarget(_ text: String) -> Log.Target? {
     }
 }
 
-private func isAbsolute(_ text: String) -> Bool { text.hasPrefix("/") }
+private func isAbsolute(_ text: String) -> Bool { text.utf8.first == .ascii("/") }
 private func isAbsoluteOrEmpty(_ text: String) -> Bool { text.isEmpty || isAbsolute(text) }
-private func isMailbox(_ text: String) -> Bool { text.hasPrefix("~/") || isAbsolute(text) }
+private func isMailbox(_ text: String) -> Bool { text.utf8.starts(with: "~/".utf8) || isAbsolute(text) }
 private func isWord(_ text: String) -> Bool {
     !text.isEmpty && text.utf8.allSatisfy { $0.isAlphanumeric || $0 == .ascii("-") || $0 == .ascii("_") }
 }

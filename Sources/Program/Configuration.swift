@@ -95,11 +95,10 @@ extension Configuration {
         package static let standardPath = "/usr/local/etc/relais/relais.conf"
     #endif
 
-    /// The Unix socket of a service. Those of `net/` stand outside the queue: pop3d and imapd must reach them, and must
-    /// not pass the queue's gate.
-    package func serviceSocket(_ name: String) -> String {
-        name.hasPrefix("net/") ? "\(netDirectory)/\(name.dropFirst(4))" : "\(queueDirectory)/service/\(name)"
-    }
+    /// The Unix socket of a service behind the queue's gate.
+    package func serviceSocket(_ name: String) -> String { "\(queueDirectory)/service/\(name)" }
+    /// That of a service that pop3d and imapd must reach, which must not pass the queue's gate.
+    package func netSocket(_ name: String) -> String { "\(netDirectory)/\(name)" }
     package func slotsFile(_ service: String) -> String { "\(slotsDirectory)/\(service)" }
 
     /// The log of one of our programs.

@@ -52,16 +52,27 @@ package final class Log {
         case .none: return
         case .syslog:
             system.send(severity: severity.rawValue, facility: Self.mailFacility, tag: tag, text: line)
-        case .stderr: try? File.writeAll(2, "\(tag)[\(process)]: \(line)\n".utf8)
+        case .stderr: try? File.writeAll(2, tagged(line, behind: []))
         case .file(let path):
             open(path)
             guard let file else { return }
             let stamp = LocalTime(.now()).logStamp
-            try? File.writeAll(file, "\(stamp) \(Self.host) \(tag)[\(process)]: \(line)\n".utf8)
+            try? File.writeAll(file, tagged(line, behind: stamp + [.space] + Self.host + [.space]))
         }
     }
 
-    private static let host = Host.bareName.prefix { $0 != "." }
+    private func tagged(_ text: String, behind head: [UInt8]) -> [UInt8] {
+        var line = head
+        line += tag.utf8
+        line.append(.ascii("["))
+        line.append(decimal: Int(process))
+        line += Array("]: ".utf8)
+        line += text.utf8
+        line.append(.lf)
+        return line
+    }
+
+    private static let host = Array(Host.bareName.utf8.prefix { $0 != .dot })
 
     private static func printable(_ text: String) -> String {
         text.utf8.count <= longest && text.utf8.allSatisfy(\.isPrintable)

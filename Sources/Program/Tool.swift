@@ -102,13 +102,15 @@ package struct Tool: Sendable {
         var result = Arguments()
         var rest = Array(words)[...]
         while let word = rest.popFirst() {
+            // By bytes: what Characters are made of would be much of what a tool touches at its start.
+            let bytes = Array(word.utf8)
             if word == "--" {
                 result.operands += rest
                 break
-            } else if word.hasPrefix("--") {
+            } else if bytes.count > 1, bytes[0] == .ascii("-"), bytes[1] == .ascii("-") {
                 try parseLong(word.dropFirst(2), &rest, &result)
-            } else if word.hasPrefix("-"), word != "-" {
-                try parseShort(word.dropFirst(), &rest, &result)
+            } else if bytes.count > 1, bytes[0] == .ascii("-") {
+                try parseShort(bytes[1...], &rest, &result)
             } else {
                 result.operands.append(word)
                 guard !endsWithCommand else {
@@ -142,21 +144,22 @@ package struct Tool: Sendable {
     }
 
     private func parseShort(
-        _ letters: Substring, _ rest: inout ArraySlice<String>, _ result: inout Arguments
+        _ letters: ArraySlice<UInt8>, _ rest: inout ArraySlice<String>, _ result: inout Arguments
     ) throws(UsageError) {
         var letters = letters
         while let letter = letters.popFirst() {
-            guard let option = (options + Self.common).first(where: { $0.short == letter }) else {
-                throw UsageError("unknown option -\(Array(String(letter).utf8).escaped(limit: 8))")
+            let shown = [letter].escaped(limit: 8)
+            guard let option = (options + Self.common).first(where: { $0.short?.asciiValue == letter }) else {
+                throw UsageError("unknown option -\(shown)")
             }
             if option.argument == nil {
                 result.given.append((option.long, ""))
             } else if !letters.isEmpty {
-                result.given.append((option.long, String(letters)))
+                result.given.append((option.long, String(decoding: letters, as: UTF8.self)))
                 return
             } else {
                 guard let value = rest.popFirst() else {
-                    throw UsageError("option -\(letter) needs an argument")
+                    throw UsageError("option -\(shown) needs an argument")
                 }
                 result.given.append((option.long, value))
             }

@@ -1,3 +1,4 @@
+import Bytes
 import Glibc
 
 /// A moment on the wall of this host's time zone; for log files only: what we put into mail is UTC.
@@ -25,18 +26,22 @@ package struct LocalTime {
     }
 
     /// `Nov 23 18:34:05`, as log files have it.
-    package var logStamp: String {
-        var text = "\(Self.months[month - 1]) "
-        if day < 10 { text += " " }
-        return text + "\(day) \(Self.two(hour)):\(Self.two(minute)):\(Self.two(second))"
+    package var logStamp: [UInt8] {
+        var text = Array(Self.months[month - 1].utf8)
+        text += day < 10 ? [.space, .space] : [.space]
+        text.append(decimal: day)
+        for (separator, number) in [(UInt8.space, hour), (.ascii(":"), minute), (.ascii(":"), second)] {
+            text.append(separator)
+            text.append(decimal: number, width: 2)
+        }
+        return text
     }
 
     /// `Mon Nov 23 18:34:05`, as mailq has it.
-    package var listStamp: String { "\(Self.weekdays[weekday]) \(logStamp)" }
+    package var listStamp: String { "\(Self.weekdays[weekday]) \(String(decoding: logStamp, as: UTF8.self))" }
 
     private static let months = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ]
     private static let weekdays = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
-    private static func two(_ number: Int) -> String { number < 10 ? "0\(number)" : String(number) }
 }

@@ -50,7 +50,7 @@ struct LoginServer {
         var session = LoginSession(
             hostname: configuration.hostname, offersTLS: !configuration.tlsCertificate.isEmpty,
             allowsPlaintext: allowsPlaintext, isEncrypted: tls)
-        let service = LoginService(configuration.serviceSocket("net/pop3"))
+        let service = LoginService(configuration.netSocket("pop3"))
         try stream.write(session.greeting)
         while true {
             let step = session.step(stream.buffered)
@@ -85,7 +85,7 @@ struct LoginServer {
     /// Hands the socket to tls-relay; false when TLS cannot be had, and nothing was said.
     private func beginTLS(saying reply: [UInt8]) throws(StreamError) -> Bool {
         try TLSService.begin(
-            configuration.serviceSocket("net/tls"), over: stream, protocol: "pop3", saying: reply,
+            configuration.netSocket("tls"), over: stream, protocol: "pop3", saying: reply,
             patience: Self.patience
         ) { log.warning("\(client): \($0)") } != nil
     }

@@ -96,10 +96,10 @@ struct InstallationCheck {
 
     /// Every service that inetd has to offer has a socket.
     private func serviceProblems() -> [String] {
-        var needed = ["kick", "queue/local", "queue/remote", "net/pop3", "net/imap"]
-        if !configuration.tlsCertificate.isEmpty { needed.append("net/tls") }
-        return needed.compactMap { name in
-            let path = configuration.serviceSocket(name)
+        var needed = ["kick", "queue/local", "queue/remote"].map(configuration.serviceSocket)
+        needed += ["pop3", "imap"].map(configuration.netSocket)
+        if !configuration.tlsCertificate.isEmpty { needed.append(configuration.netSocket("tls")) }
+        return needed.compactMap { path in
             let status = (try? Path.status(path)) ?? nil
             return status?.kind == .socket
                 ? nil

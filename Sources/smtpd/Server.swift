@@ -100,7 +100,7 @@ struct Server {
     /// Hands the socket to tls-relay; false when TLS cannot be had, and nothing was said.
     private func beginTLS(saying reply: [UInt8]) throws(StreamError) -> Bool {
         let agreed = try TLSService.begin(
-            configuration.serviceSocket("net/tls"), over: stream, protocol: "smtp", saying: reply,
+            configuration.netSocket("tls"), over: stream, protocol: "smtp", saying: reply,
             patience: Self.handshakePatience
         ) { log.warning("\(client.name): \($0)") }
         guard let agreed else { return false }
