@@ -23,8 +23,10 @@ package struct Parameters: Equatable, Sendable {
     package init() {}
 
     /// Reads what stands behind a path: `SP`-separated parameters; no keyword twice.
-    package init(_ text: some Collection<UInt8>) throws(SyntaxError) {
-        var cursor = Cursor(Array(text))
+    package init(_ text: [UInt8]) throws(SyntaxError) { try self.init(text[...]) }
+
+    package init(_ text: ArraySlice<UInt8>) throws(SyntaxError) {
+        var cursor = Cursor(text)
         while true {
             _ = cursor.take { $0 == .space }
             if cursor.isAtEnd { return }
