@@ -134,6 +134,16 @@ package struct Directory: ~Copyable {
         }
     }
 
+    /// Makes a small file, or puts it in the place of another: whoever reads sees the old one or the new, after a power cut too.
+    package func replaceDurably(_ name: String, with bytes: [UInt8]) throws(SystemError) {
+        let temporary = "\(name).tmp"
+        try removeIfPresent(temporary)
+        let file = try open(temporary, .createNew(mode: 0o600))
+        try file.write(bytes)
+        try file.synchronize()
+        try replace(name, with: temporary)
+    }
+
     package func remove(_ name: String) throws(SystemError) {
         try SystemCall.perform("unlink", shown(name)) { unsafe unlinkat(descriptor.raw, name, 0) }
     }

@@ -24,22 +24,17 @@ extension Descriptor {
 
     /// A write lock on one byte range of the open file (Linux: OFD; elsewhere the process's).
     package func tryLockBytes(at offset: Int, count: Int = 1) throws(SystemError) -> Bool {
-        try tryLockBytes(at: offset, count: count, perProcess: false)
-    }
-
-    /// The process-wide lock of fcntl(2) over the whole file: what mail readers take on an mbox. It is lost
-    /// when this process closes any descriptor of the file.
-    package func tryLockWholeFile() throws(SystemError) -> Bool {
-        try tryLockBytes(at: 0, count: 0, perProcess: true)
-    }
-
-    private func tryLockBytes(at offset: Int, count: Int, perProcess: Bool) throws(SystemError) -> Bool {
-        switch SystemCall.attempt({
-            cs_byte_lock(raw, CInt(F_WRLCK), perProcess ? 1 : 0, 0, Int64(offset), Int64(count))
-        }) {
+        switch SystemCall.attempt({ cs_byte_lock(raw, CInt(F_WRLCK), 0, 0, Int64(offset), Int64(count)) }) {
         case .success: return true
         case .failure(.again), .failure(.accessDenied): return false
         case .failure(let code): throw SystemError("fcntl", code, "")
         }
+    }
+
+    /// The lock of fcntl(2) over the whole file, which mail readers and deliverers take on an mbox.
+    package func tryLockWholeFile() throws(SystemError) -> Bool { try tryLockBytes(at: 0, count: 0) }
+
+    package func unlockWholeFile() throws(SystemError) {
+        try SystemCall.perform("fcntl") { cs_byte_lock(raw, CInt(F_UNLCK), 0, 0, 0, 0) }
     }
 }

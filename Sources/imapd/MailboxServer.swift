@@ -27,7 +27,7 @@ struct MailboxServer {
         let home = Environment.value(of: "HOME") ?? ""
         let start = SessionStart.inherited()
         do throws(StreamError) {
-            guard home.hasPrefix("/"), let tree = openTree(user: user, home: home) else {
+            guard home.hasPrefix("/"), let store = openStore(user: user, home: home) else {
                 try stream.write("* BYE [UNAVAILABLE] The mailbox cannot be opened\r\n".utf8)
                 return try stream.flush()
             }
@@ -39,7 +39,7 @@ struct MailboxServer {
                 // By hand, or through a tunnel: nobody logged in, because nobody had to.
                 try stream.write("* PREAUTH [CAPABILITY \(MailboxSession.capabilities)] Logged in\r\n".utf8)
             }
-            try serve(UserStore(tree), user)
+            try serve(store, user)
         } catch {
             if error == .timedOut {
                 try? stream.write("* BYE Autologout\r\n".utf8)
@@ -48,19 +48,20 @@ struct MailboxServer {
         }
     }
 
-    private func openTree(user: String, home: String) -> FolderTree? {
+    /// What `mailbox` names: a Maildir with its folders, or an mbox, beside which `mail` in the home has the others.
+    private func openStore(user: String, home: String) -> (any MailboxStore)? {
         let path = configuration.mailboxPath(user: user, home: home)
-        guard path.hasSuffix("/") else {
-            log.error("user=<\(user)>: imapd needs a Maildir, and mailbox is \(configuration.mailbox)")
-            return nil
-        }
-        do throws(SystemError) { return try FolderTree(path) } catch {
+        do throws(SystemError) {
+            return path.hasSuffix("/")
+                ? MaildirStore(try FolderTree(path))
+                : MboxStore(try MboxTree(inbox: path, folders: "\(home)/mail/"))
+        } catch {
             log.error("user=<\(user)>: \(error)")
             return nil
         }
     }
 
-    private func serve(_ store: UserStore, _ user: String) throws(StreamError) {
+    private func serve(_ store: any MailboxStore, _ user: String) throws(StreamError) {
         let (stream, log) = (stream, log)
         var failure: StreamError?
         let helper = CharsetHelper { log.warning("user=<\(user)>: \($0)") }

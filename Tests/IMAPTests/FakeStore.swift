@@ -27,6 +27,8 @@ final class FakeStore: MailboxStore {
 
     var boxes: [[UInt8]: Box] = [Array("INBOX".utf8): Box(validity: 7)]
     var subscribed: Set<[UInt8]> = []
+    let separator = UInt8.dot
+    let mailboxesHaveChildren = true
 
     func add(_ text: String, flags: [String] = [], date: Int64 = 1_577_872_800) {
         _ = boxes[Array("INBOX".utf8)]?.add(Array(text.utf8), flags.map { Array($0.utf8) }, date)
@@ -149,9 +151,11 @@ private final class FakeMailbox: Mailbox {
         return true
     }
 
-    func expunge(_ index: Int) throws(StoreFailure) {
-        let uid = seen.remove(at: index).uid
-        box.messages.removeAll { $0.uid == uid }
+    func expunge(_ indices: [Int]) throws(StoreFailure) {
+        for index in indices.sorted(by: >) {
+            let uid = seen.remove(at: index).uid
+            box.messages.removeAll { $0.uid == uid }
+        }
     }
 
     func synchronize() throws(StoreFailure) {}

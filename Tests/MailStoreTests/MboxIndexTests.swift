@@ -68,11 +68,12 @@ import Unix
         let late = "From e\nH: 5\n\nlate\n"
         for bits in 1..<16 {
             let file = try file(parts.joined())
-            let index = try MboxIndex(file)
-            #expect(index.messages.count == 4)
-            try file.write(Array(late.utf8), at: index.size)
-            let removing = Set((0..<4).filter { bits >> $0 & 1 == 1 })
-            try MboxRewrite.remove(removing, of: index, from: file, at: path)
+            let mbox = try Mbox(path)
+            try mbox.refresh()
+            #expect(mbox.messages.count == 4)
+            try file.write(Array(late.utf8), at: mbox.index.size)
+            let removing = (0..<4).filter { bits >> $0 & 1 == 1 }
+            try mbox.remove { _ in removing }
             let left =
                 parts.enumerated().filter { !removing.contains($0.offset) }.map(\.element).joined() + late
             let bytes = try file.read(upTo: 1 << 20, at: 0)
@@ -80,34 +81,50 @@ import Unix
         }
     }
 
-    @Test("a mailbox that somebody else rewrote stays as it is")
-    func rewritten() throws {
-        let file = try file("From a\nH: 1\n\nb\n\nFrom b\nH: 2\n\nc\n\n")
-        let index = try MboxIndex(file)
-        let other = "From b\nH: 2\n\nc\n\n"
-        try file.write(Array(other.utf8), at: 0)
-        try file.truncate(to: other.utf8.count)
-        #expect(throws: MboxRewrite.Failure.changed) {
-            try MboxRewrite.remove([0], of: index, from: file, at: path)
-        }
-        #expect(try file.read(upTo: 1000, at: 0) == Array(other.utf8))
-    }
-
-    @Test("a mailbox that is locked, or that another file has replaced, stays as it is (T58)")
+    @Test("a mailbox that is locked stays as it is (T58)")
     func locked() throws {
         let text = "From a\nH: 1\n\nb\n\n"
         let file = try file(text)
-        let index = try MboxIndex(file)
+        let mbox = try Mbox(path, patience: .milliseconds(1))
         try place.write("mbox.lock", "1\n")
-        #expect(throws: MboxRewrite.Failure.locked) {
-            try MboxRewrite.remove([0], of: index, from: file, at: path, patience: .milliseconds(1))
-        }
+        #expect(throws: SystemError("lock", .again, "mbox")) { try mbox.remove { Array($0.indices) } }
         try Directory(place.path).remove("mbox.lock")
-        place.run("cp", path, path + ".copy")
-        place.run("mv", path + ".copy", path)
-        #expect(throws: MboxRewrite.Failure.changed) {
-            try MboxRewrite.remove([0], of: index, from: file, at: path)
-        }
+        #expect(try file.tryLockWholeFile())
+        #expect(throws: SystemError("fcntl", .again, "mbox")) { try mbox.remove { Array($0.indices) } }
+        try file.unlockWholeFile()
         #expect(try place.read("mbox") == text && place.read("mbox.lock") == nil)
+    }
+
+    @Test("the file that has taken the mailbox's place is the mailbox")
+    func replaced() throws {
+        _ = try file("From a\nH: 1\n\nb\n\n")
+        let mbox = try Mbox(path)
+        try mbox.refresh()
+        try place.write("other", "From a\nH: 2\n\nb\n\nFrom b\n\nc\n\n")
+        place.run("mv", place.path + "other", path)
+        try mbox.refresh()
+        #expect(mbox.messages.count == 2)
+        place.run("rm", path)
+        try mbox.refresh()
+        #expect(mbox.messages.isEmpty)
+    }
+
+    @Test("what other programs do between two looks is seen", arguments: [0, 1, 2, 3])
+    func between(what: Int) throws {
+        let text = "From a\nStatus: O\nH: 1\n\nb\n\nFrom b\nH: 2\n\n\(Self.long)\n\n"
+        let file = try file(text)
+        let mbox = try Mbox(path)
+        try mbox.refresh()
+        let changed =
+            switch what {
+            case 0: text + "From c\nH: 3\n\nc\n\n"
+            case 1: text.replacing("Status: O", with: "Status: R")
+            case 2: String(text.dropFirst(28))
+            default: text.replacing("Status: O", with: "Status: RO") + "From c\nH: 3\n\nc\n\n"
+            }
+        try file.write(Array(changed.utf8), at: 0)
+        try file.truncate(to: changed.utf8.count)
+        try mbox.refresh()
+        #expect(try mbox.index.messages == MboxIndex(file).messages)
     }
 }

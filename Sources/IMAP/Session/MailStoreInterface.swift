@@ -1,12 +1,18 @@
 /// Why the store did not do it; each has its response code (RFC 5530).
 package enum StoreFailure: Error, Equatable {
     case missing, exists, badName, notPermitted, overQuota
+    /// Another program keeps it locked.
+    case inUse
     /// The text is for the log; the client hears that the server failed.
     case system(String)
 }
 
 /// What a session asks of a user's mailboxes. Names are as IMAP has them, INBOX in capitals.
 package protocol MailboxStore: AnyObject {
+    /// Between the levels of names.
+    var separator: UInt8 { get }
+    /// Whether a mailbox can have others below it; where it cannot, names without messages lead to them.
+    var mailboxesHaveChildren: Bool { get }
     /// All but INBOX, sorted.
     func names() throws(StoreFailure) -> [[UInt8]]
     func create(_ name: [UInt8]) throws(StoreFailure)
@@ -55,8 +61,9 @@ package protocol Mailbox: AnyObject {
     func refresh() throws(StoreFailure) -> MailboxChanges
     /// False when it is gone.
     func setFlags(_ index: Int, _ flags: [[UInt8]]) throws(StoreFailure) -> Bool
-    func expunge(_ index: Int) throws(StoreFailure)
-    /// Makes flags and removals durable: called once, behind all that a command changed.
+    /// Removes messages durably, from the list too; where it fails, `refresh` tells what is gone nevertheless.
+    func expunge(_ indices: [Int]) throws(StoreFailure)
+    /// Makes flags durable: called once, behind all that a command changed.
     func synchronize() throws(StoreFailure)
     func copy(_ indices: [Int], to name: [UInt8]) throws(StoreFailure) -> AppendResult
 }

@@ -36,13 +36,13 @@ extension MailboxSession {
     func list(_ reference: [UInt8], _ pattern: [UInt8], _ subscribed: Bool, _ tag: [UInt8]) {
         let word = subscribed ? "LSUB" : "LIST"
         if pattern.isEmpty {
-            say("* \(word) (\\Noselect) \".\" \"\"\r\n")
+            say("* \(word) (\\Noselect) \(separator) \"\"\r\n")
             return ok(tag, "Completed")
         }
         do throws(StoreFailure) {
             let existing = [[UInt8]("INBOX")] + (try store.names())
             let names = subscribed ? try store.subscriptions() : existing
-            let match = MailboxPattern(Self.foldedInbox(reference + pattern), separator: .dot)
+            let match = MailboxPattern(Self.foldedInbox(reference + pattern), separator: store.separator)
             var said: Set<[UInt8]> = []
             for name in names where match.matches(name) {
                 said.insert(name)
@@ -50,7 +50,7 @@ extension MailboxSession {
             }
             // A mailbox that only has children is shown by its children's names.
             for name in names {
-                for parent in Self.parents(of: name)
+                for parent in parents(of: name)
                 where !said.contains(parent) && !existing.contains(parent) && match.matches(parent) {
                     said.insert(parent)
                     sayList(word, parent, "\\Noselect \\HasChildren")
@@ -66,13 +66,14 @@ extension MailboxSession {
         return [UInt8]("INBOX") + pattern.dropFirst(5)
     }
 
-    private static func parents(of name: [UInt8]) -> [[UInt8]] {
-        name.indices.filter { name[$0] == .dot }.map { Array(name[..<$0]) }
+    private func parents(of name: [UInt8]) -> [[UInt8]] {
+        name.indices.filter { name[$0] == store.separator }.map { Array(name[..<$0]) }
     }
 
     private func attributes(of name: [UInt8], among names: [[UInt8]]) -> String {
-        let hasChildren = names.contains { $0.starts(with: name + [.dot]) }
+        let hasChildren = names.contains { $0.starts(with: name + [store.separator]) }
         var attributes = hasChildren ? "\\HasChildren" : "\\HasNoChildren"
+        if !store.mailboxesHaveChildren { attributes += " \\Noinferiors" }
         if !names.contains(name) { attributes = "\\NonExistent " + attributes }
         let uses: [(String, String)] = [
             ("Sent", "\\Sent"), ("Drafts", "\\Drafts"), ("Trash", "\\Trash"), ("Junk", "\\Junk"),
@@ -83,7 +84,7 @@ extension MailboxSession {
     }
 
     private func sayList(_ word: String, _ name: [UInt8], _ attributes: String) {
-        var line = Array("* \(word) (\(attributes)) \".\" ".utf8)
+        var line = Array("* \(word) (\(attributes)) \(separator) ".utf8)
         line.append(mailbox: name)
         line += "\r\n"
         write(line)

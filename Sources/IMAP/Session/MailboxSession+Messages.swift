@@ -47,7 +47,11 @@ extension MailboxSession {
             guard move else { return ok(tag, "\(code) Copy completed") }
             say("* OK \(code) Moved\r\n")
             let moved = Set(uids)
-            _ = expunge(mailbox, quietly: false, ignoringFlag: true) { moved.contains($0) }
+            if let failure = expunge(
+                mailbox, quietly: false, ignoringFlag: true, where: { moved.contains($0) })
+            {
+                return no(tag, failure)
+            }
             ok(tag, "Move completed")
         } catch { refuseTarget(tag, error) }
     }
@@ -67,19 +71,17 @@ extension MailboxSession {
     func expunge(
         _ mailbox: any Mailbox, quietly: Bool, ignoringFlag: Bool = false, where chosen: (UInt32) -> Bool
     ) -> StoreFailure? {
+        let indices = (0..<mailbox.count).reversed().filter { index in
+            chosen(mailbox.uid(index)) && (ignoringFlag || mailbox.isDeleted(index))
+        }
+        guard !indices.isEmpty else { return nil }
         do throws(StoreFailure) {
-            var isChanged = false
-            for index in (0..<mailbox.count).reversed()
-            where chosen(mailbox.uid(index)) && (ignoringFlag || mailbox.isDeleted(index)) {
-                try mailbox.expunge(index)
-                isChanged = true
-                if !quietly { say("* \(index + 1) EXPUNGE\r\n") }
-            }
-            if isChanged { try mailbox.synchronize() }
+            try mailbox.expunge(indices)
             knownCount = mailbox.count
+            if !quietly { for index in indices { say("* \(index + 1) EXPUNGE\r\n") } }
             return nil
         } catch {
-            knownCount = mailbox.count
+            update(expunges: true)
             return error
         }
     }

@@ -54,6 +54,7 @@ package final class MailboxSession {
         case .badName: no(tag, "[CANNOT] Not a name that a mailbox can have")
         case .notPermitted: no(tag, "[NOPERM] Not permitted")
         case .overQuota: no(tag, "[OVERQUOTA] No room")
+        case .inUse: no(tag, "[INUSE] Another program has the mailbox, try again")
         case .system(let text):
             report(text)
             no(tag, "[SERVERBUG] The server could not do it; its log says why")
@@ -116,7 +117,7 @@ package final class MailboxSession {
             say("* ENABLED\r\n")
             ok(tag, "Enable completed")
         case .namespace:
-            say("* NAMESPACE ((\"\" \".\")) NIL NIL\r\n")
+            say("* NAMESPACE ((\"\" \(separator))) NIL NIL\r\n")
             ok(tag, "Namespace completed")
         case .logout:
             say("* BYE Logging out\r\n")
@@ -173,7 +174,12 @@ package final class MailboxSession {
     }
 
     /// A hierarchy separator at the end says that children will follow: RFC 3501 §6.3.3.
-    private func trimmed(_ name: [UInt8]) -> [UInt8] { name.last == .dot ? Array(name.dropLast()) : name }
+    private func trimmed(_ name: [UInt8]) -> [UInt8] {
+        store.mailboxesHaveChildren && name.last == store.separator ? Array(name.dropLast()) : name
+    }
+
+    /// As a quoted string.
+    var separator: String { "\"\(Character(Unicode.Scalar(store.separator)))\"" }
 
     private func attempt(_ tag: [UInt8], _ name: String, _ body: () throws(StoreFailure) -> Void) {
         do throws(StoreFailure) {

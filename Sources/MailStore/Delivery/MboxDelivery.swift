@@ -48,7 +48,7 @@ package final class MboxDelivery {
         lock = try DotLock(name, in: directory, by: deadline, privileged)
         do throws(SystemError) {
             oldLength = try Self.length(of: file, named: name, in: directory)
-            needsSeparator = try Self.missingNewlines(file, oldLength)
+            needsSeparator = try MboxFormat.missingNewlines(file, oldLength)
         } catch {
             lock.release(in: directory)
             throw .system(error)
@@ -86,25 +86,18 @@ package final class MboxDelivery {
         throw .locked
     }
 
-    /// How many line ends are missing for an empty line at the end of the file.
-    private static func missingNewlines(
-        _ file: borrowing Descriptor, _ length: Int
-    ) throws(SystemError) -> Int {
-        guard length > 0 else { return 0 }
-        let tail = try file.read(upTo: 2, at: max(0, length - 2))
-        if tail.last != .lf { return 2 }
-        return tail == [.lf, .lf] ? 0 : 1
-    }
-
-    /// Appends a message: the line that begins it, its lines with `From ` quoted, an empty line.
+    /// Appends a message: the line that begins it, its lines with `From ` quoted, an empty line. Fields that only readers
+    /// of the mbox may set are left out.
     package func append(_ message: MessageSource, from sender: [UInt8], at time: Time) throws(SystemError) {
         output += [UInt8](repeating: .lf, count: needsSeparator)
         output += MboxFormat.separator(from: sender, at: time)
+        var filter = MboxHeaderFilter()
         var quoting = MboxQuoting()
         try message.forEachPart { part throws(SystemError) in
-            quoting.append(part, to: &output)
+            quoting.append(filter.take(part), to: &output)
             if output.count >= Self.gatherLimit { try flush() }
         }
+        quoting.append(filter.end(), to: &output)
         quoting.end(to: &output)
         output.append(.lf)
         needsSeparator = 0

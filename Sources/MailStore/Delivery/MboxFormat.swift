@@ -23,6 +23,37 @@ package enum MboxFormat {
         line.append(.lf)
         return line
     }
+
+    /// When the message behind a `From ` line came. A zone, which some programs write, is not regarded.
+    static func date(of line: ArraySlice<UInt8>) -> Int64? {
+        let words = line.split { $0.isWhitespace || $0 == .cr || $0 == .lf }
+        for index in words.indices.dropLast(4)
+        where DateTime.weekdays.contains(where: { words[index].equalsFolded($0.utf8) }) {
+            let time = words[index + 3].split(separator: .ascii(":")).map { Int(strictDecimal: $0) ?? -1 }
+            guard let month = DateTime.months.firstIndex(where: { words[index + 1].equalsFolded($0.utf8) }),
+                let day = Int(strictDecimal: words[index + 2]), (1...31).contains(day),
+                (2...3).contains(time.count),
+                (0...23).contains(time[0]), (0...59).contains(time[1]),
+                time.count < 3 || (0...60).contains(time[2]),
+                let year = words[(index + 4)...].lazy.compactMap({
+                    $0.count == 4 ? Int(strictDecimal: $0) : nil
+                }).first
+            else { continue }
+            let seconds = time[0] * 3600 + time[1] * 60 + (time.count > 2 ? time[2] : 0)
+            return DateTime.days(year: year, month: month + 1, day: day) * 86400 + Int64(seconds)
+        }
+        return nil
+    }
+
+    /// How many line ends are missing for an empty line at the end of the file.
+    static func missingNewlines(
+        _ file: borrowing Descriptor, _ length: Int
+    ) throws(SystemError) -> Int {
+        guard length > 0 else { return 0 }
+        let tail = try file.read(upTo: 2, at: max(0, length - 2))
+        if tail.last != .lf { return 2 }
+        return tail == [.lf, .lf] ? 0 : 1
+    }
 }
 
 /// Puts a `>` before each line that is `From ` behind any number of `>`: readers take one away, and nothing

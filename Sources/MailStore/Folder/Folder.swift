@@ -98,7 +98,7 @@ package final class Folder {
             guard list.next < UInt32.max else { break }
             _ = list.append(base: entry.base)
         }
-        try write(list.encoded, to: "dovecot-uidlist")
+        try directory.replaceDurably("dovecot-uidlist", with: list.encoded)
         return list
     }
 
@@ -161,15 +161,6 @@ package final class Folder {
         return try file.readAll(limit: 1 << 28)
     }
 
-    private func write(_ bytes: [UInt8], to name: String) throws(SystemError) {
-        let temporary = "\(name).tmp"
-        _ = try directory.removeIfPresent(temporary)
-        let file = try directory.open(temporary, .createNew(mode: 0o600))
-        try file.write(bytes)
-        try file.synchronize()
-        try directory.replace(name, with: temporary)
-    }
-
     // MARK: Changing
 
     /// The letters of keywords, new ones included; those for which there is no letter left are dropped.
@@ -181,7 +172,7 @@ package final class Folder {
         defer { lock.release(in: directory) }
         if let bytes = try read("dovecot-keywords") { keywords = KeywordList(bytes) }
         letters = names.compactMap { keywords.add($0) }
-        try write(keywords.encoded, to: "dovecot-keywords")
+        try directory.replaceDurably("dovecot-keywords", with: keywords.encoded)
         return letters
     }
 
@@ -205,14 +196,17 @@ package final class Folder {
         try maildir.entries().first { $0.base == entry.base }
     }
 
-    /// Removes a message from the disk and from the list.
-    package func expunge(at index: Int) throws(SystemError) {
-        let entry = messages[index].entry
-        if try !maildir.remove(entry), let now = try current(entry) { _ = try maildir.remove(now) }
-        messages.remove(at: index)
+    /// Removes messages from the disk, durably, and from the list. What fails half-way the next `refresh` tells of.
+    package func expunge(_ indices: [Int]) throws(SystemError) {
+        for index in indices {
+            let entry = messages[index].entry
+            if try !maildir.remove(entry), let now = try current(entry) { _ = try maildir.remove(now) }
+        }
+        try synchronize()
+        for index in indices.sorted(by: >) { messages.remove(at: index) }
     }
 
-    /// Makes flags and removals durable: once a command, not once a message.
+    /// Makes flags durable: once a command, not once a message.
     package func synchronize() throws(SystemError) { try maildir.synchronize() }
 
     /// Opens a message for reading; nil when it is gone.

@@ -10,11 +10,18 @@ package struct FolderTree {
         case exists
         case missing
         case system(SystemError)
+
+        init(_ error: SystemError) {
+            switch error.code {
+            case .noEntry: self = .missing
+            case .exists: self = .exists
+            default: self = .system(error)
+            }
+        }
     }
 
     package static let separator = UInt8.dot
     private static let longestName = 200
-    private static let subscriptionsFile = "subscriptions"
 
     /// Ends in a slash.
     package let path: String
@@ -49,13 +56,7 @@ package struct FolderTree {
     }
 
     private func step<Result>(_ body: () throws(SystemError) -> Result) throws(Failure) -> Result {
-        do throws(SystemError) { return try body() } catch {
-            switch error.code {
-            case .noEntry: throw .missing
-            case .exists: throw .exists
-            default: throw .system(error)
-            }
-        }
+        do throws(SystemError) { return try body() } catch { throw Failure(error) }
     }
 
     /// All folders but INBOX, sorted.
@@ -135,24 +136,16 @@ package struct FolderTree {
 
     // MARK: Subscriptions
 
+    private var subscribed: Subscriptions {
+        Subscriptions(directory: path, file: "subscriptions", separator: Self.separator)
+    }
+
     package func subscriptions() throws(Failure) -> [[UInt8]] {
-        let file = path + Self.subscriptionsFile
-        let bytes = try step { () throws(SystemError) in try Path.contents(file, limit: 1 << 20) ?? [] }
-        // Dovecot's second version begins with `V<tab>2` and an empty line.
-        return bytes.split(separator: .lf).map(Array.init).filter { !$0.starts(with: [.ascii("V"), .tab]) }
+        try step { () throws(SystemError) in try subscribed.names() }
     }
 
     package func setSubscribed(_ name: [UInt8], _ isSubscribed: Bool) throws(Failure) {
         if !Self.isInbox(name) { _ = try Self.checked(name) }
-        var all = try subscriptions().filter { $0 != name }
-        if isSubscribed { all.append(name) }
-        let bytes = Array(all.map { $0 + [.lf] }.joined())
-        let root = try root()
-        try step { () throws(SystemError) in
-            let temporary = Self.subscriptionsFile + ".tmp"
-            _ = try root.removeIfPresent(temporary)
-            try root.open(temporary, .createNew(mode: 0o600)).write(bytes)
-            try root.replace(Self.subscriptionsFile, with: temporary)
-        }
+        try step { () throws(SystemError) in try subscribed.set(name, isSubscribed) }
     }
 }

@@ -1,88 +1,175 @@
-package import Unix
+import Bytes
+import Unix
 
-/// Takes messages out of an mbox in place, because who reads it may not make files beside it.
-package enum MboxRewrite {
-    package enum Failure: Error, Equatable {
-        case locked
-        /// Somebody else has rewritten it since it was read.
-        case changed
-        case system(SystemError)
-    }
+/// Changes messages of an mbox in place, because who reads it may not make files beside it: gives them other fields,
+/// takes them out. Who calls it holds the locks, and has read the file under them.
+///
+/// What moves is written behind the end of the file first, and then moved down over what was. So a process that dies on
+/// the way leaves each message that stays whole in the file; some can come to be there twice, one of them cut. Where there
+/// is no room for that, and something is taken out, the rest moves at once: mail must be removable from a full disk.
+struct MboxRewrite {
+    let index: MboxIndex
+    /// Messages that go.
+    var removing: Set<Int> = []
+    /// The fields of a message from now on; nil where they stay.
+    var fields: (Int) -> [UInt8]? = { _ in nil }
 
-    /// Removes the messages of `index` that `removing` names from the mbox at `path`, keeping what was appended since.
-    ///
-    /// Locked by fcntl, then by a dot lock where the directory lets this user make one: in a mail spool it may
-    /// not, and every deliverer of today takes the first as well (T58).
-    ///
-    /// What is kept moves towards the beginning, lowest first, and is only written over what is gone or was
-    /// copied already: a process that dies on the way leaves every kept byte in the file.
-    package static func remove(
-        _ removing: Set<Int>, of index: MboxIndex, from file: borrowing Descriptor, at path: String,
-        patience: Duration = .seconds(30)
-    ) throws(Failure) {
-        guard !removing.isEmpty else { return }
-        do throws(SystemError) {
-            let deadline = Deadline.after(patience)
-            while try !file.tryLockWholeFile() {
-                guard !deadline.hasPassed else { throw SystemError("fcntl", .again, path) }
-                pause(.milliseconds(50))
+    private static let chunk = 1 << 16
+    /// A header longer than this is moved, not mended.
+    private static let longestHeader = 1 << 18
+
+    /// Writes it, each message where it is as far as the new fields have the size of the old; the first one that moved,
+    /// nil where none did.
+    func run(_ file: borrowing Descriptor) throws(SystemError) -> Int? {
+        let moved = index.messages.indices.first { number in removing.contains(number) || !fits(number) }
+        for number in index.messages.indices.prefix(moved ?? index.messages.count) { try mend(number, file) }
+        guard let moved else { return nil }
+        let start = index.messages[moved].start
+        do throws(SystemError) { try moveByCopy(from: moved, to: start, file) } catch {
+            guard [.noSpace, .overQuota].contains(error.code), let size = movesDown(from: moved, to: start)
+            else {
+                throw error
             }
-            let (parent, name) = Path.split(path)
-            let directory = try Directory(parent)
-            let lock = try dotLock(name, in: directory, by: deadline)
-            defer { lock?.release(in: directory) }
-            let opened = try file.status()
-            guard let named = try directory.status(of: name), named.isSameFile(as: opened) else {
-                throw SystemError("mbox", .invalid, path)
-            }
-            let now = try MboxIndex(file)
-            guard now.messages.count >= index.messages.count,
-                now.messages.prefix(index.messages.count).map(\.fingerprint)
-                    == index.messages.map(\.fingerprint)
-            else { throw SystemError("mbox", .invalid, path) }
-            try shift(now, removing, file)
+            try write(from: moved, to: start, file)
             try file.synchronize()
-        } catch {
-            if error.code == .again { throw .locked }
-            throw error.call == "mbox" ? .changed : .system(error)
+            try file.truncate(to: start + size)
         }
+        return moved
     }
 
-    /// Nil where this user may not make files.
-    private static func dotLock(
-        _ name: String, in directory: borrowing Directory, by deadline: Deadline
-    ) throws(SystemError) -> DotLock? {
-        do throws(MboxDelivery.Failure) {
-            return try DotLock(name, in: directory, by: deadline) { body throws(SystemError) in try body() }
-        } catch {
-            switch error {
-            case .system(let error) where [.accessDenied, .notPermitted].contains(error.code): return nil
-            case .system(let error): throw error
-            case .locked, .unsuitable: throw SystemError("lock", .again, name)
-            }
-        }
+    // MARK: New fields of the same size
+
+    private func fits(_ number: Int) -> Bool {
+        guard let fields = fields(number) else { return true }
+        let message = index.messages[number]
+        guard let first = message.hidden.first else { return false }
+        return fields.count == message.room && message.headerEnd - first.lowerBound <= Self.longestHeader
     }
 
-    private static func shift(
-        _ index: MboxIndex, _ removing: Set<Int>, _ file: borrowing Descriptor
-    ) throws(SystemError) {
-        var target = index.messages.first?.start ?? index.size
-        for (number, message) in index.messages.enumerated() {
+    private func mend(_ number: Int, _ file: borrowing Descriptor) throws(SystemError) {
+        let message = index.messages[number]
+        guard let fields = fields(number), let first = message.hidden.first else { return }
+        var header: [UInt8] = []
+        for piece in message.pieces(from: first.lowerBound, to: message.headerEnd) {
+            header += try Self.read(file, piece)
+        }
+        try file.write(header + fields, at: first.lowerBound)
+    }
+
+    private static func read(_ file: borrowing Descriptor, _ range: Range<Int>) throws(SystemError) -> [UInt8]
+    {
+        var bytes: [UInt8] = []
+        while bytes.count < range.count {
+            let part = try file.read(upTo: range.count - bytes.count, at: range.lowerBound + bytes.count)
+            if part.isEmpty { throw SystemError("read", .inputOutput, "mbox") }
+            bytes += part
+        }
+        return bytes
+    }
+
+    // MARK: What moves
+
+    private enum Piece {
+        case old(Range<Int>)
+        case new([UInt8])
+    }
+
+    /// What the file is from message `first` on, in order.
+    private func forEachPiece(from first: Int, _ body: (Piece) throws(SystemError) -> Void)
+        throws(SystemError)
+    {
+        for (number, message) in index.messages.enumerated().dropFirst(first) where !removing.contains(number)
+        {
             let end = number + 1 < index.messages.count ? index.messages[number + 1].start : index.size
-            if removing.contains(number) { continue }
-            if target == message.start {
-                target = end
+            guard let fields = fields(number) else {
+                try body(.old(message.start..<end))
                 continue
             }
-            var source = message.start
-            while source < end {
-                let part = try file.read(upTo: min(1 << 16, end - source), at: source)
-                if part.isEmpty { break }
-                try file.write(part, at: target)
-                source += part.count
-                target += part.count
+            for piece in message.pieces(from: message.start, to: message.headerEnd) { try body(.old(piece)) }
+            try body(.new(fields))
+            if message.headerEnd < end { try body(.old(message.headerEnd..<end)) }
+        }
+    }
+
+    /// How long the file is from `first` on when all is written; nil where something would be written over what is yet to
+    /// be read.
+    private func movesDown(from first: Int, to start: Int) -> Int? {
+        var target = start
+        var isAhead = false
+        try? forEachPiece(from: first) { piece in
+            switch piece {
+            case .old(let range):
+                if target > range.lowerBound { isAhead = true }
+                target += range.count
+            case .new(let bytes): target += bytes.count
             }
         }
-        try file.truncate(to: target)
+        return isAhead ? nil : target - start
+    }
+
+    /// Writes the pieces at `start`; the end of what it wrote. What it reads lies behind what it writes, or apart from it.
+    @discardableResult
+    private func write(from first: Int, to start: Int, _ file: borrowing Descriptor) throws(SystemError)
+        -> Int
+    {
+        var target = start
+        var output: [UInt8] = []
+        // Gathered, and written before it grows: what is read next lies behind it still.
+        func flush() throws(SystemError) {
+            try file.write(output, at: target)
+            target += output.count
+            output.removeAll(keepingCapacity: true)
+        }
+        try forEachPiece(from: first) { piece throws(SystemError) in
+            switch piece {
+            case .new(let bytes): output += bytes
+            case .old(let range):
+                var position = range.lowerBound
+                while position < range.upperBound {
+                    let part = try file.read(upTo: min(Self.chunk, range.upperBound - position), at: position)
+                    if part.isEmpty { throw SystemError("read", .inputOutput, "mbox") }
+                    position += part.count
+                    output += part
+                    if output.count >= Self.chunk { try flush() }
+                }
+            }
+        }
+        try flush()
+        return target
+    }
+
+    private func moveByCopy(from first: Int, to start: Int, _ file: borrowing Descriptor) throws(SystemError)
+    {
+        let old = index.size
+        let end: Int
+        do throws(SystemError) {
+            end = try write(from: first, to: old, file)
+            try file.synchronize()
+        } catch {
+            // As if nothing had been.
+            try file.truncate(to: old)
+            throw error
+        }
+        try Self.move(old..<end, down: old - start, file)
+        try file.synchronize()
+        try file.truncate(to: start + end - old)
+    }
+
+    /// Moves a range towards the beginning. In parts as long as the way, and synchronized in between: of what is not yet
+    /// in its place there is always the other copy.
+    private static func move(_ range: Range<Int>, down distance: Int, _ file: borrowing Descriptor)
+        throws(SystemError)
+    {
+        var position = range.lowerBound
+        while position < range.upperBound {
+            if position > range.lowerBound { try file.synchronize() }
+            let end = min(range.upperBound, position + distance)
+            while position < end {
+                let part = try file.read(upTo: min(chunk, end - position), at: position)
+                if part.isEmpty { throw SystemError("read", .inputOutput, "mbox") }
+                try file.write(part, at: position - distance)
+                position += part.count
+            }
+        }
     }
 }

@@ -4,8 +4,11 @@ import MailStore
 import Unix
 
 /// A user's Maildir++ as what an IMAP session asks for.
-final class UserStore: MailboxStore {
+final class MaildirStore: MailboxStore {
     private let tree: FolderTree
+
+    var separator: UInt8 { FolderTree.separator }
+    let mailboxesHaveChildren = true
 
     init(_ tree: FolderTree) { self.tree = tree }
 
@@ -34,11 +37,10 @@ final class UserStore: MailboxStore {
         try create(newName)
         let inbox = try folder(name, readOnly: false)
         let all = Array(inbox.messages.indices)
-        if !all.isEmpty { _ = try UserMailbox(inbox, in: self).copy(all, to: newName) }
-        do throws(SystemError) {
-            for index in all.reversed() { try inbox.expunge(at: index) }
-            try inbox.synchronize()
-        } catch { throw StoreFailure(error) }
+        if all.isEmpty { return }
+        let mailbox = MaildirMailbox(inbox, in: self)
+        _ = try mailbox.copy(all, to: newName)
+        try mailbox.expunge(all)
     }
 
     func subscriptions() throws(StoreFailure) -> [[UInt8]] {
@@ -50,7 +52,7 @@ final class UserStore: MailboxStore {
     }
 
     func open(_ name: [UInt8], readOnly: Bool) throws(StoreFailure) -> any Mailbox {
-        UserMailbox(try folder(name, readOnly: readOnly), in: self)
+        MaildirMailbox(try folder(name, readOnly: readOnly), in: self)
     }
 
     func folder(_ name: [UInt8], readOnly: Bool) throws(StoreFailure) -> Folder {
@@ -62,52 +64,5 @@ final class UserStore: MailboxStore {
 
     func append(to name: [UInt8], flags: [[UInt8]], date: Int64?) throws(StoreFailure) -> any Appending {
         try MaildirAppending(folder(name, readOnly: true), flags: flags, date: date)
-    }
-}
-
-extension StoreFailure {
-    init(_ failure: FolderTree.Failure) {
-        switch failure {
-        case .badName: self = .badName
-        case .exists: self = .exists
-        case .missing: self = .missing
-        case .system(let error): self = StoreFailure(error)
-        }
-    }
-
-    init(_ error: SystemError) {
-        switch error.code {
-        case .noEntry, .notDirectory: self = .missing
-        case .noSpace, .overQuota: self = .overQuota
-        case .accessDenied, .notPermitted: self = .notPermitted
-        default: self = .system("\(error)")
-        }
-    }
-}
-
-/// The names of flags, and their bits.
-enum FlagNames {
-    private static let system: [(StaticString, MessageFlags.System)] = [
-        ("\\Answered", .answered), ("\\Flagged", .flagged), ("\\Deleted", .deleted), ("\\Seen", .seen),
-        ("\\Draft", .draft),
-    ]
-
-    static func names(_ flags: MessageFlags, _ folder: Folder) -> [[UInt8]] {
-        system.filter { flags.system.contains($0.1) }.map { [UInt8]($0.0) }
-            + flags.keywords.compactMap { folder.keywordName($0) }
-    }
-
-    /// Keywords get their letters in the folder.
-    static func flags(_ names: [[UInt8]], _ folder: Folder) throws(SystemError) -> MessageFlags {
-        var bits: MessageFlags.System = []
-        var keywords: [[UInt8]] = []
-        for name in names {
-            if let bit = system.first(where: { name.equalsFolded($0.0) })?.1 {
-                bits.insert(bit)
-            } else if name.first != .backslash {
-                keywords.append(name)
-            }
-        }
-        return MessageFlags(system: bits, keywords: try folder.letters(of: keywords))
     }
 }

@@ -4,12 +4,12 @@ import MailStore
 import Unix
 
 /// An open folder as what an IMAP session asks for.
-final class UserMailbox: Mailbox {
+final class MaildirMailbox: Mailbox {
     private let folder: Folder
-    private let store: UserStore
+    private let store: MaildirStore
     private var sizes: [UInt32: Int] = [:]
 
-    init(_ folder: Folder, in store: UserStore) {
+    init(_ folder: Folder, in store: MaildirStore) {
         self.folder = folder
         self.store = store
     }
@@ -66,8 +66,8 @@ final class UserMailbox: Mailbox {
         }
     }
 
-    func expunge(_ index: Int) throws(StoreFailure) {
-        try step { () throws(SystemError) in try folder.expunge(at: index) }
+    func expunge(_ indices: [Int]) throws(StoreFailure) {
+        try step { () throws(SystemError) in try folder.expunge(indices) }
     }
 
     func synchronize() throws(StoreFailure) {
@@ -114,49 +114,26 @@ final class StoredMessage: MessageBytes {
 /// An APPEND on its way: gathered in a file without a name, then delivered.
 final class MaildirAppending: Appending {
     private let folder: Folder
-    private let spool: Descriptor
+    private let spool: Spool
     private let flags: [[UInt8]]
     private let date: Int64?
-    private var lastWasCR = false
 
     init(_ folder: Folder, flags: [[UInt8]], date: Int64?) throws(StoreFailure) {
         self.folder = folder
         self.flags = flags
         self.date = date
-        do throws(SystemError) {
-            let directory = try Directory(folder.path + "tmp")
-            if let unnamed = try directory.openUnnamed(mode: 0o600) {
-                spool = unnamed
-            } else {
-                let name = "append.\(Identity.process).\(Time.now().microseconds)"
-                spool = try directory.open(name, .createNew(mode: 0o600))
-                try directory.remove(name)
-            }
-        } catch { throw StoreFailure(error) }
+        spool = try Spool(in: folder.path + "tmp")
     }
 
-    /// Stored with LF line ends.
-    func write(_ bytes: [UInt8]) throws(StoreFailure) {
-        var output: [UInt8] = []
-        output.reserveCapacity(bytes.count + 1)
-        for byte in bytes {
-            if lastWasCR, byte != .lf { output.append(.cr) }
-            lastWasCR = byte == .cr
-            if !lastWasCR { output.append(byte) }
-        }
-        do throws(SystemError) { try spool.write(output) } catch { throw StoreFailure(error) }
-    }
+    func write(_ bytes: [UInt8]) throws(StoreFailure) { try spool.write(bytes) }
 
     func commit() throws(StoreFailure) -> AppendResult {
+        let source = try spool.endMessage()
         let staged: MaildirDelivery
         do throws(SystemError) {
-            if lastWasCR { try spool.write([.cr]) }
             let delivery = try MaildirDelivery(folder.path, host: Host.name())
             let letters = try FlagNames.flags(flags, folder).letters
-            let message = MessageSource(prefix: []) { [self] position throws(SystemError) in
-                try spool.read(upTo: 1 << 16, at: position)
-            }
-            _ = try delivery.stage(message, letters: letters, date: Time(seconds: date ?? Time.now().seconds))
+            _ = try delivery.stage(source, letters: letters, date: Time(seconds: date ?? Time.now().seconds))
             staged = delivery
         } catch { throw StoreFailure(error) }
         return try Self.commit(staged, folder)

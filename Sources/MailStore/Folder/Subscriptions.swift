@@ -1,0 +1,62 @@
+import Bytes
+import Unix
+
+/// The file that names the mailboxes somebody wants to see, a line a name, as Dovecot has it.
+///
+/// Its second version begins with `V<tab>2` and an empty line; there a tab stands between the levels of a name, and what a
+/// name has of the file's own bytes is escaped. A file stays in the version that it has.
+struct Subscriptions {
+    let directory: String
+    let file: String
+    let separator: UInt8
+
+    private static let version2 = [UInt8]("V\t2\n\n")
+
+    func names() throws(SystemError) -> [[UInt8]] {
+        let bytes = try Path.contents(directory + file, limit: 1 << 20) ?? []
+        guard bytes.starts(with: [UInt8]("V\t2\n")) else {
+            return bytes.split(separator: .lf).map(Array.init)
+        }
+        return bytes.dropFirst(4).split(separator: .lf).map { line in
+            Array(line.split(separator: .tab).map(Self.unescaped).joined(separator: [separator]))
+        }
+    }
+
+    func set(_ name: [UInt8], _ isSubscribed: Bool) throws(SystemError) {
+        let isVersion2 =
+            try Path.contents(directory + file, limit: 1 << 20)?.starts(with: [UInt8]("V\t2\n")) == true
+        var all = try names().filter { $0 != name }
+        if isSubscribed { all.append(name) }
+        let lines = all.map { name in
+            isVersion2
+                ? Array(name.split(separator: separator).map(Self.escaped).joined(separator: [.tab])) : name
+        }
+        let text = Array(lines.map { $0 + [.lf] }.joined())
+        try Directory(directory).replaceDurably(file, with: isVersion2 ? Self.version2 + text : text)
+    }
+
+    private static let escapes: [(plain: UInt8, letter: UInt8)] = [
+        (0x01, .ascii("1")), (.tab, .ascii("t")), (.cr, .ascii("r")), (.lf, .ascii("n")), (.nul, .ascii("0")),
+    ]
+
+    private static func escaped(_ part: ArraySlice<UInt8>) -> [UInt8] {
+        part.flatMap { byte in escapes.first { $0.plain == byte }.map { [0x01, $0.letter] } ?? [byte] }
+    }
+
+    private static func unescaped(_ part: ArraySlice<UInt8>) -> [UInt8] {
+        var result: [UInt8] = []
+        var isEscaped = false
+        for byte in part {
+            if isEscaped, let escape = escapes.first(where: { $0.letter == byte }) {
+                result.append(escape.plain)
+                isEscaped = false
+            } else if byte == 0x01, !isEscaped {
+                isEscaped = true
+            } else {
+                result.append(byte)
+                isEscaped = false
+            }
+        }
+        return result
+    }
+}

@@ -1,0 +1,221 @@
+import Bytes
+package import Unix
+
+/// An mbox that other programs deliver to, mark and rewrite while it is open here. Whatever is done to it is done under its
+/// locks, behind a look at what has become of it; between two operations nothing of it is believed.
+///
+/// It fails with EAGAIN when somebody keeps it locked, and with ENOENT where there must be a file and is none.
+package final class Mbox {
+    package let path: String
+    private let name: String
+    private let directory: OpenDirectory
+    private var file: OpenMbox?
+    private var seen: Glance?
+    /// As of the last look.
+    package internal(set) var index = MboxIndex()
+    /// Grows whenever the index becomes another.
+    private(set) var generation = 0
+    private let patience: Duration
+
+    /// What a look at the file from outside tells. Within `grain` of a change another may leave no trace.
+    private struct Glance: Equatable {
+        let inode: UInt64
+        let size: Int
+        let modified: Time
+        let changed: Time
+        let isSettled: Bool
+        let front: [UInt8]
+
+        static let grain = Duration.milliseconds(20)
+        static let frontSize = 512
+
+        init(_ status: FileStatus, _ front: [UInt8], isSettled: Bool? = nil) {
+            (inode, size, modified, changed) = (status.inode, status.size, status.modified, status.changed)
+            self.isSettled = isSettled ?? (Time.now() - max(modified, changed) > Self.grain)
+            self.front = front
+        }
+
+        static func == (a: Glance, b: Glance) -> Bool {
+            (a.inode, a.size, a.modified, a.changed) == (b.inode, b.size, b.modified, b.changed)
+                && a.front == b.front
+        }
+    }
+
+    /// Opens the mbox at `path`; a file that is missing is an empty mbox.
+    package init(_ path: String, patience: Duration = .seconds(30)) throws(SystemError) {
+        self.path = path
+        self.patience = patience
+        let (parent, name) = Path.split(path)
+        self.name = name
+        directory = OpenDirectory(try Directory(parent))
+    }
+
+    /// The messages, without the one that alpine and UW's imapd hide their numbers in.
+    package var messages: ArraySlice<MboxIndex.Message> {
+        index.messages.dropFirst(index.base?.isPseudo == true ? 1 : 0)
+    }
+
+    // MARK: Under the locks
+
+    /// Runs `body` with the file locked, and `index` true. Without a file: `missing`.
+    func whenLocked<Result>(
+        writing: Bool, missing: @autoclosure () throws(SystemError) -> Result,
+        _ body: (borrowing Descriptor) throws(SystemError) -> Result
+    ) throws(SystemError) -> Result {
+        let deadline = Deadline.after(patience)
+        while true {
+            guard let file = try opened() else {
+                if !index.messages.isEmpty || seen != nil { generation += 1 }
+                index.forget()
+                seen = nil
+                return try missing()
+            }
+            let lock = try MboxLock(file, name, in: directory, writing: writing, by: deadline)
+            // A program that rewrites mboxes may have put another file in its place while we waited.
+            guard let now = try directory.directory.status(of: name),
+                now.isSameFile(as: try file.descriptor.status())
+            else {
+                self.file = nil
+                continue
+            }
+            try look(file.descriptor)
+            let result = try body(file.descriptor)
+            _ = consume lock
+            return result
+        }
+    }
+
+    private func opened() throws(SystemError) -> OpenMbox? {
+        if let file { return file }
+        guard let descriptor = try directory.directory.openIfPresent(name, .readWrite) else { return nil }
+        guard try descriptor.status().kind == .regular else { throw SystemError("open", .invalid, path) }
+        let file = OpenMbox(descriptor)
+        (self.file, seen) = (file, nil)
+        return file
+    }
+
+    /// Makes an empty file; EACCES where this user may not.
+    package func create() throws(SystemError) {
+        _ = try directory.directory.open(name, .create(mode: 0o600)).raw
+    }
+
+    /// Brings the index up to date: with what was appended, or anew.
+    private func look(_ file: borrowing Descriptor) throws(SystemError) {
+        let status = try file.status()
+        let now = Glance(status, try file.read(upTo: Glance.frontSize, at: 0))
+        if let seen, seen == now, seen.isSettled { return }
+        let first = if let seen, try hasOnlyGrown(seen, now, file) { index.messages.count - 1 } else { 0 }
+        seen = nil
+        try index.reread(file, from: first)
+        generation += 1
+        seen = now
+    }
+
+    /// Whether the last message that we know begins where it did, and the file as it did: then nothing in front has moved.
+    private func hasOnlyGrown(_ old: Glance, _ now: Glance, _ file: borrowing Descriptor) throws(SystemError)
+        -> Bool
+    {
+        guard old.isSettled, old.inode == now.inode, now.size > old.size, now.front.starts(with: old.front),
+            let last = index.messages.last
+        else { return false }
+        let line = try file.read(upTo: last.header - last.start, at: last.start)
+        return line.starts(with: [UInt8]("From ")) && line.last == .lf
+    }
+
+    // MARK: Reading
+
+    /// Looks at the file.
+    package func refresh() throws(SystemError) {
+        try whenLocked(writing: false, missing: ()) { _ throws(SystemError) in }
+    }
+
+    /// Bytes of what readers are shown of a message, found by `find` in the index of this very moment; empty at its end,
+    /// nil when it is gone.
+    package func read(
+        at offset: Int, count: Int, of find: (Mbox) -> MboxIndex.Message?
+    ) throws(SystemError) -> [UInt8]? {
+        try whenLocked(writing: false, missing: nil) { file throws(SystemError) in
+            guard let message = find(self) else { return nil }
+            var skip = offset
+            for piece in message.shown {
+                guard skip >= piece.count else {
+                    return try file.read(upTo: min(count, piece.count - skip), at: piece.lowerBound + skip)
+                }
+                skip -= piece.count
+            }
+            return []
+        }
+    }
+
+    // MARK: Writing
+
+    /// Takes messages out, gives others new marks, and says of the whole what `base` says; durably.
+    func rewrite(
+        _ file: borrowing Descriptor, removing: Set<Int> = [], marks: [Int: MboxMarks] = [:],
+        base: MboxBase? = nil
+    ) throws(SystemError) {
+        let index = index
+        let first = index.messages.indices.first { !removing.contains($0) }
+        var base = base
+        if first == 0, index.base?.isPseudo == true { base?.isPseudo = true }
+        let saysMore = base != nil && (first != 0 || base != index.base)
+        guard !removing.isEmpty || !marks.isEmpty || (saysMore && first != nil) else { return }
+        let rewrite = MboxRewrite(index: index, removing: removing) { number in
+            let message = index.messages[number]
+            guard marks[number] != nil || (number == first && saysMore) else { return nil }
+            return MboxFields.text(
+                marks[number] ?? message.marks, base: number == first ? base ?? index.base : nil,
+                keywords: index.keywords, room: message.room)
+        }
+        seen = nil
+        let moved = try rewrite.run(file)
+        try file.synchronize()
+        for number in index.messages.indices.prefix(moved ?? index.messages.count)
+        where marks[number] != nil || (number == first && saysMore) {
+            self.index.mended(number, marks[number])
+        }
+        if first == 0, saysMore { self.index.base = base }
+        if let moved { try self.index.reread(file, from: moved) }
+        try wrote(file)
+    }
+
+    /// Ends the last line of a file that does not end in a line end: behind it nothing could be put.
+    func endLastLine(_ file: borrowing Descriptor) throws(SystemError) {
+        guard index.size > 0, try file.read(upTo: 1, at: index.size - 1) != [.lf] else { return }
+        try file.write([.lf], at: index.size)
+        try index.reread(file, from: max(0, index.messages.count - 1))
+    }
+
+    /// Appends what `write` writes, durably, or nothing.
+    func append(
+        _ file: borrowing Descriptor, _ write: (inout MboxAppender) throws(SystemError) -> Void
+    ) throws(SystemError) {
+        seen = nil
+        var appender = try MboxAppender(file, at: index.size)
+        do throws(SystemError) {
+            try write(&appender)
+            try appender.flush(file)
+            try file.synchronize()
+        } catch {
+            try? file.truncate(to: index.size)
+            throw error
+        }
+        try index.reread(file, from: max(0, index.messages.count - 1))
+        try wrote(file)
+    }
+
+    /// A time of our own tells this writing from any other, so it need not settle.
+    private func wrote(_ file: borrowing Descriptor) throws(SystemError) {
+        try file.setModified(Time.now())
+        generation += 1
+        seen = Glance(try file.status(), try file.read(upTo: Glance.frontSize, at: 0), isSettled: true)
+    }
+
+    /// Takes out the messages that `choose` names by their place in `messages`, durably.
+    package func remove(_ choose: (ArraySlice<MboxIndex.Message>) -> [Int]) throws(SystemError) {
+        try whenLocked(writing: true, missing: ()) { file throws(SystemError) in
+            let removing = Set(choose(messages))
+            if !removing.isEmpty { try rewrite(file, removing: removing) }
+        }
+    }
+}

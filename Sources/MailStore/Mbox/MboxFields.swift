@@ -1,0 +1,119 @@
+import Bytes
+
+/// The header fields in which programs keep what they know of a message in an mbox. They belong to the mailbox and not to
+/// the message: readers are not shown them, and who rewrites a message writes them anew. As mutt, alpine, UW's imapd and
+/// Dovecot write and read them:
+///
+///     X-IMAPbase: 1275660208 0000000042 $Junk     UIDVALIDITY, the last UID given, keywords; in the first message
+///     X-UID: 42
+///     Status: RO                                  R: read; O: a reader has seen that it is there
+///     X-Status: AFTD                              answered, flagged, draft, deleted
+///     X-Keywords: $Junk                           and spaces, so that most changes fit
+enum MboxFields {
+    /// The last two say where a message ends, or did: nothing that a message is cut by here.
+    private static let names: [StaticString] = [
+        "Status:", "X-Status:", "X-UID:", "X-IMAPbase:", "X-IMAP:", "X-Keywords:", "Content-Length:",
+        "Lines:",
+    ]
+
+    /// Whether a header line begins one of them.
+    static func begins(_ line: ArraySlice<UInt8>) -> Bool {
+        // Most lines are told by their first letter.
+        switch line.first?.lowercased {
+        case .ascii("x"), .ascii("s"), .ascii("c"), .ascii("l"): names.contains { line.hasPrefixFolded($0) }
+        default: false
+        }
+    }
+
+    /// Room that is left when the fields are written where there was too little.
+    private static let spare = 40
+
+    /// The fields of a message in `room` bytes, or in as many as they need and some to spare.
+    static func text(
+        _ marks: MboxMarks, base: MboxBase?, keywords: KeywordList, room: Int
+    ) -> [UInt8] {
+        var text: [UInt8] = []
+        if let base {
+            text += (base.isPseudo ? "X-IMAP: \(base.validity) " : "X-IMAPbase: \(base.validity) ")
+            text.append(decimal: base.last, width: 10)
+            for (_, name) in keywords.names.sorted(by: { $0.key < $1.key }) { text += [.space] + name }
+            text.append(.lf)
+        }
+        if base?.isPseudo != true { text += "X-UID: \(marks.uid)\n" }
+        let system = marks.flags.system
+        let status = (system.contains(.seen) ? "R" : "") + (marks.isOld ? "O" : "")
+        if !status.isEmpty { text += "Status: \(status)\n" }
+        let more = letters.filter { system.contains($0.1) }.map(\.0)
+        if !more.isEmpty { text += [UInt8]("X-Status: ") + more + [.lf] }
+        text += "X-Keywords:"
+        for name in marks.flags.keywords.compactMap({ keywords.names[$0] }) { text += [.space] + name }
+        let missing = room - text.count - 1
+        text += [UInt8](repeating: .space, count: missing >= 0 ? missing : spare)
+        text.append(.lf)
+        return text
+    }
+
+    private static let letters: [(UInt8, MessageFlags.System)] = [
+        (.ascii("A"), .answered), (.ascii("F"), .flagged), (.ascii("T"), .draft), (.ascii("D"), .deleted),
+    ]
+
+    static func flag(_ letter: UInt8) -> MessageFlags.System? { letters.first { $0.0 == letter }?.1 }
+}
+
+/// What the fields say of one message.
+package struct MboxMarks: Equatable {
+    /// 0: it has none yet.
+    package var uid: UInt32 = 0
+    package var flags = MessageFlags()
+    /// A reader has seen that it is there: no longer recent.
+    package var isOld = false
+
+    /// Takes one field's line.
+    mutating func take(_ line: ArraySlice<UInt8>, keywords: inout KeywordList) {
+        guard let colon = line.firstIndex(of: .ascii(":")) else { return }
+        let (name, value) = (
+            line[..<colon], line[(colon + 1)...].filter { $0 != .cr && $0 != .lf }[...].trimmed()
+        )
+        if name.equalsFolded("Status") || name.equalsFolded("X-Status") {
+            for letter in value {
+                if letter == .ascii("R") { flags.system.insert(.seen) }
+                if letter == .ascii("O") { isOld = true }
+                if let flag = MboxFields.flag(letter) { flags.system.insert(flag) }
+            }
+        } else if name.equalsFolded("X-UID") {
+            uid = UInt32(strictDecimal: value) ?? 0
+        } else if name.equalsFolded("X-Keywords") {
+            let letters = value.split(separator: .space).compactMap { keywords.add(Array($0)) }
+            flags = MessageFlags(system: flags.system, keywords: Array(Set(flags.keywords + letters)))
+        }
+    }
+}
+
+/// What the first message of an mbox says of the whole.
+struct MboxBase: Equatable {
+    var validity: UInt32
+    /// The last UID given.
+    var last: UInt32
+    /// It stands in a message that is none: UW's imapd and alpine put it there to keep the UIDVALIDITY of an empty mbox.
+    var isPseudo = false
+
+    init(validity: UInt32, last: UInt32) {
+        self.validity = validity
+        self.last = last
+    }
+
+    /// Reads `X-IMAPbase` or `X-IMAP`, and the keywords behind it. A number that leaves no UIDs to give is not believed.
+    init?(_ line: ArraySlice<UInt8>, keywords: inout KeywordList) {
+        isPseudo = line.hasPrefixFolded("X-IMAP:")
+        guard isPseudo || line.hasPrefixFolded("X-IMAPbase:"), let colon = line.firstIndex(of: .ascii(":"))
+        else {
+            return nil
+        }
+        let words = line[(colon + 1)...].split { $0.isWhitespace || $0 == .cr || $0 == .lf }
+        guard words.count >= 2, let validity = UInt32(strictDecimal: words[0]), validity > 0,
+            let last = UInt32(strictDecimal: words[1]), last < 1 << 31
+        else { return nil }
+        (self.validity, self.last) = (validity, last)
+        for word in words.dropFirst(2) { _ = keywords.add(Array(word)) }
+    }
+}

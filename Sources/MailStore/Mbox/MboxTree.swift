@@ -1,0 +1,144 @@
+import Bytes
+package import Unix
+
+/// The mailboxes of a user whose mail comes into an mbox: INBOX is that file, the others are the mboxes in a directory and
+/// in directories below it, as UW's imapd, alpine and Dovecot have them. Names are bytes as IMAP has them (modified UTF-7);
+/// the separator is a slash.
+package struct MboxTree {
+    package typealias Failure = FolderTree.Failure
+
+    package static let separator = UInt8.ascii("/")
+    private static let longestName = 200
+    private static let deepest = 10
+
+    /// The mbox that mail comes into.
+    package let inbox: String
+    /// Where the others are; ends in a slash.
+    package let path: String
+    package let uids: UIDTable
+    private let subscribed: Subscriptions
+
+    /// Makes the directory if it is missing.
+    package init(inbox: String, folders path: String) throws(SystemError) {
+        self.inbox = inbox
+        self.path = path
+        uids = UIDTable(in: path)
+        subscribed = Subscriptions(directory: path, file: ".subscriptions", separator: Self.separator)
+        let (parent, name) = Path.split(String(path.dropLast()))
+        try Directory(parent).makeDirectory(name, mode: 0o700)
+    }
+
+    package func file(of name: [UInt8]) throws(Failure) -> String {
+        FolderTree.isInbox(name) ? inbox : path + (try checked(name))
+    }
+
+    /// Names that lead to files below the directory and nowhere else, none of them hidden (which `..` would be), none a dot
+    /// lock (T35).
+    private func checked(_ name: [UInt8]) throws(Failure) -> String {
+        let parts = name.split(separator: Self.separator, omittingEmptySubsequences: false)
+        let text = String(decoding: name, as: UTF8.self)
+        guard !name.isEmpty, name.count <= Self.longestName, parts.count <= Self.deepest,
+            parts.allSatisfy({ !$0.isEmpty && $0.first != .dot && $0.first != .ascii("~") }),
+            name.allSatisfy(\.isPrintable), !text.hasSuffix(".lock"), !FolderTree.isInbox(name),
+            path + text != inbox
+        else { throw .badName }
+        return text
+    }
+
+    private func step<Result>(_ body: () throws(SystemError) -> Result) throws(Failure) -> Result {
+        do throws(SystemError) { return try body() } catch { throw Failure(error) }
+    }
+
+    // MARK: Mailboxes
+
+    /// All mailboxes but INBOX, sorted.
+    package func names() throws(Failure) -> [[UInt8]] {
+        var names: [[UInt8]] = []
+        try step { () throws(SystemError) in try gather(path, [], depth: 1, into: &names) }
+        return names.sorted { $0.lexicographicallyPrecedes($1) }
+    }
+
+    private func gather(
+        _ directory: String, _ prefix: [UInt8], depth: Int, into names: inout [[UInt8]]
+    ) throws(SystemError) {
+        var below: [[UInt8]] = []
+        try Directory(directory).forEachEntry { name, kind in
+            guard let text = try? checked(prefix + name) else { return true }
+            let kind = kind ?? (try? Path.status(path + text, following: false))?.kind
+            if kind == .regular { names.append(prefix + name) }
+            if kind == .directory { below.append(prefix + name) }
+            return true
+        }
+        for name in below where depth < Self.deepest {
+            let text = String(decoding: name, as: UTF8.self)
+            // One that cannot be read hides what is in it, and nothing else.
+            try? gather(path + text, name + [Self.separator], depth: depth + 1, into: &names)
+        }
+    }
+
+    private func kind(of name: String) throws(Failure) -> FileStatus.Kind? {
+        try step { () throws(SystemError) in try Path.status(path + name, following: false)?.kind }
+    }
+
+    /// Makes a mailbox, and the directories that lead to it; only a directory where the name ends in a separator.
+    package func create(_ name: [UInt8]) throws(Failure) {
+        guard !FolderTree.isInbox(name) else { throw .exists }
+        let isDirectory = name.last == Self.separator
+        let text = try checked(isDirectory ? Array(name.dropLast()) : name)
+        guard try kind(of: text) == nil else { throw .exists }
+        try step { () throws(SystemError) in
+            try makeParents(of: isDirectory ? text + "/" : text)
+            if isDirectory { return }
+            let (parent, last) = Path.split(path + text)
+            _ = try Directory(parent).open(last, .createNew(mode: 0o600)).raw
+        }
+    }
+
+    private func makeParents(of name: String) throws(SystemError) {
+        var parent = String(path.dropLast())
+        for part in name.split(separator: "/", omittingEmptySubsequences: false).dropLast() {
+            try Directory(parent).makeDirectory(String(part), mode: 0o700)
+            parent += "/" + part
+        }
+    }
+
+    /// Removes a mailbox with its messages, or an empty directory.
+    package func delete(_ name: [UInt8]) throws(Failure) {
+        guard !FolderTree.isInbox(name) else { throw .badName }
+        let text = try checked(name)
+        guard let kind = try kind(of: text) else { throw .missing }
+        let (parent, last) = Path.split(path + text)
+        try step { () throws(SystemError) in
+            let parent = try Directory(parent)
+            if kind == .directory { try parent.removeDirectory(last) } else { try parent.remove(last) }
+        }
+    }
+
+    /// Renames a mailbox or a directory with all that is in it, and their UIDs with them.
+    package func rename(_ name: [UInt8], to newName: [UInt8]) throws(Failure) {
+        guard !FolderTree.isInbox(name), !FolderTree.isInbox(newName) else { throw .badName }
+        let (from, to) = (try checked(name), try checked(newName))
+        guard try kind(of: from) != nil else { throw .missing }
+        guard try kind(of: to) == nil else { throw .exists }
+        try step { () throws(SystemError) in
+            try makeParents(of: to)
+            let (old, new) = (Path.split(path + from), Path.split(path + to))
+            try Directory(old.directory).rename(old.name, to: Directory(new.directory), as: new.name)
+            try uids.rename { other in
+                let isBelow = other.starts(with: name + [Self.separator])
+                return other == name || isBelow ? newName + other.dropFirst(name.count) : nil
+            }
+        }
+    }
+
+    // MARK: Subscriptions
+
+    package func subscriptions() throws(Failure) -> [[UInt8]] {
+        try step { () throws(SystemError) in try subscribed.names() }
+    }
+
+    package func setSubscribed(_ name: [UInt8], _ isSubscribed: Bool) throws(Failure) {
+        if !FolderTree.isInbox(name) { _ = try checked(name) }
+        try step { () throws(SystemError) in try subscribed.set(name, isSubscribed) }
+    }
+}

@@ -1,0 +1,63 @@
+import Bytes
+import IMAP
+import MailStore
+import Unix
+
+/// Messages on their way into a mailbox, one behind the other in a file without a name: nothing is left of them when the
+/// session ends, however it ends.
+final class Spool {
+    private let file: Descriptor
+    private var start = 0
+    private var end = 0
+    private var lastWasCR = false
+
+    init(in directory: String) throws(StoreFailure) {
+        do throws(SystemError) {
+            let directory = try Directory(directory)
+            if let unnamed = try directory.openUnnamed(mode: 0o600) {
+                file = unnamed
+            } else {
+                let name = ".spool.\(Identity.process).\(Time.now().microseconds)"
+                file = try directory.open(name, .createNew(mode: 0o600))
+                try directory.remove(name)
+            }
+        } catch { throw StoreFailure(error) }
+    }
+
+    /// More of a message; kept with LF line ends.
+    func write(_ bytes: [UInt8]) throws(StoreFailure) {
+        var output: [UInt8] = []
+        output.reserveCapacity(bytes.count + 1)
+        for byte in bytes {
+            if lastWasCR, byte != .lf { output.append(.cr) }
+            lastWasCR = byte == .cr
+            if !lastWasCR { output.append(byte) }
+        }
+        try put(output)
+    }
+
+    private func put(_ bytes: [UInt8]) throws(StoreFailure) {
+        do throws(SystemError) { try file.write(bytes) } catch { throw StoreFailure(error) }
+        end += bytes.count
+    }
+
+    /// The message is whole, and can be read.
+    func endMessage() throws(StoreFailure) -> MessageSource {
+        if lastWasCR { try put([.cr]) }
+        lastWasCR = false
+        let range = start..<end
+        start = end
+        return MessageSource(prefix: []) { [self] position throws(SystemError) in
+            try file.read(upTo: min(1 << 16, range.count - position), at: range.lowerBound + position)
+        }
+    }
+
+    /// A message of a mailbox, as it is there.
+    func copy(_ source: any MessageBytes) throws(StoreFailure) -> MessageSource {
+        while true {
+            let part = try source.read(at: end - start, count: 1 << 16)
+            if part.isEmpty { return try endMessage() }
+            try put(part)
+        }
+    }
+}

@@ -1,0 +1,235 @@
+import Bytes
+import Testing
+import Unix
+
+@testable import MailStore
+
+@Suite struct NumberedMboxTests {
+    private let place: TemporaryMaildir
+    private var path: String { place.path + "mbox" }
+    private static let plain = (1...4).map { number in
+        "From s@example Thu Jan  1 00:00:0\(number) 1970\nSubject: \(number)\n\nbody \(number)\n\n"
+    }
+
+    init() throws { place = try TemporaryMaildir() }
+
+    private func put(_ text: String) throws {
+        _ = try Directory(place.path).removeIfPresent("mbox")
+        try place.write("mbox", text)
+    }
+
+    private func mbox() throws -> NumberedMbox {
+        try NumberedMbox(path, named: Array("INBOX".utf8), UIDTable(in: place.path))
+    }
+
+    /// UID, flags and what a reader is shown, of each message.
+    private func shown(_ mbox: NumberedMbox, by count: Int = 4096) throws -> [String] {
+        try mbox.messages.map { message in
+            let uid = message.marks.uid
+            var text: [UInt8] = []
+            while let part = try mbox.mbox.read(at: text.count, count: count, of: { _ in mbox.message(uid) }),
+                !part.isEmpty
+            {
+                text += part
+            }
+            let keywords = message.marks.flags.keywords.compactMap { mbox.keywordName($0) }.map {
+                String(decoding: $0, as: UTF8.self)
+            }
+            return "\(uid) \(message.marks.flags.system.rawValue) \(keywords.joined(separator: " ")): "
+                + String(decoding: text, as: UTF8.self)
+        }
+    }
+
+    private func fresh() throws -> [String] {
+        let mbox = try mbox()
+        _ = try mbox.refresh(claiming: false)
+        return try shown(mbox)
+    }
+
+    @Test("UIDs are given in the order of the file, and stay, whoever marks, moves and removes messages")
+    func uids() throws {
+        try put(Self.plain.joined())
+        let first = try mbox()
+        #expect(try first.refresh(claiming: true) == [1, 2, 3, 4] && first.next == 5)
+        #expect(try shown(first, by: 7) == (1...4).map { "\($0) 0 : Subject: \($0)\n\nbody \($0)\n" })
+        #expect(first.messages.map(\.date) == [1, 2, 3, 4])
+        // Sizes are those of the messages, whatever stands in the mbox.
+        #expect(first.messages.map(\.wireSize) == [22, 22, 22, 22])
+        let text = try #require(try place.read("mbox"))
+        #expect(text.contains("X-IMAPbase: \(first.validity) 0000000004\nX-UID: 1\nStatus: O\n"))
+
+        // mutt writes its own Status; the second goes.
+        let second = try #require(text.firstRange(of: "From s@example Thu Jan  1 00:00:02"))
+        let third = try #require(text.firstRange(of: "From s@example Thu Jan  1 00:00:03"))
+        let without = (text[..<second.lowerBound] + text[third.lowerBound...]).replacing(
+            "Status: O\n", with: "Status: RO\nX-Status: F\n")
+        try put(without + "From s Thu Jan  1 00:00:05 1970\nSubject: 5\n\nbody 5")
+        let later = try mbox()
+        #expect(try later.refresh(claiming: true) == [5])
+        #expect(later.validity == first.validity)
+        #expect(
+            try shown(later) == [1, 3, 4].map { "\($0) 5 : Subject: \($0)\n\nbody \($0)\n" } + [
+                "5 0 : Subject: 5\n\nbody 5\n"
+            ])
+    }
+
+    @Test("flags and keywords are seen by the next session, and do not move what has room")
+    func flags() throws {
+        try put(Self.plain.joined())
+        let one = try mbox()
+        _ = try one.refresh(claiming: true)
+        let size = try Directory(place.path).status(of: "mbox")?.size
+        let flags = MessageFlags(
+            system: [.seen, .answered, .flagged],
+            keywords: one.letters(of: [Array("$Junk".utf8), Array("work".utf8)]))
+        #expect(try one.setFlags([2: flags, 9: flags]) == [9])
+        #expect(try one.setFlags([3: MessageFlags(system: .deleted)]).isEmpty)
+        #expect(try Directory(place.path).status(of: "mbox")?.size == size)
+        let heads = try fresh().map { $0.prefix { $0 != ":" } }
+        #expect(heads == ["1 0 ", "2 7 $Junk work", "3 8 ", "4 0 "])
+        let other = try mbox()
+        _ = try other.refresh(claiming: false)
+        #expect(try other.setFlags([2: MessageFlags()]).isEmpty)
+        _ = try one.refresh(claiming: false)
+        #expect(
+            one.messages.map(\.marks.flags) == [
+                MessageFlags(), MessageFlags(), MessageFlags(system: .deleted), MessageFlags(),
+            ])
+    }
+
+    @Test(
+        "UIDs are not given again, though the first message, the last, or all are gone, and whoever removed them"
+    )
+    func removals() throws {
+        try put(Self.plain.joined())
+        let one = try mbox()
+        _ = try one.refresh(claiming: true)
+        try one.expunge([1, 4])
+        #expect(try fresh().map { $0.prefix(1) } == ["2", "3"])
+        #expect(try #require(try place.read("mbox")).contains("X-IMAPbase: \(one.validity) 0000000004\n"))
+        // Another program empties it; then mail comes.
+        try put("")
+        _ = try one.refresh(claiming: true)
+        #expect(one.messages.isEmpty && one.next == 5)
+        try put(Self.plain[0])
+        let later = try mbox()
+        _ = try later.refresh(claiming: true)
+        #expect(later.messages.map(\.marks.uid) == [5] && later.validity == one.validity)
+        try later.expunge([5])
+        #expect(try place.read("mbox") == "")
+    }
+
+    @Test(
+        "messages are appended with their flags and dates, all or none, and other mailboxes' fields are left out"
+    )
+    func appending() throws {
+        try put(Self.plain.joined() + "From x Thu Jan  1 00:00:09 1970\n\nno line end")
+        let one = try mbox()
+        func addition(_ text: String) -> NumberedMbox.Addition {
+            let bytes = Array(text.utf8)
+            let source = MessageSource(prefix: []) { Array(bytes.dropFirst($0).prefix(3)) }
+            return NumberedMbox.Addition(
+                source, flags: MessageFlags(system: .seen), date: Time(seconds: 86400))
+        }
+        let uids = try one.append([
+            addition("Status: O\nSubject: a\nX-UID: 77\n\nFrom here\n>From there\n"), addition("Subject: b"),
+            addition(""),
+        ])
+        #expect(uids == [6, 7, 8] && one.next == 9)
+        #expect(
+            try shown(one).suffix(4) == [
+                "5 0 : \nno line end\n", "6 1 : Subject: a\n\nFrom here\n>From there\n", "7 1 : Subject: b\n",
+                "8 1 : ",
+            ])
+        #expect(try #require(try place.read("mbox")).contains("\n>From here\n>>From there\n"))
+        #expect(one.messages.map(\.wireSize).suffix(3) == [38, 12, 0])
+        #expect(one.messages.suffix(3).map(\.date) == [86400, 86400, 86400])
+        #expect(try fresh() == shown(one))
+    }
+
+    @Test("what is shown has the size that is told, whatever is hidden in it")
+    func sizes() throws {
+        try put(
+            "From a\r\nStatus: RO\r\nSubject: x\r\nX-Keywords: a\r\n b\r\nTo: y\r\n\r\n>From x\r\n\r\nFrom b\nX-Status: F\n\n>>From\n>>From \n\n"
+        )
+        let one = try mbox()
+        for _ in 0..<2 {
+            _ = try one.refresh(claiming: true)
+            for message in one.messages {
+                var lines = WireLines()
+                let uid = message.marks.uid
+                let bytes = try #require(
+                    try one.mbox.read(at: 0, count: 1 << 16, of: { _ in one.message(uid) }))
+                var all = bytes
+                while let more = try one.mbox.read(
+                    at: all.count, count: 1 << 16, of: { _ in one.message(uid) }), !more.isEmpty
+                {
+                    all += more
+                }
+                #expect(lines.count(all) == message.wireSize)
+            }
+            _ = try one.setFlags([1: MessageFlags(system: [.flagged, .answered, .deleted])])
+        }
+        #expect(
+            try fresh()
+                == ["1 14 a: Subject: x\r\nTo: y\r\n\r\nFrom x\r\n", "2 4 : \n>>From\n>From \n"].map {
+                    $0.replacing("14 a", with: "14 ")
+                })
+    }
+
+    @Test("what strangers write into a header gives no UIDs that were given, and none that leave no others")
+    func forged() throws {
+        try put(
+            "From a\nX-IMAPbase: 5 4294967295\nX-UID: 4294967294\n\na\n\nFrom b\nX-UID: 1\nX-UID: x\n\nb\n\n")
+        #expect(try fresh().map { $0.prefix(2) } == ["1 ", "2 "])
+        try put("From a\nX-UID: 3\n\na\n\nFrom b\nX-UID: 2\n\nb\n\nFrom b\nX-UID: 4\n\nb\n\n")
+        #expect(try fresh().map { $0.prefix(2) } == ["3 ", "4 ", "5 "])
+    }
+
+    @Test("the message that alpine keeps its numbers in is none, and says them")
+    func pseudo() throws {
+        let text =
+            "From MAILER-DAEMON Thu Jan  1 00:00:00 1970\nSubject: DON'T DELETE THIS MESSAGE\nX-IMAP: 77 0000000009 work\nStatus: RO\n\nText.\n\n"
+        try put(text + "From a\nX-UID: 9\nX-Keywords: work\n\na\n\nFrom b\n\nb\n\n")
+        let one = try mbox()
+        _ = try one.refresh(claiming: true)
+        #expect(one.validity == 77 && one.keywordNames == [Array("work".utf8)])
+        #expect(try shown(one) == ["9 0 work: \na\n", "10 0 : \nb\n"])
+        try one.expunge([9, 10])
+        #expect(one.messages.isEmpty)
+        #expect(try #require(try place.read("mbox")).contains("X-IMAP: 77 0000000010 work\n"))
+    }
+
+    @Test("a process that dies at any call loses no message", arguments: [0, 1, 2])
+    func dying(what: Int) throws {
+        let long = String(repeating: "x", count: 66_000)
+        let texts = Self.plain + ["From l Thu Jan  1 00:00:09 1970\nSubject: l\n\n\(long)\n\n"] + Self.plain
+        func perform(_ call: Int) throws -> Bool {
+            try put(texts.joined())
+            place.run("rm", place.path + ".relais-uids")
+            let one = try mbox()
+            if what > 0 { _ = try one.refresh(claiming: true) }
+            let keyword = one.letters(of: [Array(long.utf8.prefix(99))])
+            SystemCall.arm(.fail(.inputOutput), at: call)
+            defer { SystemCall.arm(.none, at: 0) }
+            switch what {
+            case 0: _ = try? one.refresh(claiming: true)
+            case 1: try? one.expunge([2, 6])
+            default: _ = try? one.setFlags([2: MessageFlags(system: [.seen], keywords: keyword)])
+            }
+            return SystemCall.callCount < call
+        }
+        for call in 1... {
+            let isDone = try perform(call)
+            // A dot lock that could not be removed is in the way until it is stale.
+            place.run("rm", "-f", path + ".lock")
+            let bodies = Set(try fresh().map { $0.drop { $0 != ":" } })
+            for (number, subject) in ["1", "2", "3", "4", "l"].enumerated() where what != 1 || number > 1 {
+                let isThere = bodies.contains(
+                    ": Subject: \(subject)\n\n\(subject == "l" ? long : "body \(subject)")\n")
+                #expect(isThere, "call \(call), message \(subject)")
+            }
+            if isDone { return }
+        }
+    }
+}
