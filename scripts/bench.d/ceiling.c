@@ -1,7 +1,9 @@
 /* What no mail system can beat here: ceiling connect ADDRESS PORT WRITERS COUNT counts connections that were greeted,
-   ceiling fsync DIRECTORY WRITERS COUNT files of 4 KiB, each made durable. Prints how many a second. */
+   ceiling fsync DIRECTORY WRITERS COUNT files of 4 KiB, each made durable; ceiling run COUNT FILE COMMAND ... starts a
+   command again and again with FILE on its standard input. Prints how many a second. */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +33,30 @@ static void durable(const char *directory, int writer, int number) {
     close(f);
 }
 
+extern char **environ;
+
+static void started(const char *file, char **command) {
+    pid_t child;
+    int status;
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 0, file, O_RDONLY, 0);
+    if (posix_spawn(&child, command[0], &actions, NULL, command, environ)) fail(command[0]);
+    if (waitpid(child, &status, 0) < 0 || status) fail("status");
+    posix_spawn_file_actions_destroy(&actions);
+}
+
+static int run(int count, const char *file, char **command) {
+    struct timespec begin, end;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    for (int number = 0; number < count; number++) started(file, command);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    printf("%f\n", count / (end.tv_sec - begin.tv_sec + (end.tv_nsec - begin.tv_nsec) / 1e9));
+    return 0;
+}
+
 int main(int argc, char **argv) {
+    if (argc > 4 && !strcmp(argv[1], "run")) return run(atoi(argv[2]), argv[3], argv + 4);
     int connecting = argc == 6;
     if (argc != 5 && !connecting) return 64;
     int writers = atoi(argv[argc - 2]), count = atoi(argv[argc - 1]);
