@@ -105,7 +105,7 @@ public_copy() {
     local copy=/tmp/relais-tools.$$
     rm -rf $copy && mkdir -p $copy/.build-release/release $copy/Tests
     chmod 755 $copy
-    cp -r "$top/scripts" "$top/man" $copy/ && cp -r "$top/Tests/SystemTests" $copy/Tests/
+    cp -r "$top/scripts" "$top/man" "$top/Sources" $copy/ && cp -r "$top/Tests/SystemTests" $copy/Tests/
     for program in $programs; do cp "$release/$program" $copy/.build-release/release/; done
     chmod -R a+rX $copy
     echo $copy
