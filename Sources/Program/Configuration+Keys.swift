@@ -70,6 +70,10 @@ extension Configuration {
                 $0.queueDirectory = $1
             },
             text(
+                "service-directory", "", "the sockets of the queue's services; empty: service/ in the queue",
+                isAbsoluteOrEmpty
+            ) { $0.serviceDirectory = $1 },
+            text(
                 "slots-directory", "/var/lib/relais/slots", "the files whose locks count connections",
                 isAbsolute
             ) { $0.slotsDirectory = $1 },

@@ -33,6 +33,8 @@ package struct Configuration: Equatable {
     package var queueDirectory = "/var/spool/relais"
     package var slotsDirectory = "/var/lib/relais/slots"
     package var netDirectory = "/var/lib/relais/net"
+    /// Empty: the queue's own.
+    package var serviceDirectory = ""
     package var log = Log.Target.syslog
     package var syslogName = "relais"
 
@@ -96,7 +98,9 @@ extension Configuration {
     #endif
 
     /// The Unix socket of a service behind the queue's gate.
-    package func serviceSocket(_ name: String) -> String { "\(queueDirectory)/service/\(name)" }
+    package func serviceSocket(_ name: String) -> String {
+        serviceDirectory.isEmpty ? "\(queueDirectory)/service/\(name)" : "\(serviceDirectory)/\(name)"
+    }
     /// That of a service that pop3d and imapd must reach, which must not pass the queue's gate.
     package func netSocket(_ name: String) -> String { "\(netDirectory)/\(name)" }
     package func slotsFile(_ service: String) -> String { "\(slotsDirectory)/\(service)" }

@@ -7,7 +7,6 @@ package import Unix
 /// comes. Until `commit` returns, no name leads to a whole file, and whoever dies leaves nothing that counts.
 package final class Injection {
     package let id: MessageID
-    private let queue: String
     private let arrival: Time
     private let bootID: String
     private let envelope: Envelope
@@ -46,7 +45,6 @@ package final class Injection {
             // The runner reads and locks it by group, whatever this process's umask.
             try file.setMode(0o660)
         } catch { throw .inject(error) }
-        self.queue = queue
         self.id = id
         self.arrival = arrival
         self.envelope = envelope
@@ -92,9 +90,9 @@ package final class Injection {
         gathered.removeAll(keepingCapacity: true)
     }
 
-    /// Makes the message durable and visible, lets it go, and wakes the runner. When this returns, the
-    /// message is ours; when it throws, nothing of it is in the queue.
-    package func commit() throws(QueueError) {
+    /// Makes the message durable and visible, lets it go, and wakes the runner that listens at `kick`. When
+    /// this returns, the message is ours; when it throws, nothing of it is in the queue.
+    package func commit(kick: String?) throws(QueueError) {
         if lastByte != .lf { try append([.lf]) }
         do throws(SystemError) {
             try complete()
@@ -112,7 +110,7 @@ package final class Injection {
         }
         // A failure here changes nothing: the lock goes with the file's last descriptor.
         try? file.unlock()
-        ServiceSocket.kick("\(queue)/service/kick", about: id.bytes)
+        if let kick { ServiceSocket.kick(kick, about: id.bytes) }
     }
 
     /// Puts the length into the head and the trailer behind the content.

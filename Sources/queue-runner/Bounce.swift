@@ -27,7 +27,7 @@ struct Bounce {
         try copy.append(notification.head)
         try Settlement.copyContent(of: message, to: copy, limit: original.length)
         try copy.append(notification.tail)
-        try copy.commit()
+        try copy.commit(kick: configuration.serviceSocket("kick"))
     }
 
     private func notification(id: MessageID, isHeadersOnly: Bool) -> DeliveryStatusNotification {

@@ -47,9 +47,10 @@ struct InstallationCheck {
             Expected(name: "/hold", mode: 0o700, group: nil),
             Expected(name: "/corrupt", mode: 0o700, group: nil),
             Expected(name: "/destinations", mode: 0o700, group: nil),
-            Expected(name: "/service/queue", mode: 0o700, group: nil),
         ]
+        let services = Expected(name: configuration.serviceSocket("queue"), mode: 0o700, group: nil)
         return table.flatMap { problems(root + $0.name, $0, owner: about.user, isPrivate: isPrivate) }
+            + problems(services.name, services, owner: about.user, isPrivate: isPrivate)
     }
 
     private func problems(_ path: String, _ expected: Expected, owner: UInt32, isPrivate: Bool) -> [String] {

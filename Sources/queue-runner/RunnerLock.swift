@@ -17,7 +17,7 @@ final class RunnerLock {
     /// Nil when another runner has it.
     static func take(_ queue: String) throws(QueueError) -> RunnerLock? {
         do throws(SystemError) {
-            let file = try Path.openForLocking("\(queue)/runner.\(Host.name())")
+            let file = try Path.openForLocking("\(queue)/runner.\(Host.bareName)")
             guard try file.tryLock() else { return nil }
             try file.truncate(to: 0)
             let lock = RunnerLock(file)
@@ -36,7 +36,7 @@ final class RunnerLock {
 
     /// What is wrong with the runner that has the lock; nil if it is at work.
     static func trouble(_ queue: String) -> String? {
-        guard let text = try? Path.contents("\(queue)/runner.\(Host.name())") else { return nil }
+        guard let text = try? Path.contents("\(queue)/runner.\(Host.bareName)") else { return nil }
         let fields = (text.split(separator: .lf).first ?? []).split(separator: .space)
         guard fields.count == 2, let seconds = Int64(strictDecimal: fields[1]) else { return nil }
         let silent = Time.now() - Time(seconds: seconds)

@@ -172,7 +172,7 @@ final class Settlement {
             let copy = try Injection(queue: queue.path, envelope: envelope, id: id)
             try copy.append(forward.header)
             try Self.copyContent(of: message, to: copy, limit: message.head.contentLength)
-            try copy.commit()
+            try copy.commit(kick: configuration.serviceSocket("kick"))
         } catch { guard error == .exists else { throw error } }
         return id
     }

@@ -50,7 +50,7 @@ struct Submission {
             try forEachPart(gathered, behind: complete.count) { part throws(QueueError) in
                 try injection.append(part)
             }
-            try injection.commit()
+            try injection.commit(kick: configuration.serviceSocket("kick"))
         } catch {
             guard error.isMissingRight else { fail(error.description, Self.status(of: error)) }
             handOver(envelope, top, gathered, behind: complete.count)

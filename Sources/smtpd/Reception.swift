@@ -113,7 +113,7 @@ final class Reception: MailHandler {
             return Reply(554, EnhancedStatus(5, 4, 6), "Too many hops, this is a mail loop")
         }
         do throws(QueueError) {
-            try injection.commit()
+            try injection.commit(kick: configuration.serviceSocket("kick"))
             log.info(
                 "\(injection.id): message-id=\((header.first("Message-ID")?.value ?? Array("<>".utf8)).escaped(limit: 200))"
             )

@@ -29,7 +29,7 @@ final class TemporaryQueue {
     func inject(_ content: String, id: MessageID? = nil) throws -> MessageID {
         let injection = try Injection(queue: path, envelope: Self.envelope, id: id)
         try injection.append(Array(content.utf8))
-        try injection.commit()
+        try injection.commit(kick: nil)
         return injection.id
     }
 
