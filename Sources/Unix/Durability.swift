@@ -18,19 +18,20 @@ extension Descriptor {
         #endif
     }
 
-    /// Makes the file and its name durable with as few flushes as the filesystem allows.
+    /// Makes the file and its name durable with as few flushes as the filesystem allows. A filesystem that
+    /// is not known gets both kinds: one flushes no names, another (FUSE) does nothing for syncfs.
     package func synchronizeWithName() throws(SystemError) {
-        if carriesNameWithSync() {
-            try synchronize()
-        } else {
+        try synchronize()
+        if !carriesNameWithSync() {
             try SystemCall.perform("syncfs") { cs_sync_filesystem(raw) }
         }
     }
 
     /// Makes everything on this file's filesystem durable, for many files at once; false where the system
-    /// has no such call.
+    /// has no such call, or the filesystem is not known to heed it.
     package func synchronizeFilesystem() throws(SystemError) -> Bool {
         #if os(Linux)
+            guard carriesNameWithSync() else { return false }
             try SystemCall.perform("syncfs") { cs_sync_filesystem(raw) }
             return true
         #else

@@ -12,6 +12,8 @@ struct Letter {
     let address: [UInt8]
     let reversePath: [UInt8]
     let content: MessageContent
+    /// Names this delivery, whoever attempts it and however often; nil if it is made by hand.
+    var mark: String?
     var plan: DeliveryPlan
 
     var target: RecipientAddress { RecipientAddress(address) }

@@ -52,7 +52,7 @@ struct Mailboxes {
             var number = 0
             switch open[index].mailbox {
             case .maildir(let maildir):
-                do throws(SystemError) { number = try maildir.stage(source) } catch {
+                do throws(SystemError) { number = try maildir.stage(source, mark: letter.mark) } catch {
                     throw MailboxFailure(error)
                 }
             case .mbox(_, let failure?): throw MailboxFailure(failure)

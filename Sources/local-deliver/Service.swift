@@ -68,10 +68,18 @@ struct Service {
                     Letter(
                         job: number, recipient: recipient.index, address: recipient.address,
                         reversePath: job.reversePath, content: content,
+                        mark: mark(of: recipient, in: job),
                         plan: DeliveryPlan(decision, for: address, rules: rules)))
             }
         }
         return Batch(configuration: configuration, rules: rules, log: log, letters: letters)
+    }
+
+    /// As the queue's id is unique over all hosts and times, so is this.
+    private func mark(of recipient: Job.Recipient, in job: Job) -> String? {
+        guard job.id.allSatisfy(\.isAlphanumeric) else { return nil }
+        let id = String(decoding: job.id, as: UTF8.self)
+        return "\(job.arrival.seconds).Q\(id)R\(recipient.index)"
     }
 
     private func deliver(

@@ -234,6 +234,18 @@ private func contents(_ path: String) throws -> String? {
         #expect(maildir.commit() == [])
     }
 
+    @Test("a delivery that is made again, because nobody heard of the first, is there once")
+    func repeated() throws {
+        for _ in 0..<3 {
+            let maildir = try MaildirDelivery(path, host: "h")
+            _ = try maildir.stage(message("a\n"), mark: "1.QidR1")
+            _ = try maildir.stage(message("a\n"), mark: "1.QidR2")
+            #expect(maildir.commit() == [nil, nil])
+        }
+        let names = try Directory(path + "new").names().sorted()
+        #expect(names == ["1.QidR1.relais,S=2,W=3", "1.QidR2.relais,S=2,W=3"])
+    }
+
     @Test("a message that cannot be read is not delivered, the others are")
     func broken() throws {
         let maildir = try MaildirDelivery(path, host: "h")

@@ -19,10 +19,16 @@ package final class MaildirDelivery {
         let temporaryName: String?
         /// Known to a reader already: it goes to cur/, flags in its name.
         let isRead: Bool
+        /// The name is this delivery's alone: what has it already is an earlier attempt's.
+        let isRepeatable: Bool
         var isRevealed = false
 
-        init(_ file: consuming Descriptor, name: String, temporaryName: String?, isRead: Bool) {
+        init(
+            _ file: consuming Descriptor, name: String, temporaryName: String?, isRead: Bool,
+            isRepeatable: Bool
+        ) {
             self.isRead = isRead
+            self.isRepeatable = isRepeatable
             self.file = file
             self.name = name
             self.temporaryName = temporaryName
@@ -58,14 +64,15 @@ package final class MaildirDelivery {
     }
 
     /// Writes a message, for nobody to see yet; its number for `commit`. A reader's own message (APPEND, COPY)
-    /// has the letters of its flags, and the date that its file is to bear.
+    /// has the letters of its flags, and the date that its file is to bear. A `mark` is this delivery's own,
+    /// at every attempt: one that was made durable, but never reported, is then met again and not repeated.
     package func stage(
-        _ message: MessageSource, letters: [UInt8]? = nil, date: Time? = nil
+        _ message: MessageSource, mark: String? = nil, letters: [UInt8]? = nil, date: Time? = nil
     ) throws(SystemError) -> Int {
-        let base = uniqueName()
+        let unique = uniqueName()
         let unnamed = try tmp.openUnnamed(mode: 0o600)
-        let temporaryName = unnamed == nil ? base : nil
-        let file = if let unnamed { unnamed } else { try tmp.open(base, .createNew(mode: 0o600)) }
+        let temporaryName = unnamed == nil ? unique : nil
+        let file = if let unnamed { unnamed } else { try tmp.open(unique, .createNew(mode: 0o600)) }
         var size = 0
         var lines = 0
         do throws(SystemError) {
@@ -79,10 +86,13 @@ package final class MaildirDelivery {
             throw error
         }
         // S: bytes; W: bytes with CRLF line ends, which is what POP3 and IMAP tell.
-        var name = "\(base),S=\(size),W=\(size + lines)"
+        var name = "\(mark.map { "\($0).relais" } ?? unique),S=\(size),W=\(size + lines)"
         if let letters { name += ":2," + String(decoding: letters, as: UTF8.self) }
         if let date { try file.setModified(date) }
-        staged.append(Staged(file, name: name, temporaryName: temporaryName, isRead: letters != nil))
+        staged.append(
+            Staged(
+                file, name: name, temporaryName: temporaryName, isRead: letters != nil,
+                isRepeatable: mark != nil))
         return staged.count - 1
     }
 
@@ -128,8 +138,10 @@ package final class MaildirDelivery {
     }
 
     private func reveal(_ message: Staged) throws(SystemError) {
-        if message.isRead { try reveal(message, in: cur) } else { try reveal(message, in: new) }
-        message.isRevealed = true
+        do throws(SystemError) {
+            if message.isRead { try reveal(message, in: cur) } else { try reveal(message, in: new) }
+            message.isRevealed = true
+        } catch { guard message.isRepeatable, error.code == .exists else { throw error } }
     }
 
     private func reveal(_ message: Staged, in half: borrowing Directory) throws(SystemError) {

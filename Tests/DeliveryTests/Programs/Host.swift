@@ -119,13 +119,15 @@ final class TestHost {
             "local-deliver", ["--service", "-C", "\(path)/relais.conf"], input: pair.second.raw, output: 1,
             environment: environment)
         let sender = JobSender(adopting: pair.keepFirst())
+        var random = Randomness()
         for (number, message) in messages.enumerated() {
             let head = "to <somebody else>\n\n"
             let file = try Path.openForReading(
                 try directory.write("message\(number)", head + message.text + "end", mode: 0o600))
             try? sender.send(
                 Job(
-                    id: [UInt8]("id1"), arrival: .now(), reversePath: Array(message.sender.utf8),
+                    id: Array("id\(random.next())".utf8), arrival: .now(),
+                    reversePath: Array(message.sender.utf8),
                     destination: .local([UInt8]("x")), contentOffset: head.utf8.count,
                     contentLength: message.text.utf8.count,
                     recipients: message.recipients.enumerated().map {

@@ -197,12 +197,12 @@ import Unix
                         output: 1), JobSender(adopting: pair.keepFirst())
                 ))
         }
-        for (_, sender) in children {
+        for (number, (_, sender)) in children.enumerated() {
             let file = try Path.openForReading("\(host.path)/m")
-            for _ in 0..<5 {
+            for letter in 0..<5 {
                 try sender.send(
                     Job(
-                        id: [UInt8]("id1"), arrival: .now(), reversePath: [],
+                        id: Array("id\(number)x\(letter)".utf8), arrival: .now(), reversePath: [],
                         destination: .local([UInt8]("bob")),
                         contentOffset: 0, contentLength: 12 + body.utf8.count,
                         recipients: [Job.Recipient(address: [UInt8]("bob@example.org"), index: 0)]),
