@@ -5,7 +5,26 @@ package import Bytes
 package struct MailParameters: Equatable, Sendable {
     package enum Body: Equatable, Sendable { case sevenBit, eightBitMIME, binaryMIME }
     /// RFC 3461 §4.3.
-    package enum Return: Equatable, Sendable { case full, headers }
+    package enum Return: Equatable, Sendable {
+        case full, headers
+
+        package init?(_ text: [UInt8]) {
+            if text.equalsFolded("FULL") {
+                self = .full
+            } else if text.equalsFolded("HDRS") {
+                self = .headers
+            } else {
+                return nil
+            }
+        }
+
+        package var text: [UInt8] {
+            switch self {
+            case .full: [UInt8]("FULL")
+            case .headers: [UInt8]("HDRS")
+            }
+        }
+    }
     /// RFC 4954 §5: who submitted the message, as far as the client vouches for it.
     package enum Submitter: Equatable, Sendable {
         /// `AUTH=<>`: not known.
@@ -40,9 +59,7 @@ package struct MailParameters: Equatable, Sendable {
                 : $0.equalsFolded("8BITMIME")
                     ? .eightBitMIME : $0.equalsFolded("BINARYMIME") ? .binaryMIME : nil
         }
-        returning = try raw.value("RET", "ret-value") {
-            $0.equalsFolded("FULL") ? .full : $0.equalsFolded("HDRS") ? .headers : nil
-        }
+        returning = try raw.value("RET", "ret-value") { Return($0) }
         envelopeID = try raw.value("ENVID", "envid-parameter") {
             $0.count <= Self.longestEnvelopeID ? XText.decodePrintable($0) : nil
         }

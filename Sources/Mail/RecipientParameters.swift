@@ -31,29 +31,8 @@ package struct RecipientParameters: Equatable, Sendable {
     /// Fails on a value that RFC 3461 does not allow.
     package init(_ raw: Parameters) throws(SyntaxError) {
         self.raw = raw
-        notify = try raw.value("NOTIFY", "notify-esmtp-value", Self.notify)
+        notify = try raw.value("NOTIFY", "notify-esmtp-value") { Notify($0) }
         original = try raw.value("ORCPT", "original-recipient-address", Self.original)
-    }
-
-    /// RFC 3461 §4.1:
-    ///
-    ///     notify-esmtp-value  = "NEVER" / 1#notify-list-element
-    ///     notify-list-element = "SUCCESS" / "FAILURE" / "DELAY"
-    private static func notify(_ text: [UInt8]) -> Notify? {
-        if text.equalsFolded("NEVER") { return .never }
-        var notify = Notify.never
-        for word in text.split(separator: .ascii(","), omittingEmptySubsequences: false) {
-            if word.equalsFolded("SUCCESS") {
-                notify.insert(.success)
-            } else if word.equalsFolded("FAILURE") {
-                notify.insert(.failure)
-            } else if word.equalsFolded("DELAY") {
-                notify.insert(.delay)
-            } else {
-                return nil
-            }
-        }
-        return notify
     }
 
     /// RFC 3461 §4.2:
@@ -68,5 +47,30 @@ package struct RecipientParameters: Equatable, Sendable {
             let address = XText.decodePrintable(cursor.rest)
         else { return nil }
         return OriginalRecipient(type: Array(type), address: address)
+    }
+}
+
+extension RecipientParameters.Notify {
+    private static let words: [(text: StaticString, bit: Self)] = [
+        ("SUCCESS", .success), ("FAILURE", .failure), ("DELAY", .delay),
+    ]
+
+    /// RFC 3461 §4.1:
+    ///
+    ///     notify-esmtp-value  = "NEVER" / 1#notify-list-element
+    ///     notify-list-element = "SUCCESS" / "FAILURE" / "DELAY"
+    package init?(_ text: [UInt8]) {
+        self = .never
+        if text.equalsFolded("NEVER") { return }
+        for word in text.split(separator: .ascii(","), omittingEmptySubsequences: false) {
+            guard let known = Self.words.first(where: { word.equalsFolded($0.text) }) else { return nil }
+            insert(known.bit)
+        }
+    }
+
+    package var text: [UInt8] {
+        if self == .never { return [UInt8]("NEVER") }
+        return Array(
+            Self.words.filter { contains($0.bit) }.map { Array($0.text) }.joined(separator: [.ascii(",")]))
     }
 }

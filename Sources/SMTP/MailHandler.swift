@@ -32,9 +32,14 @@ package struct Refusal: Equatable {
 
 /// What a client has said about a message, before its content.
 package struct Transaction: Equatable {
+    package struct Recipient: Equatable {
+        package var address: Address
+        package var parameters: RecipientParameters
+    }
+
     package var sender: Address?
     package var parameters: MailParameters
-    package var recipients: [Address] = []
+    package var recipients: [Recipient] = []
 
     package init(sender: Address?, parameters: MailParameters) {
         self.sender = sender

@@ -30,6 +30,7 @@ extension ServerSession {
         guard isExtended else { return Reply(250, nil, settings.hostname) }
         var lines = [
             settings.hostname, "PIPELINING", "SIZE \(settings.sizeLimit)", "8BITMIME", "ENHANCEDSTATUSCODES",
+            "DSN",
         ]
         if settings.offersTLS, !isEncrypted { lines.append("STARTTLS") }
         return Reply(250, nil, lines: lines)
@@ -38,9 +39,7 @@ extension ServerSession {
     private mutating func mail(_ sender: Address?, _ raw: Parameters) -> Reply {
         guard !helo.isEmpty else { return .helloFirst }
         guard transaction == nil else { return .nestedMail }
-        guard raw.all.allSatisfy({ isExtended && ($0.isNamed("SIZE") || $0.isNamed("BODY")) }) else {
-            return .unknownParameter
-        }
+        guard isOffered(raw, ["SIZE", "BODY", "RET", "ENVID"]) else { return .unknownParameter }
         let parameters: MailParameters
         do throws(SyntaxError) { parameters = try MailParameters(raw) } catch { return .badParameter }
         // BINARYMIME needs BDAT (RFC 3030 §3), which is not offered.
@@ -51,15 +50,25 @@ extension ServerSession {
         return .senderOk
     }
 
-    private mutating func recipient(_ recipient: Address, _ parameters: Parameters) -> Reply {
+    private mutating func recipient(_ address: Address, _ raw: Parameters) -> Reply {
         guard let current = transaction else { return .mailFirst }
-        guard parameters.all.isEmpty else { return .unknownParameter }
+        // RFC 3461 §4.1, §4.2.
+        guard isOffered(raw, ["NOTIFY", "ORCPT"]) else { return .unknownParameter }
+        let parameters: RecipientParameters
+        do throws(SyntaxError) { parameters = try RecipientParameters(raw) } catch { return .badParameter }
         guard current.recipients.count < settings.recipientLimit else { return .tooManyRecipients }
-        let reply = handler.judgeRecipient(recipient)
+        let reply = handler.judgeRecipient(address)
+        // Named again with other wishes it is another recipient: each has a right to its own notification.
+        let recipient = Transaction.Recipient(address: address, parameters: parameters)
         if reply.isPositive, !current.recipients.contains(recipient) {
             transaction?.recipients.append(recipient)
         }
         return reply
+    }
+
+    /// Whether every parameter belongs to an extension that EHLO has announced.
+    private func isOffered(_ parameters: Parameters, _ keywords: [StaticString]) -> Bool {
+        parameters.all.allSatisfy { parameter in isExtended && keywords.contains { parameter.isNamed($0) } }
     }
 
     private mutating func data() -> Reply {

@@ -34,7 +34,10 @@ final class LoopbackServer {
         session.begin(
             ClientTransaction(
                 reversePath: envelope.reversePath, parameters: parameters ?? Parameters(), size: size,
-                recipients: envelope.recipients.map { .init(address: $0.address) }))
+                recipients: envelope.recipients.map {
+                    .init(
+                        address: $0.address, parameters: (try? Parameters($0.parameters)) ?? Parameters())
+                }))
         try advance(to: .content)
     }
 

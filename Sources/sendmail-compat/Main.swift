@@ -10,13 +10,18 @@ import Unix
 struct Main {
     /// For help and messages; the options are read by `Invocation`.
     static let tool = Tool(
-        "sendmail", synopsis: "[-itv] [-C file] [-F name] [-f sender] [-bm|-bp|-bi|-bs|-bv] [recipient ...]",
+        "sendmail",
+        synopsis:
+            "[-itv] [-C file] [-F name] [-f sender] [-N when] [-R part] [-V id] [-bm|-bp|-bi|-bs|-bv] [recipient ...]",
         summary: "Put a message into the mail queue.",
         options: [
             .flag("t", "", "take recipients from To, Cc and Bcc"),
             .flag("i", "", "a line with a single dot does not end the message"),
             .value("f", "", "sender", "the envelope's sender"),
             .value("F", "", "name", "the sender's full name"),
+            .value("N", "", "when", "report this: never, or success,failure,delay"),
+            .value("R", "", "part", "a report brings this back: full or hdrs"),
+            .value("V", "", "id", "the reports' name for this sending"),
             .flag("v", "", "say the message's id"),
             .value(
                 "b", "", "mode", "m: send (default), p: list the queue, i: check aliases, s: SMTP, v: verify"),

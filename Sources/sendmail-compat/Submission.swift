@@ -37,7 +37,7 @@ struct Submission {
         let found = invocation.takesRecipientsFromHeader ? submitted.recipients : []
         let envelope = Envelope(
             reversePath: reversePath,
-            parameters: invocation.bodyType.map { Array("BODY=\($0)".utf8) } ?? [],
+            parameters: parameters.text,
             recipients: recipients(named + found))
 
         let complete = submitted.completed(by: author)
@@ -125,10 +125,27 @@ struct Submission {
         var recipients: [Envelope.Recipient] = []
         for address in addresses {
             let path = qualified(address)
-            if seen.insert(path).inserted { recipients.append(Envelope.Recipient(path)) }
+            guard seen.insert(path).inserted else { continue }
+            recipients.append(Envelope.Recipient(path, parameters: recipientParameters.text))
         }
         guard !recipients.isEmpty else { fail("no recipients in the header", .dataError) }
         return recipients
+    }
+
+    /// What MAIL would say of the message in SMTP.
+    private var parameters: Parameters {
+        var parameters = Parameters()
+        if let type = invocation.bodyType { parameters.add("BODY", Array(type.utf8)) }
+        if let returning = invocation.returning { parameters.add("RET", returning.text) }
+        if let id = invocation.envelopeID { parameters.add("ENVID", XText.encode(id)) }
+        return parameters
+    }
+
+    /// What RCPT would say of each recipient.
+    private var recipientParameters: Parameters {
+        var parameters = Parameters()
+        if let notify = invocation.notify { parameters.add("NOTIFY", notify.text) }
+        return parameters
     }
 
     private func qualified(_ address: Address) -> [UInt8] {

@@ -71,7 +71,9 @@ final class Reception: MailHandler {
     func begin(_ transaction: Transaction) -> Reply? {
         let envelope = Envelope(
             reversePath: transaction.sender?.text ?? [], parameters: transaction.parameters.raw.text,
-            recipients: transaction.recipients.map { Envelope.Recipient(completed($0).text) })
+            recipients: transaction.recipients.map {
+                Envelope.Recipient(completed($0.address).text, parameters: $0.parameters.raw.text)
+            })
         front = []
         failure = nil
         do throws(QueueError) {
@@ -150,7 +152,7 @@ final class Reception: MailHandler {
         if let transaction = refusal.transaction {
             text += "from=<\((transaction.sender?.text ?? []).escaped())> "
         }
-        if let recipient = refusal.recipient ?? refusal.transaction?.recipients.first {
+        if let recipient = refusal.recipient ?? refusal.transaction?.recipients.first?.address {
             text += "to=<\(recipient.text.escaped())> "
         }
         log.info(text + "proto=\(greeting.protocolName) helo=<\(greeting.helo.escaped(limit: 255))>")

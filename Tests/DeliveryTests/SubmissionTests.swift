@@ -133,7 +133,21 @@ import Testing
         ("bob -- carol", { $0.recipients = ["bob", "carol"] }),
         ("bob -t", { ($0.takesRecipientsFromHeader, $0.recipients) = (true, ["bob"]) }),
         ("-bm -em -m -n -G -U -x -s -c bob", { $0.recipients = ["bob"] }),
-        ("-N never -R hdrs -V env -O X=y -L tag -X log -h 3 -p smtp -Am bob", { $0.recipients = ["bob"] }),
+        ("-O X=y -L tag -X log -h 3 -p smtp -Am bob", { $0.recipients = ["bob"] }),
+        (
+            "-N never -R hdrs -V env bob",
+            {
+                ($0.notify, $0.returning, $0.envelopeID) = (.never, .headers, Array("env".utf8))
+                $0.recipients = ["bob"]
+            }
+        ),
+        (
+            "-NSuccess,delay -Rfull -V a+b=c bob",
+            {
+                ($0.notify, $0.returning, $0.envelopeID) = ([.success, .delay], .full, Array("a+b=c".utf8))
+                $0.recipients = ["bob"]
+            }
+        ),
         ("-d0.1 -d bob", { $0.recipients = ["bob"] }),
         ("-D /tmp/x -M id bob", { $0.recipients = ["bob"] }),
         ("-B8bitmime bob", { ($0.bodyType, $0.recipients) = ("8BITMIME", ["bob"]) }),
@@ -153,6 +167,27 @@ import Testing
         var expected = try read("")
         change(&expected)
         #expect(try read(line) == expected)
+    }
+
+    @Test(
+        "what a sender cannot wish for is refused",
+        arguments: [
+            "-N", "-N always", "-N never,failure", "-N success,", "-N ,", "-R", "-R all", "-R full,hdrs",
+            "-V",
+            "-V \u{7}", "-V é", "-V \(String(repeating: "x", count: 101))",
+            "-V \(String(repeating: "+", count: 34))",
+        ])
+    func refused(line: String) {
+        #expect(throws: Invocation.Mistake.self) { try read(line + " ") }
+    }
+
+    @Test("the id of a sending fits ENVID at its limit, and blanks may stand in a list")
+    func limits() throws {
+        let id = String(repeating: "x", count: MailParameters.longestEnvelopeID)
+        #expect(try read("-V \(id)").envelopeID == Array(id.utf8))
+        let words = ["-N", "failure, delay", "-V", "a b"]
+        let invocation = try Invocation(name: "sendmail", words)
+        #expect(invocation.notify == [.failure, .delay] && invocation.envelopeID == Array("a b".utf8))
     }
 
     @Test("mailq and newaliases are names of modes")

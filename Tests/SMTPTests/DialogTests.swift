@@ -29,7 +29,7 @@ import Testing
         let clear = Conversation(Array("EHLO x\r\n".utf8), cut: 9, tls: true)
         #expect(
             String(decoding: clear.output, as: UTF8.self)
-                == "250-here\r\n250-PIPELINING\r\n250-SIZE 100000\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 STARTTLS\r\n"
+                == "250-here\r\n250-PIPELINING\r\n250-SIZE 100000\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-DSN\r\n250 STARTTLS\r\n"
         )
         let inside = Conversation(
             Array(

@@ -26,7 +26,11 @@ final class FakeHandler: MailHandler {
     }
 
     func begin(_ transaction: Transaction) -> Reply? {
-        recipients = transaction.recipients.map { String(decoding: $0.text, as: UTF8.self) }
+        recipients = transaction.recipients.map {
+            let parameters = $0.parameters.raw.text
+            return String(
+                decoding: $0.address.text + (parameters.isEmpty ? [] : [.space] + parameters), as: UTF8.self)
+        }
         content = []
         return nil
     }

@@ -88,14 +88,37 @@ import Testing
             Row(
                 category: "parameters that are not offered",
                 inputs: [
-                    "BODY=BINARYMIME", "SMTPUTF8", "RET=HDRS", "ENVID=x", "AUTH=<>", "X=y", "REQUIRETLS",
-                    "HOLDFOR=1",
+                    "BODY=BINARYMIME", "SMTPUTF8", "NOTIFY=NEVER", "ORCPT=rfc822;a", "AUTH=<>", "X=y",
+                    "REQUIRETLS", "HOLDFOR=1",
                 ].map { open + "MAIL FROM:<> \($0)\r\n" }, codes: [250, 555]),
             Row(
                 category: "parameters of RCPT that are not offered",
-                inputs: ["NOTIFY=NEVER", "ORCPT=rfc822;a+0Ab", "X"].map {
-                    mail + "RCPT TO:<local@here> \($0)\r\n"
-                }, codes: [250, 250, 555]),
+                inputs: ["RET=HDRS", "ENVID=x", "X"].map { mail + "RCPT TO:<local@here> \($0)\r\n" },
+                codes: [250, 250, 555]),
+            Row(
+                category: "DSN: parameters of MAIL",
+                inputs: [
+                    "RET", "RET=", "RET=ALL", "RET=FULL,HDRS", "RET=FULL RET=FULL", "RET=FULL ret=HDRS",
+                    "ENVID", "ENVID=", "ENVID=+", "ENVID=+2", "ENVID=+2b", "ENVID=+0A", "ENVID=+0D+0AX",
+                    "ENVID=+00", "ENVID=+7F", "ENVID=+C3+A9", "ENVID=a=b", "ENVID=é", "ENVID=a ENVID=b",
+                    "ENVID=\(String(repeating: "x", count: 101))",
+                ].map { open + "MAIL FROM:<a@b> \($0)\r\n" }, codes: [250, 501]),
+            Row(
+                category: "DSN: parameters of RCPT",
+                inputs: [
+                    "NOTIFY", "NOTIFY=", "NOTIFY=ALWAYS", "NOTIFY=NEVER,FAILURE", "NOTIFY=FAILURE,NEVER",
+                    "NOTIFY=NEVER,NEVER", "NOTIFY=,", "NOTIFY=SUCCESS,", "NOTIFY=,SUCCESS",
+                    "NOTIFY=SUCCESS,,DELAY", "NOTIFY=SUCCESS;DELAY", "NOTIFY=SUCCESSFAILURE",
+                    "NOTIFY=DELAY NOTIFY=DELAY", "ORCPT", "ORCPT=", "ORCPT=a@b", "ORCPT=rfc822",
+                    "ORCPT=rfc822;", "ORCPT=;a@b", "ORCPT=rfc 822;a", "ORCPT=rfc822;a+0Ab",
+                    "ORCPT=rfc822;+0D+0ABcc:+20x", "ORCPT=rfc822;a+4g", "ORCPT=rfc822;a=b",
+                    "ORCPT=rfc822;a ORCPT=rfc822;a", "ORCPT=rfc822;\(String(repeating: "x", count: 494))",
+                ].map { mail + "RCPT TO:<local@here> \($0)\r\n" }, codes: [250, 250, 501]),
+            Row(
+                category: "DSN: parameters after HELO",
+                inputs: ["MAIL FROM:<a@b> RET=FULL\r\n", "MAIL FROM:<a@b> ENVID=x\r\n"].map {
+                    "HELO x\r\n" + $0
+                }, codes: [250, 555]),
             Row(
                 category: "order: before a greeting",
                 inputs: ["MAIL FROM:<>\r\n", "RCPT TO:<local@here>\r\n", "DATA\r\n"], codes: [503]),

@@ -1,4 +1,5 @@
 import Bytes
+package import Mail
 
 /// The command line of sendmail(8), as thirty years of callers write it: read with getopt(3)'s rules and
 /// sendmail's letters. Historical flags are read with their arguments and do nothing (T74).
@@ -35,6 +36,12 @@ package struct Invocation: Equatable {
     package var configuration: String?
     /// `-B8BITMIME` or `-B7BIT`, in capitals; nil for anything else.
     package var bodyType: String?
+    /// `-N`
+    package var notify: RecipientParameters.Notify?
+    /// `-R`
+    package var returning: MailParameters.Return?
+    /// `-V`, as people write it: RFC 3461's xtext is made of it later.
+    package var envelopeID: [UInt8]?
     package var recipients: [String] = []
 
     package struct Mistake: Error, Equatable {
@@ -124,7 +131,28 @@ package struct Invocation: Equatable {
         case "B": bodyType = ["8BITMIME", "7BIT"].first { Array(value.utf8).equalsFolded($0.utf8) }
         case "o": if value == "i" || value == "itrue" { dotIsContent = true }
         case "b": try setMode(value)
+        case "N", "R", "V": try setNotification(letter, value)
         default: break
+        }
+    }
+
+    /// What the sender wants to hear of the delivery: the parameters of RFC 3461.
+    private mutating func setNotification(_ letter: Character, _ value: String) throws(Mistake) {
+        let bytes = Array(value.utf8)
+        switch letter {
+        case "N":
+            notify = RecipientParameters.Notify(bytes.filter { !$0.isWhitespace })
+            if notify == nil {
+                throw Mistake(message: "-N takes never, or success, failure and delay with commas between")
+            }
+        case "R":
+            returning = MailParameters.Return(bytes)
+            if returning == nil { throw Mistake(message: "-R takes full or hdrs") }
+        default:
+            guard !bytes.isEmpty, bytes.allSatisfy(\.isPrintable),
+                XText.encode(bytes).count <= MailParameters.longestEnvelopeID
+            else { throw Mistake(message: "-V takes at most 100 printable characters") }
+            envelopeID = bytes
         }
     }
 
