@@ -1,0 +1,112 @@
+"""A full disk (a small tmpfs; for root): nothing is kept of what is not taken, and mail flows again when there is room."""
+import os, pwd, subprocess
+from harness import RELEASE, as_user, run, test
+
+BIG = "".join(f"{number:06} of a message that does not fit\n" for number in range(12_000))
+SMALL = "A message that fits.\n"
+HERE = "ann@full.example"
+
+
+class SmallDisk:
+    """A relais for ann alone, whose queue or whose mailbox is on a disk of its own."""
+
+    def __init__(self, directory, place, size="256k", inodes=0, reserve="0", mailbox="Maildir/"):
+        self.directory, self.place, self.size, self.inodes = directory + "/full", place, size, inodes
+        self.mailbox = f"{self.directory}/home/ann/{mailbox}"
+        self.queue = self.directory + "/queue"
+        self.settings = {"hostname": "full.example", "queue-directory": self.queue, "slots-directory": self.directory + "/slots", "log": self.directory + "/log",
+                         "first-user-id": "1", "mailbox": f"{self.directory}/home/%u/{mailbox}", "aliases-file": "", "minimum-free-space": reserve}
+
+    def __enter__(self):
+        os.makedirs(f"{self.directory}/{self.place}")
+        options = f"size={self.size}" + (f",nr_inodes={self.inodes}" if self.inodes else "")
+        run("mount", "-t", "tmpfs", "-o", options, "tmpfs", f"{self.directory}/{self.place}")
+        for name in ("queue/incoming", "queue/deferred", "queue/log", "queue/hold", "queue/corrupt", "queue/destinations", "queue/service", "slots", "home/ann"):
+            os.makedirs(f"{self.directory}/{name}", exist_ok=True)
+        with open(self.directory + "/conf", "w") as file:
+            file.writelines(f"{key} = {value}\n" for key, value in self.settings.items())
+        run("chown", "-R", "ann", self.directory)
+        return self
+
+    def __exit__(self, *_):
+        run("umount", f"{self.directory}/{self.place}")
+        run("rm", "-rf", self.directory)
+
+    def enlarge(self):
+        run("mount", "-o", f"remount,size=16m{',nr_inodes=0' if self.inodes else ''}", f"{self.directory}/{self.place}")
+
+    def used(self):
+        """Blocks and inodes: what has no name counts, too."""
+        status = os.statvfs(f"{self.directory}/{self.place}")
+        return status.f_blocks - status.f_bfree, status.f_files - status.f_ffree
+
+    def run(self, program, *words, input=""):
+        done = as_user("ann", f"{RELEASE}/{program}", "-C", self.directory + "/conf", *words, input=input.encode())
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    def by_smtp(self, text, size=""):
+        """The replies to MAIL and to the end of the data."""
+        lines = text.replace("\n", "\r\n")
+        code, output, errors = self.run("smtpd", input=f"EHLO x\r\nMAIL FROM:<x@far.example>{size}\r\nRCPT TO:<{HERE}>\r\nDATA\r\n{lines}.\r\nQUIT\r\n")
+        assert code == 0 and not errors, (code, errors)
+        replies = [line for line in output.splitlines() if line[3:4] == " "]
+        return replies[2], replies[-2]
+
+    def waiting(self):
+        return os.listdir(self.queue + "/incoming")
+
+    def mail(self):
+        if not self.mailbox.endswith("/"):
+            return open(self.mailbox).read() if os.path.exists(self.mailbox) else ""
+        return "".join(open(f"{self.mailbox}new/{name}").read() for name in os.listdir(self.mailbox + "new")) if os.path.isdir(self.mailbox + "new") else ""
+
+
+@test("smtpd on a full disk says 452, at MAIL where it is known by then, else at the end; nothing is kept; then there is room")
+def full_for_smtpd(i):
+    with SmallDisk(i.directory, "queue", reserve="1M") as disk:
+        before = disk.used()
+        assert disk.by_smtp(SMALL)[0].startswith("452 4.3.1 "), disk.by_smtp(SMALL)
+        disk.enlarge()
+        assert disk.by_smtp(SMALL)[1].startswith("250 2.0.0 ")
+        assert disk.by_smtp(SMALL, " SIZE=40000000")[0].startswith("452 4.3.1 ")
+    for inodes in (0, 20):
+        with SmallDisk(i.directory, "queue", inodes=inodes) as disk:
+            before = disk.used()
+            if inodes:
+                # Fewer than a hundred inodes are too few to begin.
+                assert disk.by_smtp(SMALL)[0].startswith("452 4.3.1 ")
+            else:
+                mail, end = disk.by_smtp(BIG)
+                assert mail.startswith("250 ") and end.startswith("452 4.3.1 "), (mail, end)
+            assert not disk.waiting() and disk.used() == before, (disk.waiting(), before, disk.used())
+            disk.enlarge()
+            assert disk.by_smtp(BIG)[1].startswith("250 2.0.0 ")
+            assert len(disk.waiting()) == 1
+
+
+@test("sendmail on a full disk ends with EX_TEMPFAIL and the reason, and keeps nothing")
+def full_for_sendmail(i):
+    for inodes in (0, 9):
+        with SmallDisk(i.directory, "queue", inodes=inodes) as disk:
+            before = disk.used()
+            code, _, errors = disk.run("sendmail-compat", "-i", HERE, input=f"Subject: x\n\n{BIG}")
+            assert code == 75 and "No space left on device" in errors and errors.count("\n") == 1, (code, errors)
+            assert not disk.waiting() and disk.used() == before, (disk.waiting(), before, disk.used())
+            disk.enlarge()
+            assert disk.run("sendmail-compat", "-i", HERE, input=f"Subject: x\n\n{BIG}")[0] == 0
+            assert len(disk.waiting()) == 1
+
+
+@test("a full mailbox defers; the mbox is cut back to what it was, the Maildir keeps nothing; then the mail comes once (T59)")
+def full_for_local(i):
+    for mailbox in ("Maildir/", "mbox"):
+        with SmallDisk(i.directory, "home", mailbox=mailbox) as disk:
+            deliver = lambda text: disk.run("local-deliver", HERE, "x@far.example", input=f"Subject: x\n\n{text}")
+            assert deliver(SMALL)[0] == 0
+            before, mail = disk.used(), disk.mail()
+            code, output, errors = deliver(BIG)
+            assert code == 75 and "No space left on device" in output + errors, (code, output, errors)
+            assert disk.mail() == mail and disk.used() == before, (len(disk.mail()), before, disk.used())
+            disk.enlarge()
+            assert deliver(BIG)[0] == 0
+            assert disk.mail().count(BIG) == 1 and disk.mail().count(SMALL) == 1
