@@ -101,12 +101,16 @@ package final class MessageLog {
     }
 
     /// The events of a message that nobody needs to have locked: for listings.
-    package static func read(_ id: MessageID, in queue: QueueDirectory) throws(QueueError) -> [LogEvent] {
+    package static func read(
+        _ id: MessageID, in queue: QueueDirectory, inode: UInt64, arrival: Time
+    ) throws(QueueError) -> [LogEvent] {
         try step(QueueError.log) { () throws(SystemError) in
             guard let file = try queue.log.openIfPresent(id.text, .read) else { return [] }
-            let bytes = try file.readAll(limit: longest) ?? []
-            return bytes.split(separator: .lf, omittingEmptySubsequences: false).dropFirst().dropLast()
-                .compactMap { LogEvent(line: $0) }
+            let lines = (try file.readAll(limit: longest) ?? [])
+                .split(separator: .lf, omittingEmptySubsequences: false)
+            guard lines.count > 1, lines[0].elementsEqual("message \(inode) \(arrival.microseconds)".utf8)
+            else { return [] }
+            return lines.dropFirst().dropLast().compactMap { LogEvent(line: $0) }
         }
     }
 

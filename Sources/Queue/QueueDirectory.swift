@@ -4,7 +4,7 @@ package import Unix
 /// The queue as the runner sees it: every move that queue(5) allows, and nothing else.
 package final class QueueDirectory {
     package let path: String
-    private let root: Directory
+    let root: Directory
     private let incoming: Directory
     private let deferred: Directory
     let log: Directory
@@ -22,7 +22,7 @@ package final class QueueDirectory {
         self.path = path
     }
 
-    private func withDirectory<Result>(
+    func withDirectory<Result>(
         _ place: Place, _ body: (borrowing Directory) throws(SystemError) -> Result
     ) throws(SystemError) -> Result {
         if place == .incoming { return try body(incoming) }
@@ -127,7 +127,7 @@ package final class QueueDirectory {
         } catch { return nil }
     }
 
-    private func readExactly(
+    func readExactly(
         _ file: borrowing Descriptor, _ count: Int, at offset: Int
     ) throws(SystemError) -> [UInt8] {
         var bytes: [UInt8] = []
@@ -170,31 +170,6 @@ package final class QueueDirectory {
     private func openAnew(_ message: ClaimedMessage) throws(SystemError) -> Descriptor {
         if message.place == .incoming { return try incoming.open(message.id.text, .read) }
         return try Directory(message.place.path, in: root).open(message.id.text, .read)
-    }
-
-    /// The head of a message that nobody needs to have locked, and its owner: for listings. Nil if the file
-    /// is gone or is none of ours.
-    package func inspect(_ id: MessageID, in place: Place) throws(QueueError) -> MessageHead? {
-        do throws(SystemError) {
-            return try withDirectory(place) { directory throws(SystemError) in
-                guard let file = try directory.openIfPresent(id.text, .read),
-                    try file.status().kind == .regular
-                else { return nil }
-                var size = 8192
-                while size <= MessageHead.longest {
-                    let bytes = try readExactly(file, size, at: 0)
-                    do throws(SyntaxError) {
-                        if let (head, _) = try MessageHead.parse(bytes) { return head }
-                    } catch { return nil }
-                    if bytes.count < size { return nil }
-                    size *= 8
-                }
-                return nil
-            }
-        } catch {
-            if error.code == .noEntry || error.code == .tooManyLinks { return nil }
-            throw .scan(error)
-        }
     }
 
     // MARK: Moving

@@ -2,80 +2,85 @@ import Bytes
 import Queue
 import Unix
 
-/// What waits in the queue, in the layout of Postfix's mailq, so that what reads that reads this.
+/// What waits in the queue: as Postfix's mailq prints it, byte for byte but for the width of an id, so that
+/// what reads that reads this; or as `postqueue -j` does, an object a line, with what we know besides.
 struct Listing {
-    private let queue: QueueDirectory
-    private let memory: DestinationMemory
+    enum Form { case mailq, json }
 
-    init(_ queue: QueueDirectory) {
+    private let queue: QueueDirectory
+    private let form: Form
+    private let output: OutputBuffer
+    private let active: Set<UInt64>
+    private var reasons: Reasons
+
+    init(_ queue: QueueDirectory, _ form: Form, to output: OutputBuffer) throws(QueueError) {
         self.queue = queue
-        memory = DestinationMemory(queue: queue.path)
+        self.form = form
+        self.output = output
+        active = try queue.activeInodes()
+        reasons = Reasons(queue)
     }
 
-    /// Writes a block a message, and the sum; as it goes, never the whole queue in memory.
-    func write(to output: CInt) throws(QueueError) {
+    /// Writes message by message: what is in memory is one message, and the names of one directory.
+    mutating func write() throws(QueueError) {
         var count = 0
         var bytes = 0
-        let minutes = try queue.buckets()
-        let places: [Place] = [.incoming] + minutes.map { .deferred(minute: $0) } + [.hold]
-        for place in places {
+        for place in try queue.waitingPlaces() {
             for id in try queue.names(in: place).ids {
-                guard let head = try queue.inspect(id, in: place) else { continue }
-                if count == 0 {
-                    put(
-                        "-Queue ID----------------- --Size-- ---Arrival Time---- --Sender/Recipient------\n",
-                        output)
+                guard !output.hasFailed else { return }
+                guard let message = try queue.look(at: id, in: place) else { continue }
+                let entry = ListingEntry(
+                    message, states: try states(of: message), isActive: active.contains(message.inode),
+                    reasons: &reasons)
+                switch form {
+                case .json: output.write(entry.json)
+                case .mailq: output.write((count == 0 ? ListingEntry.heading : "\n") + entry.mailq)
                 }
                 count += 1
-                bytes += head.contentLength
-                put(try block(head, place), output)
+                bytes += message.head.contentLength
             }
         }
-        put(count == 0 ? "Mail queue is empty\n" : sum(count, bytes), output)
+        guard form == .mailq else { return }
+        output.write(
+            count == 0
+                ? "Mail queue is empty\n"
+                : "\n-- \(bytes / 1024) Kbytes in \(count) Request\(count == 1 ? "" : "s").\n")
     }
 
-    private func sum(_ count: Int, _ bytes: Int) -> String {
-        "-- \((bytes + 1023) / 1024) Kbytes in \(count) Request\(count == 1 ? "" : "s").\n"
+    private func states(of message: QueuedMessage) throws(QueueError) -> RecipientStates {
+        RecipientStates(try queue.history(of: message))
     }
+}
 
-    /// The message's line, then its recipients in groups, each under the reason why they wait.
-    private func block(_ head: MessageHead, _ place: Place) throws(QueueError) -> String {
-        var states: [Int: LogEvent] = [:]
-        for event in try MessageLog.read(head.id, in: queue) where event.recipient > 0 {
-            states[event.recipient] = event
+/// What a message's log says of each recipient in the end.
+struct RecipientStates {
+    private(set) var last: [Int: LogEvent] = [:]
+    private(set) var attempts: [Int: Int] = [:]
+
+    init(_ events: [LogEvent]) {
+        for event in events where event.recipient > 0 {
+            last[event.recipient] = event
+            // That the sender was told is no attempt.
+            if event.kind != .settled { attempts[event.recipient, default: 0] += 1 }
         }
-        let sender = head.envelope.reversePath.isEmpty ? "MAILER-DAEMON" : head.envelope.reversePath.escaped()
-        let mark = place == .hold ? "!" : " "
-        var text =
-            "\(head.id)\(mark)  \(padded(head.contentLength)) \(LocalTime(head.arrival).listStamp) \(sender)\n"
-        var groups: [(reason: String, recipients: [String])] = []
-        for (index, recipient) in head.envelope.recipients.enumerated() {
-            let state = states[index + 1]
-            if let state, state.kind != .deferred { continue }
-            let reason = state?.text ?? suspension(of: recipient.address)
-            if groups.last?.reason == reason, !groups.isEmpty {
-                groups[groups.count - 1].recipients.append(recipient.address.escaped())
-            } else {
-                groups.append((reason, [recipient.address.escaped()]))
-            }
-        }
-        for group in groups {
-            if !group.reason.isEmpty { text += "    (\(Array(group.reason.utf8).escaped(limit: 400)))\n" }
-            for recipient in group.recipients { text += String(repeating: " ", count: 57) + recipient + "\n" }
-        }
-        return text + "\n"
     }
 
-    /// Why a recipient waits that was never tried.
-    private func suspension(of address: [UInt8]) -> String {
-        guard let at = address.lastIndex(of: .ascii("@")) else { return "" }
-        return memory[address[(at + 1)...].folded()]?.text ?? ""
-    }
+    /// Whether something is still to be done for a recipient.
+    func isOpen(_ number: Int) -> Bool { last[number].map { $0.kind == .deferred } ?? true }
+}
 
-    private func padded(_ number: Int) -> String {
-        let text = String(number)
-        return String(repeating: " ", count: max(0, 8 - text.utf8.count)) + text
-    }
+/// Why recipients wait that were never tried: what is known of their destinations. The recipients of a
+/// message, and messages that came together, often share one.
+struct Reasons {
+    private let memory: DestinationMemory
+    private var latest: (domain: [UInt8], state: FailingDestination?) = ([], nil)
 
-    private func put(_ text: String, _ output: CInt) { try? File.writeAll(output, text.utf8) }
+    init(_ queue: QueueDirectory) { memory = DestinationMemory(queue: queue.path) }
+
+    mutating func destination(of address: [UInt8]) -> FailingDestination? {
+        guard let at = address.lastIndex(of: .ascii("@")) else { return nil }
+        let domain = address[(at + 1)...].folded()
+        if domain != latest.domain { latest = (domain, memory[domain]) }
+        return latest.state
+    }
 }

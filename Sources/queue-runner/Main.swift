@@ -9,7 +9,7 @@ enum Main {
     static let tool = Tool(
         "queue-runner",
         synopsis:
-            "[-v] [-C file] [--kick | --watch | --list | --clean | --check | --hold id | --release id | --remove id | --retry id]",
+            "[-v] [-C file] [--kick | --watch | --list [--json] | --why id | --clean | --check | --hold id | --release id | --remove id | --retry id]",
         summary: "Deliver what is due in the mail queue, or show and mend the queue.",
         options: [
             .config,
@@ -17,6 +17,8 @@ enum Main {
             .flag(nil, "kick", "run for inetd: descriptor 0 is the kick socket"),
             .flag(nil, "watch", "run for ever, without inetd"),
             .flag("l", "list", "print the queue (mailq)"),
+            .flag(nil, "json", "print an object a line instead"),
+            .value(nil, "why", "id", "tell the story of a message"),
             .flag(nil, "clean", "remove what crashes left behind"),
             .flag(nil, "check", "check the installation and say what to mend"),
             .value(nil, "hold", "id", "park a message"),
@@ -70,7 +72,7 @@ enum Main {
     private static func act(
         _ arguments: Arguments, _ configuration: Configuration, _ queue: QueueDirectory
     ) throws(QueueError) {
-        if arguments.has("list") { return try Listing(queue).write(to: 1) }
+        if try look(arguments, configuration, queue) { return }
         if arguments.has("clean") {
             let forgotten = DestinationMemory(queue: queue.path).clean(
                 olderThan: .seconds(86400), now: .now())
@@ -90,6 +92,28 @@ enum Main {
             return
         }
         try deliver(arguments, configuration, queue)
+    }
+
+    /// What only looks; whether it was asked for.
+    private static func look(
+        _ arguments: Arguments, _ configuration: Configuration, _ queue: QueueDirectory
+    ) throws(QueueError) -> Bool {
+        let output = OutputBuffer(1)
+        if arguments.has("list") {
+            var listing = try Listing(queue, arguments.has("json") ? .json : .mailq, to: output)
+            try listing.write()
+        } else if arguments.has("why") {
+            for name in arguments.values("why") {
+                guard let id = MessageID(name), var story = try Story(of: id, in: queue, configuration) else {
+                    tool.fail(Story.ofUnknown(name, configuration), .noInput)
+                }
+                story.write(to: output)
+            }
+        } else {
+            return false
+        }
+        do throws(SystemError) { try output.finish() } catch { tool.fail("\(error)", .inputOutput) }
+        return true
     }
 
     private static func say(_ text: String) { try? File.writeAll(1, "\(text)\n".utf8) }

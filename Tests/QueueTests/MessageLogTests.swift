@@ -50,6 +50,7 @@ import Unix
         let message = try #require(try store.claimFree(id, in: .incoming).message)
         let log = try #require(try MessageLog.open(for: message, in: store, creating: true))
         try log.append([LogEvent(time: .now(), recipient: 1, kind: .deferred, text: "x\n5 1 D 2.0.0 0 \n")])
-        #expect(try MessageLog.read(id, in: store).map(\.kind) == [.deferred])
+        let seen = try #require(try store.find(id))
+        #expect(try store.history(of: seen).map(\.kind) == [.deferred])
     }
 }

@@ -1,0 +1,84 @@
+import Bytes
+package import Unix
+
+/// A message as it stands in the queue, seen without its lock: a moment later it may be elsewhere, or gone.
+package struct QueuedMessage {
+    package let head: MessageHead
+    package let place: Place
+    package let inode: UInt64
+    /// The owner of its file.
+    package let injector: UInt32
+
+    package var id: MessageID { head.id }
+    package var envelope: Envelope { head.envelope }
+    package var arrival: Time { head.arrival }
+}
+
+extension QueueDirectory {
+    /// Looks at a message; nil if it is not there (any more), or is none of ours.
+    package func look(at id: MessageID, in place: Place) throws(QueueError) -> QueuedMessage? {
+        do throws(SystemError) {
+            return try withDirectory(place) { directory throws(SystemError) in
+                guard let file = try directory.openIfPresent(id.text, .read) else { return nil }
+                return try look(at: file, id, place)
+            }
+        } catch {
+            switch error.code {
+            case .noEntry, .tooManyLinks, .noSuchDevice, .accessDenied: return nil
+            default: throw .scan(error)
+            }
+        }
+    }
+
+    private func look(
+        at file: borrowing Descriptor, _ id: MessageID, _ place: Place
+    ) throws(SystemError) -> QueuedMessage? {
+        let status = try file.status()
+        guard status.kind == .regular else { return nil }
+        var size = 4096
+        while size <= MessageHead.longest {
+            let bytes = try readExactly(file, size, at: 0)
+            do throws(SyntaxError) {
+                if let (head, _) = try MessageHead.parse(bytes) {
+                    guard head.id == id else { return nil }
+                    return QueuedMessage(
+                        head: head, place: place, inode: status.inode, injector: status.user)
+                }
+            } catch { return nil }
+            if bytes.count < size { return nil }
+            size *= 8
+        }
+        return nil
+    }
+
+    /// Where messages wait, in the order in which a runner would come to them, then those on hold.
+    package func waitingPlaces() throws(QueueError) -> [Place] {
+        [.incoming] + (try buckets().map { Place.deferred(minute: $0) }) + [.hold]
+    }
+
+    /// Calls `body` with each message of the places, oldest first in each, until it returns false. What moves
+    /// meanwhile may be seen twice, or not at all.
+    package func forEachMessage(
+        in places: [Place], _ body: (QueuedMessage) throws(QueueError) -> Bool
+    ) throws(QueueError) {
+        for place in places {
+            for id in try names(in: place).ids {
+                guard let message = try look(at: id, in: place) else { continue }
+                guard try body(message) else { return }
+            }
+        }
+    }
+
+    /// Finds a message, wherever it is.
+    package func find(_ id: MessageID) throws(QueueError) -> QueuedMessage? {
+        for place in try waitingPlaces() + [.corrupt] {
+            if let message = try look(at: id, in: place) { return message }
+        }
+        return nil
+    }
+
+    /// What happened to a message so far; empty if nothing did, or if the log is that of another file.
+    package func history(of message: QueuedMessage) throws(QueueError) -> [LogEvent] {
+        try MessageLog.read(message.id, in: self, inode: message.inode, arrival: message.arrival)
+    }
+}

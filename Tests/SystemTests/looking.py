@@ -1,0 +1,142 @@
+"""Looking at the queue: --list, --json, --why."""
+import json, re
+from harness import *
+import queuefiles
+
+STAMP = r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"
+
+
+def private_queue(name):
+    """A host whose inetd never starts: what is put into its queue stays."""
+    directory = tempfile.mkdtemp(prefix=f"relais-{name}-")
+    host = instance.Host(directory, "quiet.example", "127.0.0.1", 1, 1)
+    host.make()
+    return host
+
+
+def queue_runner(host, *arguments, check=True):
+    return run(*host.command("queue-runner", *arguments), check=check).decode()
+
+
+def put(host, place, sender, recipients, log=(), **options):
+    """A message in a place of the queue, with the lines of its log."""
+    os.makedirs(f"{host.queue}/{place}", exist_ok=True)
+    name, data = queuefiles.message(sender, recipients, **options)
+    path = f"{host.queue}/{place}/{name}"
+    with open(path, "wb") as file:
+        file.write(data)
+    if log:
+        with open(f"{host.queue}/log/{name}", "wb") as file:
+            file.write(f"message {os.stat(path).st_ino} {int(name[:11], 36)}\n".encode() + b"".join(log))
+    return name
+
+
+def event(seconds, recipient, kind, status, after, text):
+    return b"%d %d %s %s %d %s\n" % (seconds * 10**6, recipient, kind, status, after * 10**6, text)
+
+
+def failing(host, domain, now, text, failures=3):
+    with open(f"{host.queue}/destinations/{domain}", "w") as file:
+        file.write(f"relais-destination 1\nsince {(now - 7200) * 10**6}\nfailures {failures}\nnext {(now + 600) * 10**6}\n"
+                   f"bucket {(now + 600) // 60}\ntext {text}\n")
+
+
+@test("--list has Postfix's columns byte for byte, and what reads mailq reads it")
+def layout(_):
+    host = private_queue("list")
+    assert queue_runner(host, "--list") == "Mail queue is empty\n"
+    now = int(time.time())
+    failing(host, "dead.example", now, "connect to mx.dead.example[192.0.2.1]:25: Connection refused")
+    content = b"Subject: x\n\n" + b"x" * 3000 + b"\n"
+    new = put(host, "incoming", "ann@example.org", ["bob@example.net"])
+    held = put(host, "hold", "", ["eve@example.com"], content=content)
+    minute = (now + 300) // 60
+    waits = put(host, f"deferred/{minute}", "ann@example.org", ["a@one.example", "b@one.example", "c@dead.example", "d@two.example"], [
+        event(now - 60, 1, b"Z", b"4.4.1", now + 300, b"no route"), event(now - 60, 2, b"Z", b"4.4.1", now + 300, b"no route"),
+        event(now - 60, 4, b"D", b"2.0.0", 0, b"250 ok")], content=content)
+    stamps = {name: time.strftime("%a %b %e %H:%M:%S", time.localtime(int(name[:11], 36) // 10**6)) for name in (new, held, waits)}
+
+    # postqueue's formats for long ids, the id's width our own.
+    def row(name, size, stamp, last): return "%-25s %8s %-19.19s %s\n" % (name, size, stamp, last)
+    reason = "connect to mx.dead.example[192.0.2.1]:25: Connection refused"
+    expected = (row("-Queue ID-" + "-" * 15, "--Size--", "---Arrival Time----", "--Sender/Recipient------")
+                + row(new, 23, stamps[new], "ann@example.org") + row("", "", "", "bob@example.net")
+                + "\n" + row(waits, len(content), stamps[waits], "ann@example.org")
+                + "%*s(%s)\n" % (76 - len("no route"), "", "no route") + row("", "", "", "a@one.example") + row("", "", "", "b@one.example")
+                + "%*s(%s)\n" % (76 - len(reason), "", reason) + row("", "", "", "c@dead.example")
+                + "\n" + row(held + "!", len(content), stamps[held], "MAILER-DAEMON") + row("", "", "", "eve@example.com")
+                + f"\n-- {(2 * len(content) + 23) // 1024} Kbytes in 3 Requests.\n")
+    shown = queue_runner(host, "--list")
+    assert shown == expected, f"\n{shown}\n{expected}"
+
+    # What check_mailq of the monitoring plugins looks for, from the last line up.
+    assert re.search(r"Kbytes in (\d+)", shown.splitlines()[-1]).group(1) == "3"
+    # What countless scripts do: `mailq | grep -c '^[A-F0-9]'`, and a block a message.
+    assert len(re.findall(r"^[A-F0-9]", shown, re.M)) == 3
+    blocks = re.findall(r"^(\w+)([*!#]?)\s+(\d+)\s+(" + STAMP + r")\s+(\S+)\n((?: +\S.*\n)*)", shown, re.M)
+    assert [(b[0], b[1]) for b in blocks] == [(new, ""), (waits, ""), (held, "!")]
+    assert re.findall(r"^\s+([^\s(]\S*@\S+)$", blocks[1][5], re.M) == ["a@one.example", "b@one.example", "c@dead.example"]
+    assert subprocess.run([os.path.join(RELEASE, "sendmail-compat"), "-C", host.config, "-bp"], capture_output=True).returncode in (0, 77)
+    shutil.rmtree(host.directory)
+
+
+@test("--list --json is an object a line with postqueue's members, whatever bytes strangers chose")
+def objects(_):
+    host = private_queue("json")
+    assert queue_runner(host, "--list", "--json") == ""
+    now = int(time.time())
+    waits = put(host, f"deferred/{(now + 300) // 60}", '"a\\"\\\\b"@example.org', ["a@one.example", "done@one.example", "new@one.example"], [
+        event(now - 90, 1, b"Z", b"4.4.1", now - 60, b"first"), event(now - 60, 1, b"Z", b"4.2.2", now + 300, b"said: \xff \xc3\xa9 \xc2\x9b31m"),
+        event(now - 60, 2, b"X", b"5.1.1", 0, b"gone")])
+    put(host, "hold", "", ["eve@example.com"])
+    shown = run(*host.command("queue-runner", "--list", "--json"))
+    assert all(byte == 10 or 32 <= byte < 127 for byte in shown)
+    first, second = (json.loads(line) for line in shown.splitlines())
+    assert {"queue_name": "deferred", "queue_id": waits, "arrival_time": int(waits[:11], 36) // 10**6, "message_size": 23, "forced_expire": False,
+            "sender": '"a\\"\\\\b"@example.org', "recipients_done": 1, "injector_uid": os.getuid(), "next_attempt": (now + 300) // 60 * 60}.items() <= first.items(), first
+    assert first["recipients"] == [
+        {"address": "a@one.example", "delay_reason": "said: \ufffd \u00e9 \u009b31m", "attempts": 2, "dsn": "4.2.2", "last_attempt": now - 60, "next_attempt": now + 300},
+        {"address": "new@one.example", "attempts": 0}], first["recipients"]
+    assert second["queue_name"] == "hold" and second["sender"] == ""
+    text = run(*host.command("queue-runner", "--list"))
+    assert all(byte == 10 or 32 <= byte < 127 for byte in text) and b" \\xc3\\xa9 \\xc2\\x9b31m)" in text
+    shutil.rmtree(host.directory)
+
+
+@test("the listing of 5,000 messages needs the memory of one directory's names, and stops with its reader")
+def streaming(_):
+    host = private_queue("long")
+    queuefiles.fill(f"{host.queue}/hold", ((f"s{n}@example.org", [f"r{n}@example.net"]) for n in range(5000)))
+    script = f"import resource, subprocess, sys; p = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL); print(p.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    status, peak = run(sys.executable, "-c", script, *host.command("queue-runner", "--list")).split()
+    assert status == b"0" and int(peak) < 16384, peak
+    assert run("sh", "-c", " ".join(host.command("queue-runner", "--list")) + " | head -3").count(b"\n") == 3
+    if os.path.exists("/dev/full"):
+        with open("/dev/full", "w") as full:
+            assert subprocess.run(host.command("queue-runner", "--list"), stdout=full, stderr=subprocess.DEVNULL).returncode == 74
+    shutil.rmtree(host.directory)
+    return f"{int(peak)} KiB"
+
+
+@test("--why tells each attempt with the remote's words, when the next is, and what can be done")
+def why(_):
+    host = private_queue("why")
+    now = int(time.time())
+    failing(host, "dead.example", now, "connect to mx.dead.example[192.0.2.1]:25: Connection refused")
+    name = put(host, f"deferred/{(now + 300) // 60}", "ann@example.org", ["bob@one.example", "eve@dead.example", "joe@two.example", "new@three.example"], [
+        event(now - 190, 1, b"Z", b"4.4.1", now - 60, b"host mx.one.example[192.0.2.7] said: 451 4.7.1 greylisted, come \x1b[31mback"),
+        event(now - 180, 3, b"F", b"5.1.1", 0, b"host mx.two.example[192.0.2.8] said: 550 no such user"),
+        event(now - 170, 3, b"X", b"5.1.1", 0, b"host mx.two.example[192.0.2.8] said: 550 no such user"),
+        event(now - 60, 1, b"Z", b"4.4.2", now + 300, b"lost connection")])
+    story = queue_runner(host, "--why", name)
+    for words in (f"{name}: 23 bytes from <ann@example.org>\n", "next attempt", "<bob@one.example>: waits after 2 attempts; next attempt",
+                  "deferred 4.4.1 (host mx.one.example[192.0.2.7] said: 451 4.7.1 greylisted, come \\x1b[31mback)", "deferred 4.4.2 (lost connection)",
+                  "<eve@dead.example>: not tried yet\n  destination dead.example has been failing since", "3 attempts failed",
+                  "<joe@two.example>: failed for good", "<new@three.example>: not tried yet\n\n", f"queue-runner --retry {name}", f"from {USER}"):
+        assert words in story, f"{words!r} is not in\n{story}"
+    held = put(host, "hold", "", ["eve@example.com"])
+    assert f"--release {held}" in queue_runner(host, "--why", held)
+    for unknown, words in (("0" * 24, f"grep {'0' * 24} {host.log}"), ("x\x1by", "x\\x1by: not a message id")):
+        done = subprocess.run(host.command("queue-runner", "--why", unknown), capture_output=True)
+        assert done.returncode == 66 and words in done.stderr.decode(), done
+    shutil.rmtree(host.directory)
