@@ -103,10 +103,10 @@ def objects(_):
     shutil.rmtree(host.directory)
 
 
-@test("the listing of 5,000 messages needs the memory of one directory's names, and stops with its reader")
+@test("the listing of 2,000 messages needs the memory of one directory's names, and stops with its reader")
 def streaming(_):
     host = private_queue("long")
-    queuefiles.fill(f"{host.queue}/hold", ((f"s{n}@example.org", [f"r{n}@example.net"]) for n in range(5000)))
+    queuefiles.fill(f"{host.queue}/hold", ((f"s{n}@example.org", [f"r{n}@example.net"]) for n in range(2000)))
     script = f"import resource, subprocess, sys; p = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL); print(p.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     status, peak = run(sys.executable, "-c", script, *host.command("queue-runner", "--list")).split()
     assert status == b"0" and int(peak) < 16384, peak
