@@ -135,10 +135,12 @@ package final class ByteStream {
         while true {
             let result = unsafe bytes.withUnsafeBytes { room in
                 SystemCall.attempt { () -> Int in
-                    let sent = unsafe Glibc.send(output, room.baseAddress, room.count, Self.sendFlags)
+                    let sent = unsafe Glibc.send(
+                        output, room.baseAddress, SystemCall.portion(of: room.count), Self.sendFlags)
                     // A pipe, a terminal or a file is not sent to but written.
                     if sent < 0, errno == ENOTSOCK {
-                        return unsafe Glibc.write(output, room.baseAddress, room.count)
+                        return unsafe Glibc.write(
+                            output, room.baseAddress, SystemCall.portion(of: room.count))
                     }
                     return sent
                 }

@@ -67,7 +67,9 @@ extension Descriptor {
         while done < bytes.count {
             done += try SystemCall.perform("pwrite") {
                 unsafe bytes.withUnsafeBytes { room in
-                    unsafe pwrite(raw, room.baseAddress! + done, room.count - done, off_t(offset + done))
+                    unsafe pwrite(
+                        raw, room.baseAddress! + done, SystemCall.portion(of: room.count - done),
+                        off_t(offset + done))
                 }
             }
         }
@@ -155,7 +157,8 @@ package enum File {
         while done < bytes.count {
             done += try SystemCall.perform("write") {
                 unsafe bytes.withUnsafeBytes { room in
-                    unsafe Glibc.write(raw, room.baseAddress! + done, room.count - done)
+                    unsafe Glibc.write(
+                        raw, room.baseAddress! + done, SystemCall.portion(of: room.count - done))
                 }
             }
         }

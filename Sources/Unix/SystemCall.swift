@@ -4,18 +4,20 @@ import Glibc
 /// The one way to the kernel: every call that can fail goes through `perform`, which retries EINTR and
 /// turns -1 into a `SystemError`.
 ///
-/// In debug builds a fault can be armed: die before the k-th call, or let the k-th call fail with a given
-/// error number without being made. Crash tests walk k over all calls of a step.
+/// In debug builds a fault can be armed: die before the k-th call, let the k-th call (or all from it on) fail
+/// with a given error number without being made, or let it write half of what it is to write. Crash tests walk
+/// k over all calls of a step.
 package enum SystemCall {
     #if DEBUG
         /// What happens at the call whose number `countdown` reaches.
-        package enum Fault { case none, die, fail(Errno) }
+        package enum Fault { case none, die, fail(Errno), failFromThere(Errno), writeHalf }
 
         /// One a thread: tests run side by side, and a fault is for the calls of the one that armed it.
         private final class Plan {
             var fault = Fault.none
             var countdown = 0
             var count = 0
+            var writesHalf = false
         }
 
         private static let planKey: pthread_key_t = {
@@ -41,21 +43,26 @@ package enum SystemCall {
             unsafe pthread_setspecific(planKey, Unmanaged.passRetained(plan).toOpaque())
         }
 
-        /// Arms what RELAIS_FAULT says: `die:K` or `fail:K:ERRNO` with a number. For tests of whole programs.
+        /// Arms what RELAIS_FAULT says: `die:K`, `fail:K:ERRNO` and `fail-from:K:ERRNO` with a number, or
+        /// `half:K`. For tests of whole programs.
         package static func armFromEnvironment() {
             guard let plan = Environment.value(of: "RELAIS_FAULT") else { return }
             let words = plan.split(separator: ":")
             guard words.count >= 2, let number = Int(words[1]) else { return }
-            if words[0] == "die" {
-                arm(.die, at: number)
-            } else if words[0] == "fail", words.count == 3, let code = CInt(words[2]) {
-                arm(.fail(Errno(code)), at: number)
+            let code = words.count == 3 ? CInt(words[2]).map { Errno($0) } : nil
+            switch (words[0], code) {
+            case ("die", nil): arm(.die, at: number)
+            case ("half", nil): arm(.writeHalf, at: number)
+            case ("fail", let code?): arm(.fail(code), at: number)
+            case ("fail-from", let code?): arm(.failFromThere(code), at: number)
+            default: break
             }
         }
 
         private static func faultOfThisCall() -> Errno? {
             guard let plan else { return nil }
             plan.count += 1
+            plan.writesHalf = false
             guard plan.countdown > 0 else { return nil }
             plan.countdown -= 1
             guard plan.countdown == 0 else { return nil }
@@ -65,9 +72,24 @@ package enum SystemCall {
                 kill(getpid(), SIGKILL)
                 return nil
             case .fail(let code): return code
+            case .failFromThere(let code):
+                plan.countdown = 1
+                return code
+            case .writeHalf:
+                plan.writesHalf = true
+                return nil
             }
         }
     #endif
+
+    /// How much of `count` bytes to give to a call that writes: all, unless a fault says half.
+    @inline(__always)
+    static func portion(of count: Int) -> Int {
+        #if DEBUG
+            if plan?.writesHalf == true { return (count + 1) / 2 }
+        #endif
+        return count
+    }
 
     /// Makes a call that returns -1 and sets errno when it fails.
     @discardableResult
