@@ -256,8 +256,7 @@ extension QueueDirectory {
         for place in [.incoming, .hold, .corrupt] + minutes.map({ Place.deferred(minute: $0) }) {
             let ids = try names(in: place).ids
             for id in ids { present.insert(id.text) }
-            if ids.isEmpty, case .deferred = place {
-                tidy(place)
+            if ids.isEmpty, case .deferred(let minute) = place, try removeIfEmpty(bucket: minute) {
                 removed += 1
             }
         }
@@ -266,5 +265,14 @@ extension QueueDirectory {
             removed += 1
         }
         return removed
+    }
+
+    /// Whether it went: a message may have come into it meanwhile, or another runner removed it.
+    private func removeIfEmpty(bucket minute: Int64) throws(QueueError) -> Bool {
+        do throws(SystemError) { try deferred.removeDirectory(String(minute)) } catch {
+            guard error.code == .notEmpty || error.code == .noEntry else { throw .move(error) }
+            return false
+        }
+        return true
     }
 }
