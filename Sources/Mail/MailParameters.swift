@@ -47,6 +47,10 @@ package struct MailParameters: Equatable, Sendable {
 
     package static let longestEnvelopeID = 100
 
+    /// Ours, never spoken in SMTP: a report of a report, after which nobody is told anything.
+    package static let doubleBounce: StaticString = "X-DOUBLE-BOUNCE"
+    package var isDoubleBounce: Bool { raw.first(Self.doubleBounce) != nil }
+
     /// Fails on a value that its RFC does not allow; keywords that we do not know stay in `raw`.
     package init(_ raw: Parameters) throws(SyntaxError) {
         self.raw = raw

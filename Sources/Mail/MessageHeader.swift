@@ -84,3 +84,18 @@ package struct MessageHeader {
     package func all(_ name: StaticString) -> [Field] { fields.filter { $0.isNamed(name) } }
     package func contains(_ name: StaticString) -> Bool { first(name) != nil }
 }
+
+extension MessageHeader {
+    /// Whether the message was sent to many, or by a program: a warning about it would reach nobody who waits
+    /// for it, or many who do not (RFC 3834 §2, RFC 2919).
+    package var isBulk: Bool {
+        if contains("List-Id") { return true }
+        if let value = first("Precedence")?.value.prefix(while: \.isAlpha),
+            ["bulk", "list", "junk"].contains(where: { value.equalsFolded($0.utf8) })
+        {
+            return true
+        }
+        guard let value = first("Auto-Submitted")?.value else { return false }
+        return !value.prefix { $0.isAlpha || $0 == .ascii("-") }.equalsFolded("no")
+    }
+}

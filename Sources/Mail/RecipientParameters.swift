@@ -19,6 +19,11 @@ package struct RecipientParameters: Equatable, Sendable {
         package let type: [UInt8]
         /// Decoded: printable ASCII.
         package let address: [UInt8]
+
+        package init(type: [UInt8], address: [UInt8]) {
+            self.type = type
+            self.address = address
+        }
     }
 
     package let raw: Parameters

@@ -81,6 +81,9 @@ package struct Configuration: Equatable {
     ]
     package var queueLifetime: Duration = .seconds(432_000)
     package var bounceSizeLimit = 51200
+    /// Zero: never.
+    package var delayWarning: Duration = .seconds(14400)
+    package var doubleBounceRecipient = "postmaster"
     package var remoteConcurrency = 100
     package var destinationConcurrency = 20
     package var localConcurrency = 10

@@ -11,6 +11,16 @@ package struct LogEvent: Equatable {
         /// For good; the sender has been told, or is not to be.
         case settled = 0x58
         case removed = 0x52
+        /// Delivered, and the sender, who asked to hear of it, is yet to be told; the same for what was handed
+        /// to a host that knows nothing of that, and for what was sent on to several addresses.
+        case succeeded = 0x53
+        case relayed = 0x4C
+        case expanded = 0x45
+        /// The sender has been warned that the message waits, or is not to be (recipient 0).
+        case warned = 0x57
+
+        /// Whether the sender is yet to be told.
+        package var isOwed: Bool { [.failed, .succeeded, .relayed, .expanded].contains(self) }
     }
 
     package var time: Time

@@ -4,62 +4,126 @@ import Program
 import Queue
 import Unix
 
-/// The report that goes to a message's sender for recipients that failed for good.
+/// One report on one message: made of what the message's log says, put into the queue.
 struct Bounce {
     private let work: Work
-    private let failures: [LogEvent]
+    private let events: [LogEvent]
     private let configuration: Configuration
+    private let parameters: MailParameters?
 
-    init(of work: Work, failures: [LogEvent], configuration: Configuration) {
+    /// What stands in front of the last reason where time was up.
+    static let expired = "not delivered within the queue lifetime; last: "
+    /// As much of the original as can hold the header that is returned.
+    private static let longestHeader = 65536
+
+    /// `events`: what is to be told, one a recipient.
+    init(of work: Work, telling events: [LogEvent], configuration: Configuration) {
         self.work = work
-        self.failures = failures
+        self.events = events
         self.configuration = configuration
+        parameters = try? MailParameters(Parameters(work.message.envelope.parameters))
     }
 
     /// Puts the report into the queue under an id that is the same each time this is tried.
-    func inject(into queue: String, id: MessageID) throws(QueueError) {
-        let message = work.message
-        let envelope = Envelope(
-            reversePath: [], recipients: [Envelope.Recipient(message.envelope.reversePath)])
-        let original = try originalPart()
-        let notification = notification(id: id, isHeadersOnly: original.isHeadersOnly)
-        let copy = try Injection(queue: queue, envelope: envelope, id: id)
+    func inject(
+        into queue: String, id: MessageID, to recipient: [UInt8],
+        for audience: DeliveryStatusNotification.Audience
+    ) throws(QueueError) {
+        let front = try work.message.content(at: 0, upTo: Self.longestHeader)
+        let header = MessageHeader(front)
+        let (length, isHeaderOnly) = originalPart(header)
+        var notification = try notification(id, recipient, header, length, isHeaderOnly)
+        notification.audience = audience
+        let copy = try Injection(
+            queue: queue, envelope: envelope(recipient, notification, audience), id: id)
         try copy.append(notification.head)
-        try Settlement.copyContent(of: message, to: copy, limit: original.length)
+        try Settlement.copyContent(of: work.message, to: copy, limit: length)
         try copy.append(notification.tail)
         try copy.commit(kick: configuration.serviceSocket("kick"))
     }
 
-    private func notification(id: MessageID, isHeadersOnly: Bool) -> DeliveryStatusNotification {
+    /// RFC 3461 §6.1: from nobody, with no wish for reports.
+    private func envelope(
+        _ recipient: [UInt8], _ notification: DeliveryStatusNotification,
+        _ audience: DeliveryStatusNotification.Audience
+    ) -> Envelope {
+        var parameters = Parameters()
+        if notification.isEightBit { parameters.add("BODY", Array("8BITMIME".utf8)) }
+        if notification.isGlobal { parameters.add("SMTPUTF8", nil) }
+        if audience == .postmaster { parameters.add(MailParameters.doubleBounce, nil) }
+        return Envelope(
+            reversePath: [], parameters: parameters.text, recipients: [Envelope.Recipient(recipient)])
+    }
+
+    /// How much of the original goes along: all of a small message that failed, the header of a large one, or
+    /// where the sender asked for that, or where nothing failed (RFC 3461 §4.3).
+    private func originalPart(_ header: MessageHeader) -> (length: Int, isHeaderOnly: Bool) {
+        let length = work.message.head.contentLength
+        let hasFailed = events.contains { $0.kind == .failed }
+        let isWhole =
+            hasFailed && length <= configuration.bounceSizeLimit && parameters?.returning != .headers
+        return (isWhole ? length : min(header.size, length), !isWhole)
+    }
+
+    private func notification(
+        _ id: MessageID, _ recipient: [UInt8], _ header: MessageHeader, _ length: Int, _ isHeaderOnly: Bool
+    ) throws(QueueError) -> DeliveryStatusNotification {
         let message = work.message
-        let parameters = try? Parameters(message.envelope.parameters)
-        return DeliveryStatusNotification(
-            reportingMTA: configuration.hostname, to: message.envelope.reversePath,
+        let original = DeliveryStatusNotification.Original(
+            isHeaderOnly: isHeaderOnly, isEightBit: try isEightBit(upTo: length),
+            messageID: Self.messageID(header))
+        var notification = DeliveryStatusNotification(
+            reportingMTA: configuration.hostname, to: recipient,
             messageID: "\(id)@\(configuration.hostname)", date: DateTime(seconds: Time.now().seconds),
-            boundary: "\(id)/\(configuration.hostname)",
-            envelopeID: parameters?.first("ENVID")?.value.flatMap { XText.decode($0) },
-            arrival: DateTime(seconds: message.arrival.seconds), recipients: failures.map(recipient),
-            isHeadersOnly: isHeadersOnly)
+            arrival: DateTime(seconds: message.arrival.seconds), recipients: events.map(self.recipient),
+            original: original)
+        notification.envelopeID = parameters?.envelopeID
+        notification.isInternationalised = parameters?.smtpUTF8 ?? false
+        notification.receivedFrom = header.first("Received").flatMap {
+            TraceField.origin($0.value, id: message.id.text)
+        }
+        return notification
+    }
+
+    private func isEightBit(upTo length: Int) throws(QueueError) -> Bool {
+        var offset = 0
+        while offset < length {
+            let part = try work.message.content(at: offset, upTo: min(1 << 16, length - offset))
+            if part.isEmpty { return false }
+            if !part.allSatisfy(\.isASCII) { return true }
+            offset += part.count
+        }
+        return false
+    }
+
+    /// What a mail reader finds the original by; only where it is one word that another header can hold.
+    private static func messageID(_ header: MessageHeader) -> [UInt8]? {
+        guard let value = header.first("Message-ID")?.value, (3...500).contains(value.count),
+            value.first == .ascii("<"), value.last == .ascii(">"), value.allSatisfy(\.isVisible)
+        else { return nil }
+        return value
     }
 
     private func recipient(_ event: LogEvent) -> DeliveryStatusNotification.Recipient {
         let recipient = work.recipient(event.recipient)
-        let parameters = try? Parameters(recipient.parameters)
+        var text = event.text
+        if text.hasPrefix(Self.expired) { text.removeFirst(Self.expired.count) }
         return DeliveryStatusNotification.Recipient(
-            original: parameters?.first("ORCPT")?.value.flatMap { XText.decode($0) },
-            final: recipient.address,
-            action: .failed, status: event.status, diagnostic: event.text)
+            original: (try? RecipientParameters(Parameters(recipient.parameters)))?.original,
+            final: recipient.address, action: Self.action(event.kind), status: event.status,
+            text: Array(text.utf8),
+            lastAttempt: event.time > work.message.arrival ? DateTime(seconds: event.time.seconds) : nil,
+            willRetryUntil: DateTime(
+                seconds: (work.message.arrival + configuration.queueLifetime).seconds))
     }
 
-    /// How much of the original goes along: all of a small message, the header of a large one or where the
-    /// sender asked for that (RFC 3461 §4.3).
-    private func originalPart() throws(QueueError) -> (length: Int, isHeadersOnly: Bool) {
-        let length = work.message.head.contentLength
-        let wanted = (try? Parameters(work.message.envelope.parameters))?.first("RET")?.value
-        if length <= configuration.bounceSizeLimit, wanted?.equalsFolded("HDRS") != true {
-            return (length, false)
+    private static func action(_ kind: LogEvent.Kind) -> DeliveryStatusNotification.Action {
+        switch kind {
+        case .failed, .settled, .removed: .failed
+        case .deferred, .warned: .delayed
+        case .succeeded, .delivered: .delivered
+        case .relayed: .relayed
+        case .expanded: .expanded
         }
-        let front = try work.message.content(at: 0, upTo: 65536)
-        return (min(MessageHeader(front).size, length), true)
     }
 }

@@ -13,6 +13,7 @@ final class Settlement {
     private let queue: QueueDirectory
     private let log: Log
     private let report: (String) -> Void
+    private let notifier: Notifier
 
     init(
         _ configuration: Configuration, queue: QueueDirectory, log: Log, report: @escaping (String) -> Void
@@ -21,6 +22,7 @@ final class Settlement {
         self.queue = queue
         self.log = log
         self.report = report
+        notifier = Notifier(configuration, queue: queue, log: log, report: report)
         schedule = RetrySchedule(
             intervals: configuration.retryIntervals, lifetime: configuration.queueLifetime)
     }
@@ -45,7 +47,10 @@ final class Settlement {
         let text = String(decoding: answer.text, as: UTF8.self)
         let status = "\(answer.status)"
         switch answer.verdict {
-        case .delivered: record(.delivered, answer.recipient, of: work, status, text)
+        case .delivered:
+            let kind = notifier.kind(
+                batch.destination.isLocal ? .succeeded : .delivered, answer.recipient, of: work)
+            record(kind, answer.recipient, of: work, status, text)
         case .failed: record(.failed, answer.recipient, of: work, status, text)
         case .deferred: postpone(answer.recipient, of: work, status: status, text, quietly: true)
         case .forwarded:
@@ -84,8 +89,7 @@ final class Settlement {
                     time: now, recipient: recipient, kind: .deferred, status: status, next: next, text: text))
         } else {
             record(
-                .failed, recipient, of: work, "5.4.7",
-                "not delivered within the queue lifetime; last: \(text)")
+                .failed, recipient, of: work, "5.4.7", "\(Bounce.expired)\(text)")
         }
         if !quietly { logDelivery(recipient, of: work, relay: "none", timing: nil) }
     }
@@ -99,7 +103,7 @@ final class Settlement {
         guard schedule.next(afterFailures: 1, arrival: work.message.arrival, now: now) != nil else {
             return postpone(recipient, of: work, status: "4.4.1", reason)
         }
-        work.suspended[recipient] = state.next
+        work.suspended[recipient] = state
         logDeferral(recipient, of: work, reason)
     }
 
@@ -138,7 +142,7 @@ final class Settlement {
         ]
         let word =
             switch event.kind {
-            case .delivered: "sent"
+            case .delivered, .succeeded, .relayed, .expanded: "sent"
             case .deferred: "deferred"
             default: "bounced"
             }
@@ -194,39 +198,15 @@ final class Settlement {
     func finish(_ work: Work) {
         do throws(QueueError) {
             try work.writeDown(in: queue)
-            if !work.owed.isEmpty { try returnToSender(work) }
+            if !work.owed.isEmpty { try notifier.tell(work) }
             if let next = work.nextAttempt {
+                let warning = try notifier.warn(work)
                 try work.log?.synchronize()
-                try queue.postpone(work.message, until: next, now: .now())
+                try queue.postpone(work.message, until: min(next, warning ?? next), now: .now())
             } else if work.open.isEmpty {
                 try queue.remove(work.message, log: work.log)
                 say("\(work.message.id): removed")
             }
         } catch { complain(of: work.message.id, error) }
-    }
-
-    /// Failures are on disk before the bounce is made, and the bounce's id is derived from where they stand
-    /// in the log: a crash between making and recording it makes no second one.
-    private func returnToSender(_ work: Work) throws(QueueError) {
-        guard let messageLog = work.log else { return }
-        try messageLog.synchronize()
-        let owed = work.owed
-        if work.message.envelope.reversePath.isEmpty {
-            log.warning("\(work.message.id): undeliverable, and there is no sender to tell")
-        } else {
-            let bounce = Bounce(of: work, failures: owed, configuration: configuration)
-            let id = work.message.id.derived(1_000_000 + messageLog.events.count, at: work.message.arrival)
-            do throws(QueueError) {
-                try bounce.inject(into: queue.path, id: id)
-            } catch { guard error == .exists else { throw error } }
-            say("\(work.message.id): sender non-delivery notification: \(id)")
-        }
-        for event in owed {
-            work.record(
-                LogEvent(
-                    time: .now(), recipient: event.recipient, kind: .settled, status: event.status,
-                    text: event.text))
-        }
-        try work.writeDown(in: queue)
     }
 }

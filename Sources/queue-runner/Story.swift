@@ -61,6 +61,9 @@ struct Story {
         var text = "\(message.id): \(sizeInWords(message.head.contentLength)) from \(from)\n"
         text +=
             "  accepted \(message.arrival.inWords(at: now)), from \(account?.name ?? "user id \(message.injector)")\n"
+        if let warning = events.first(where: { $0.kind == .warned }) {
+            text += "  sender warned of the delay \(warning.time.inWords(at: now)): \(warning.text)\n"
+        }
         return text + "  \(whereabouts)\n"
     }
 
@@ -104,7 +107,8 @@ struct Story {
         case .settled: "failed for good; the sender was told, unless there is none or it asked not to be"
         case .deferred:
             "waits after \(times(states.attempts[number] ?? 0, "attempt")); next attempt \(last.next.inWords(at: now))"
-        case .removed: "removed"
+        case .succeeded, .relayed, .expanded: "delivered; the sender, who asked for it, is about to be told"
+        case .removed, .warned: "removed"
         }
     }
 
@@ -113,6 +117,10 @@ struct Story {
         let what =
             switch event.kind {
             case .delivered: "delivered"
+            case .succeeded: "delivered, to be reported"
+            case .relayed: "relayed, to be reported"
+            case .expanded: "expanded, to be reported"
+            case .warned: "sender warned"
             case .deferred: "deferred"
             case .failed: "failed"
             case .settled: "sender told of"

@@ -1,5 +1,6 @@
 import Bytes
 import Delivery
+import Mail
 import Queue
 import Unix
 
@@ -16,15 +17,17 @@ final class Work {
     /// Assignments that have not come back.
     var assignments = 0
     private var failures: [Int: Int] = [:]
+    /// Whether the sender knows that the message waits, or is not to know.
+    private(set) var isWarned: Bool
 
     init(_ message: ClaimedMessage, log: MessageLog?, at now: Time) {
         self.message = message
         self.log = log
         claimed = now
         states = log?.states ?? [:]
-        for event in log?.events ?? [] where event.kind == .deferred {
-            failures[event.recipient, default: 0] += 1
-        }
+        let events = log?.events ?? []
+        isWarned = events.contains { $0.kind == .warned }
+        for event in events where event.kind == .deferred { failures[event.recipient, default: 0] += 1 }
     }
 
     /// Recipients that are neither delivered nor given up.
@@ -40,16 +43,16 @@ final class Work {
         open.filter { number in (states[number]?.next).map { $0 <= now + .seconds(60) } ?? true }
     }
 
-    /// Recipients that failed and whose sender does not know it yet.
+    /// Recipients that are done with and whose sender does not know it yet.
     var owed: [LogEvent] {
-        states.values.filter { $0.kind == .failed }.sorted { $0.recipient < $1.recipient }
+        states.values.filter(\.kind.isOwed).sorted { $0.recipient < $1.recipient }
     }
 
     /// When the first of the open recipients is to be tried again.
-    var nextAttempt: Time? { open.compactMap { suspended[$0] ?? states[$0]?.next }.min() }
+    var nextAttempt: Time? { open.compactMap { suspended[$0]?.next ?? states[$0]?.next }.min() }
 
-    /// Recipients that were not tried because their destination is failing, and until when.
-    var suspended: [Int: Time] = [:]
+    /// Recipients that were not tried because their destination is failing.
+    var suspended: [Int: FailingDestination] = [:]
     /// A destination that had no room for its recipients: the message comes back for them.
     var parked: Job.Destination?
 
@@ -59,9 +62,16 @@ final class Work {
     func failures(of recipient: Int) -> Int { failures[recipient, default: 0] + 1 }
 
     func record(_ event: LogEvent) {
-        states[event.recipient] = event
+        if event.recipient > 0 { states[event.recipient] = event }
         unwritten.append(event)
         if event.kind == .deferred { failures[event.recipient, default: 0] += 1 }
+        if event.kind == .warned { isWarned = true }
+    }
+
+    /// What the sender wants to hear of this recipient; nil where nothing was said.
+    func notify(_ number: Int) -> RecipientParameters.Notify? {
+        let text = recipient(number).parameters
+        return text.isEmpty ? nil : (try? RecipientParameters(Parameters(text)))?.notify
     }
 
     /// Brings the log up to date. Nothing is written for a message that is done at its first attempt: its

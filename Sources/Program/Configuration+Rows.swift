@@ -1,0 +1,143 @@
+import Bytes
+import Mail
+import Unix
+
+// How the table's rows are made, by the type of their values, and what values are good.
+
+// MARK: - Rows by type
+
+typealias Key = ConfigurationKey
+
+func parsed<Value>(
+    _ name: String, _ type: Key.ValueType, _ standard: String, _ meaning: String,
+    _ read: @escaping (String) -> Value?, _ assign: @escaping (inout Configuration, Value) -> Void
+) -> Key {
+    Key(name: name, type: type, standard: standard, meaning: meaning) { configuration, text in
+        guard let value = read(text) else { return false }
+        assign(&configuration, value)
+        return true
+    }
+}
+
+func text(
+    _ name: String, _ standard: String, _ meaning: String, _ isGood: @escaping (String) -> Bool,
+    _ assign: @escaping (inout Configuration, String) -> Void
+) -> Key {
+    parsed(name, .text, standard, meaning, { isGood($0) ? $0 : nil }, assign)
+}
+
+func list(
+    _ name: String, _ standard: String, _ meaning: String,
+    _ assign: @escaping (inout Configuration, [String]) -> Void
+) -> Key {
+    parsed(name, .list, standard, meaning, words, assign)
+}
+
+func number(
+    _ name: String, _ standard: String, _ range: ClosedRange<Int>, _ meaning: String,
+    _ assign: @escaping (inout Configuration, Int) -> Void
+) -> Key {
+    parsed(
+        name, .number, standard, meaning,
+        { Int(strictDecimal: Array($0.utf8)).flatMap { range.contains($0) ? $0 : nil } }, assign)
+}
+
+func size(
+    _ name: String, _ standard: String, _ meaning: String, _ range: ClosedRange<Int>,
+    _ assign: @escaping (inout Configuration, Int) -> Void
+) -> Key {
+    parsed(
+        name, .bytes, standard, meaning, { scaled($0, sizeUnits).flatMap { range.contains($0) ? $0 : nil } },
+        assign)
+}
+
+func duration(
+    _ name: String, _ standard: String, _ meaning: String,
+    _ assign: @escaping (inout Configuration, Duration) -> Void
+) -> Key {
+    parsed(name, .duration, standard, meaning, seconds, assign)
+}
+
+func choice<Value>(
+    _ name: String, _ standard: String, _ meaning: String, _ choices: [String],
+    _ read: @escaping (String) -> Value?, _ assign: @escaping (inout Configuration, Value) -> Void
+) -> Key {
+    parsed(name, .choice(choices), standard, meaning, read, assign)
+}
+
+// MARK: - Values
+
+let sizeUnits: [UInt8: Int] = [.ascii("K"): 1 << 10, .ascii("M"): 1 << 20, .ascii("G"): 1 << 30]
+let timeUnits: [UInt8: Int] = [
+    .ascii("s"): 1, .ascii("m"): 60, .ascii("h"): 3600, .ascii("d"): 86400,
+]
+
+func scaled(_ text: String, _ units: [UInt8: Int]) -> Int? {
+    var digits = Array(text.utf8)
+    var unit = 1
+    if let last = digits.last, let scale = units[last] {
+        unit = scale
+        digits.removeLast()
+    }
+    guard let number = Int(strictDecimal: digits) else { return nil }
+    let (product, over) = number.multipliedReportingOverflow(by: unit)
+    return over ? nil : product
+}
+
+/// From one second to ten years.
+func seconds(_ text: String) -> Duration? {
+    guard let count = scaled(text, timeUnits), (1...315_360_000).contains(count) else { return nil }
+    return .seconds(count)
+}
+
+func words(_ text: String) -> [String] {
+    text.split { $0 == "," || $0 == " " || $0 == "\t" }.map(String.init)
+}
+
+/// The values of all words, or nil if one has none.
+func each<Value>(_ text: String, _ read: (String) -> Value?) -> [Value]? {
+    let words = words(text)
+    let values = words.compactMap(read)
+    return values.count == words.count ? values : nil
+}
+
+func networks(_ text: String) -> [Network]? { each(text) { Network($0) } }
+func addresses(_ text: String) -> [IPAddress]? { each(text) { IPAddress($0) } }
+func servers(_ text: String) -> [SocketAddress]? {
+    each(text) { SocketAddress(server: $0, standardPort: 53) }
+}
+
+func durations(_ text: String) -> [Duration]? {
+    guard let values = each(text, seconds), !values.isEmpty,
+        values.allSatisfy({ $0 >= .seconds(60) && $0 <= .seconds(2_592_000) })
+    else { return nil }
+    return values
+}
+
+func port(_ text: String) -> UInt16? {
+    UInt16(strictDecimal: Array(text.utf8)).flatMap { $0 == 0 ? nil : $0 }
+}
+
+func logTarget(_ text: String) -> Log.Target? {
+    switch text {
+    case "syslog": .syslog
+    case "stderr": .stderr
+    case "none": Log.Target.none
+    default: isAbsolute(text) ? .file(text) : nil
+    }
+}
+
+func isAbsolute(_ text: String) -> Bool { text.utf8.first == .ascii("/") }
+func isAbsoluteOrEmpty(_ text: String) -> Bool { text.isEmpty || isAbsolute(text) }
+func isRecipientOrEmpty(_ text: String) -> Bool {
+    text.isEmpty || Address(text.utf8) != nil || Address("\(text)@x".utf8) != nil
+}
+func isMailbox(_ text: String) -> Bool { text.utf8.starts(with: "~/".utf8) || isAbsolute(text) }
+func isWord(_ text: String) -> Bool {
+    !text.isEmpty && text.utf8.allSatisfy { $0.isAlphanumeric || $0 == .ascii("-") || $0 == .ascii("_") }
+}
+func isDomain(_ text: String) -> Bool {
+    (1...255).contains(text.utf8.count)
+        && text.utf8.allSatisfy { $0.isAlphanumeric || $0 == .ascii("-") || $0 == .dot }
+        && text.utf8.first!.isAlphanumeric
+}

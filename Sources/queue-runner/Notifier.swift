@@ -1,0 +1,147 @@
+import Bytes
+import Mail
+import Program
+import Queue
+import Unix
+
+/// Who is told what became of a message, and when: the sender as RFC 3461 §5 has it, the postmaster where
+/// there is no sender, nobody where a report of a report fails.
+final class Notifier {
+    private let configuration: Configuration
+    private let queue: QueueDirectory
+    private let log: Log
+    private let report: (String) -> Void
+
+    init(
+        _ configuration: Configuration, queue: QueueDirectory, log: Log, report: @escaping (String) -> Void
+    ) {
+        self.configuration = configuration
+        self.queue = queue
+        self.log = log
+        self.report = report
+    }
+
+    private func say(_ text: String) {
+        log.info(text)
+        report(text)
+    }
+
+    /// How a success is written down: `kind`, if the sender is to hear of it (RFC 3461 §5.2.4).
+    func kind(_ kind: LogEvent.Kind, _ recipient: Int, of work: Work) -> LogEvent.Kind {
+        let isWanted =
+            !work.message.envelope.reversePath.isEmpty
+            && work.notify(recipient)?.contains(.success) == true
+        return isWanted ? kind : .delivered
+    }
+
+    // MARK: What is done with
+
+    /// Failures and successes are on disk before the report is made, and the report's id is derived from
+    /// where they stand in the log: a crash between making and recording it makes no second one.
+    func tell(_ work: Work) throws(QueueError) {
+        guard let messageLog = work.log else { return }
+        try messageLog.synchronize()
+        let owed = work.owed
+        // RFC 3461 §5.2.6: a failure is told unless NOTIFY leaves it out.
+        let wanted = owed.filter {
+            $0.kind != .failed || work.notify($0.recipient)?.contains(.failure) ?? true
+        }
+        if !wanted.isEmpty {
+            try tell(work, wanted, number: 1_000_000 + messageLog.events.count)
+        } else {
+            say("\(work.message.id): nobody wants to know")
+        }
+        for event in owed {
+            work.record(
+                LogEvent(
+                    time: .now(), recipient: event.recipient,
+                    kind: event.kind == .failed ? .settled : .delivered, status: event.status,
+                    text: event.text))
+        }
+        try work.writeDown(in: queue)
+    }
+
+    private func tell(_ work: Work, _ events: [LogEvent], number: Int) throws(QueueError) {
+        let message = work.message
+        let sender = message.envelope.reversePath
+        guard sender.isEmpty else {
+            let hasFailed = events.contains { $0.kind == .failed }
+            return try inject(
+                Bounce(of: work, telling: events, configuration: configuration), number, of: work,
+                to: sender, for: .sender,
+                saying: hasFailed
+                    ? "sender non-delivery notification" : "sender delivery status notification")
+        }
+        let isLast =
+            (try? MailParameters(Parameters(message.envelope.parameters)))?.isDoubleBounce ?? true
+        guard !isLast, let postmaster = doubleBounceRecipient else {
+            log.warning("\(message.id): undeliverable, and there is nobody to tell")
+            return
+        }
+        try inject(
+            Bounce(of: work, telling: events, configuration: configuration), number, of: work,
+            to: postmaster, for: .postmaster, saying: "postmaster non-delivery notification")
+    }
+
+    private func inject(
+        _ bounce: Bounce, _ number: Int, of work: Work, to recipient: [UInt8],
+        for audience: DeliveryStatusNotification.Audience, saying what: String
+    ) throws(QueueError) {
+        let id = work.message.id.derived(number, at: work.message.arrival)
+        do throws(QueueError) {
+            try bounce.inject(into: queue.path, id: id, to: recipient, for: audience)
+        } catch { guard error == .exists else { throw error } }
+        say("\(work.message.id): \(what): \(id)")
+    }
+
+    /// Complete, in a domain that is surely ours; nil: nobody.
+    private var doubleBounceRecipient: [UInt8]? {
+        let recipient = configuration.doubleBounceRecipient
+        if recipient.isEmpty { return nil }
+        if recipient.utf8.contains(.ascii("@")) { return Array(recipient.utf8) }
+        let isOurs = configuration.isLocal(domain: Array(configuration.hostname.utf8))
+        let domain = isOurs ? configuration.hostname : configuration.localDomains.first
+        return Array("\(recipient)@\(domain ?? configuration.hostname)".utf8)
+    }
+
+    // MARK: What waits
+
+    /// Warns the sender, once, when the message has waited for long; when that is due, if it is not yet.
+    func warn(_ work: Work) throws(QueueError) -> Time? {
+        let message = work.message
+        guard configuration.delayWarning > .zero, !message.envelope.reversePath.isEmpty, !work.isWarned
+        else { return nil }
+        let time = message.arrival + configuration.delayWarning
+        // RFC 3461 §5.2.5: not where NOTIFY leaves it out.
+        let waiting = work.open.filter { work.notify($0)?.contains(.delay) ?? true }
+        guard !waiting.isEmpty else { return nil }
+        guard time <= .now() else { return time }
+        var text = "not sent: nobody reads it"
+        if try !isBulk(message) {
+            text = "sent"
+            try inject(
+                Bounce(
+                    of: work, telling: waiting.map { delay($0, of: work) }, configuration: configuration),
+                Self.warningNumber, of: work, to: message.envelope.reversePath, for: .sender,
+                saying: "sender delay notification")
+        }
+        work.record(LogEvent(time: .now(), recipient: 0, kind: .warned, text: text))
+        try work.writeDown(in: queue)
+        return nil
+    }
+
+    private static let warningNumber = 2_000_000
+
+    /// Why a recipient still waits. One that was never tried waits for its destination.
+    private func delay(_ number: Int, of work: Work) -> LogEvent {
+        if let state = work.states[number] { return state }
+        return LogEvent(
+            time: Time(microseconds: 0), recipient: number, kind: .deferred, status: "4.4.1",
+            text: work.suspended[number]?.text ?? "")
+    }
+
+    /// What was sent to many, or by a program: nobody there waits for a warning.
+    private func isBulk(_ message: ClaimedMessage) throws(QueueError) -> Bool {
+        MessageHeader(try message.content(at: 0, upTo: 65536)).isBulk
+    }
+}

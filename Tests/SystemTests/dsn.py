@@ -1,0 +1,179 @@
+"""Reports on messages (RFC 3461 to 3464), made by the tools and read by Python's email."""
+import email, email.policy, itertools, smtplib
+from harness import *
+
+numbers = itertools.count(1)
+
+
+def transaction(host, sender, recipients, options=(), content=b"Subject: x\r\n\r\nHello.\r\n"):
+    """One message; `recipients` with their parameters: ("bob@x", "NOTIFY=NEVER"). Returns its id."""
+    with smtplib.SMTP(host.address, host.ports["smtp"], timeout=30) as client:
+        client.ehlo()
+        assert client.has_extn("dsn")
+        assert client.mail(sender, list(options))[0] == 250
+        for recipient, *parameters in recipients:
+            code, text = client.rcpt(recipient, parameters)
+            assert code == 250, text
+        code, text = client.data(content)
+        assert code == 250, text
+        return text.split()[-1].decode()
+
+
+def done(host, name):
+    eventually(lambda: f"{name}: removed" in log_of(host), f"the end of {name}")
+
+
+class Report:
+    """What a report says, by Python's parser."""
+
+    def __init__(self, text):
+        self.text = text
+        self.message = email.message_from_bytes(text, policy=email.policy.default)
+        assert not self.message.defects, self.message.defects
+        assert self.message.get_content_type() == "multipart/report", self.message.get_content_type()
+        assert self.message.get_param("report-type") == "delivery-status"
+        assert self.message["Auto-Submitted"] == "auto-replied" and self.message["MIME-Version"] == "1.0"
+        assert text.startswith(b"Return-Path: <>\n"), text[:60]
+        self.parts = list(self.message.iter_parts())
+        assert len(self.parts) == 3, [part.get_content_type() for part in self.parts]
+        self.words = self.parts[0].get_content()
+        assert self.parts[1].get_content_type() == "message/delivery-status"
+        self.fields, *self.recipients = self.parts[1].get_payload()
+        assert self.fields["Reporting-MTA"].startswith("dns; mx.") and self.fields["Arrival-Date"]
+        for fields in self.recipients:
+            assert all(fields[name] for name in ("Final-Recipient", "Action", "Status")), fields
+
+    @property
+    def actions(self):
+        return {fields["Final-Recipient"].split("; ")[1]: fields["Action"] for fields in self.recipients}
+
+
+def reports(host, number):
+    """The reports that came about the sending with that ENVID."""
+    key = f"Original-Envelope-Id: {number}\n".encode()
+    return [Report(text) for text in mailbox_text(host) if key in text]
+
+
+def report(host, number):
+    """The only one."""
+    eventually(lambda: reports(host, number), f"a report about {number}")
+    found = reports(host, number)
+    assert len(found) == 1, [r.actions for r in found]
+    return found[0]
+
+
+def fresh():
+    return f"T{os.getpid()}+{next(numbers)}"
+
+
+def envid(number):
+    return "ENVID=" + number.replace("+", "+2B")
+
+
+@test("DSN: a failure comes back with everything that the sender gave, and the remote host's words")
+def failure(i):
+    number = fresh()
+    transaction(i.a, address(i.a), [(address(i.b, "nobody"), "NOTIFY=FAILURE", "ORCPT=rfc822;some+2Bone@old.example")],
+                ["RET=FULL", envid(number)], b"Subject: x\r\nMessage-ID: <m1@x>\r\n\r\nHello.\r\n")
+    r = report(i.a, number)
+    fields = r.recipients[0]
+    assert fields["Original-Recipient"] == "rfc822; some+one@old.example", fields
+    assert fields["Final-Recipient"] == "rfc822; nobody@b.example" and fields["Action"] == "failed"
+    assert fields["Status"] == "5.1.1" and fields["Remote-MTA"] == "dns; mx.b.example", fields
+    assert fields["Diagnostic-Code"].startswith("smtp; 550 5.1.1 "), fields["Diagnostic-Code"]
+    assert fields["Last-Attempt-Date"] and not fields["Will-Retry-Until"]
+    assert r.fields["Received-From-MTA"].startswith("dns; ") and "([127.0.0.1])" in r.fields["Received-From-MTA"]
+    assert r.message["To"] == address(i.a) and "MAILER-DAEMON@mx.a.example" in r.message["From"]
+    assert r.message["In-Reply-To"] == "<m1@x>" and "What you can do" in r.words
+    assert r.parts[2].get_content_type() == "message/rfc822" and "Hello." in r.parts[2].get_content().get_content()
+
+
+@test("DSN: one report for all recipients of a message, none for those who want none")
+def wishes(i):
+    number = fresh()
+    name = transaction(i.a, address(i.a), [
+        (address(i.b, "nobody1"), "NOTIFY=FAILURE,DELAY"), (address(i.b, "nobody2"), "NOTIFY=NEVER"),
+        (address(i.b, "nobody3"),), (address(i.b, "nobody4"), "NOTIFY=SUCCESS")], ["RET=HDRS", envid(number)])
+    done(i.a, name)
+    r = report(i.a, number)
+    assert r.actions == {f"nobody{n}@b.example": "failed" for n in (1, 3)}, r.actions
+    assert r.parts[2].get_content_type() == "text/rfc822-headers" and "Hello" not in r.text.decode()
+    silent = fresh()
+    done(i.a, transaction(i.a, address(i.a), [(address(i.b, "nobody"), "NOTIFY=NEVER")], [envid(silent)]))
+    assert not reports(i.a, silent)
+
+
+@test("DSN: 8-bit content comes back declared as such, and readable; a large message as its header")
+def content(i):
+    number = fresh()
+    body = "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" \
+        "Grüße\r\n"
+    transaction(i.a, address(i.a), [(address(i.b, "nobody"),)], ["BODY=8BITMIME", envid(number)], body.encode())
+    r = report(i.a, number)
+    assert r.message["Content-Transfer-Encoding"] == "8bit" == r.parts[2]["Content-Transfer-Encoding"]
+    assert r.parts[2].get_content().get_content() == "Grüße\n", r.text
+    number = fresh()
+    transaction(i.a, address(i.a), [(address(i.b, "nobody"),)], [envid(number)],
+                b"Subject: large\r\n\r\n" + b"x" * 70 + b"\r\n" + (b"y" * 70 + b"\r\n") * 800)
+    r = report(i.a, number)
+    assert r.parts[2].get_content_type() == "text/rfc822-headers" and len(r.text) < 5000
+    assert "Subject: large" in r.parts[2].get_payload()
+
+
+@test("DSN: sendmail -N, -R and -V are what NOTIFY, RET and ENVID are")
+def by_sendmail(i):
+    number = fresh()
+    run(*i.a.command("sendmail-compat", "-f", address(i.a), "-N", "failure", "-R", "hdrs", "-V", number, address(i.b, "nobody")),
+        input=b"Subject: x\n\nHello.\n")
+    r = report(i.a, number)
+    assert r.parts[2].get_content_type() == "text/rfc822-headers"
+    for wrong in (["-N", "sometimes"], ["-R", "all"], ["-V", "x" * 101], ["-N", "never,delay"], ["-V", "é"], ["-R"]):
+        done = subprocess.run(i.a.command("sendmail-compat", *wrong, "x@a.example"), capture_output=True, input=b"x\n")
+        assert done.returncode == 64 and done.stderr.count(b"\n") == 1, (wrong, done)
+
+
+@test("DSN: who sends is warned of a delay, once, and not about lists or against NOTIFY")
+def delay(i):
+    from scheduling import another_host
+    with another_host(i, "delay", **{"delay-warning": "1s"}) as host:
+        to_us = address(i.a)
+        sent = {what: fresh() for what in ("plain", "wanted", "never", "list")}
+        names = {}
+        for what, parameters, header in (("plain", (), b""), ("wanted", ("NOTIFY=DELAY",), b""), ("never", ("NOTIFY=FAILURE",), b""),
+                                         ("list", (), b"List-Id: <x.y>\r\n")):
+            names[what] = transaction(host, to_us, [("x@dead.example", *parameters)], [envid(sent[what])],
+                                      header + b"Subject: x\r\n\r\nHello.\r\n")
+        names["nobody"] = transaction(host, "", [("x@dead.example",)])
+        eventually(lambda: all(f"{name}: to=<x@dead.example>" in log_of(host) for name in names.values()), "the first attempts")
+        time.sleep(1.1)
+        for _ in range(2):
+            for name in names.values():
+                run(*host.command("queue-runner", "--retry", name))
+            run(*host.command("queue-runner"))
+            eventually(lambda: all(log_of(host).count(f"{name}: to=<x@dead.example>") >= 2 for name in names.values()), "more attempts")
+        for what in ("plain", "wanted"):
+            r = report(i.a, sent[what])
+            fields = r.recipients[0]
+            assert fields["Action"] == "delayed" and fields["Status"].startswith("4.") and fields["Will-Retry-Until"], fields
+            assert r.parts[2].get_content_type() == "text/rfc822-headers" and "need not send it again" in r.words
+            assert "Delayed" in r.message["Subject"]
+        assert not reports(i.a, sent["never"]) and not reports(i.a, sent["list"])
+        assert log_of(host).count("sender delay notification") == 2
+
+
+@test("DSN: a failure with nobody to tell goes to the postmaster, once, and never in a circle")
+def double_bounce(i):
+    from scheduling import another_host
+    with another_host(i, "double") as host:
+        postmaster = lambda: [t for t in mailbox_text(host) if b"Undeliverable Report" in t]
+        name = transaction(host, "", [("nobody@b.example",)], content=b"Subject: first\r\n\r\nx\r\n")
+        done(host, name)
+        r = Report(eventually(postmaster, "the report for the postmaster")[0])
+        assert r.message["To"] == "postmaster@mx.c.example" and "Subject: first" in r.text.decode()
+        # A bounce to a sender that is not there; then a postmaster who is not there either.
+        with open(f"{host.directory}/aliases", "w") as file:
+            file.write("postmaster: nobody@b.example\n")
+        transaction(host, "nobody@b.example", [("nobody2@b.example",)])
+        eventually(lambda: "undeliverable, and there is nobody to tell" in log_of(host), "the end of it")
+        assert log_of(host).count("postmaster non-delivery notification") == 2 and len(postmaster()) == 1
+        eventually(lambda: not os.listdir(f"{host.queue}/log") and not os.listdir(f"{host.queue}/incoming"), "an empty queue")
