@@ -37,6 +37,10 @@ package final class ClaimedMessage {
             return try file.read(upTo: count, at: contentOffset + offset)
         } catch { throw .claim(error) }
     }
+
+    func synchronize() throws(QueueError) {
+        do throws(SystemError) { try file.synchronizeWithName() } catch { throw .claim(error) }
+    }
 }
 
 /// Where in the queue a message's file is.

@@ -54,7 +54,9 @@ package final class Injection {
     }
 
     deinit {
-        if isNamed, !isCommitted { _ = try? directory.removeIfPresent(id.text) }
+        guard isNamed, !isCommitted else { return }
+        // What keeps its name must not keep its trailer.
+        if (try? directory.removeIfPresent(id.text)) == nil { try? file.truncate(to: 0) }
     }
 
     /// Without unnamed files the runner can come between creation and lock and take the file for a dead one.

@@ -133,6 +133,8 @@ package final class MessageLog {
         events += new
     }
 
+    func keepOrderOfNames() throws(SystemError) { try file.keepOrderOfNames() }
+
     package func synchronize() throws(QueueError) {
         try step(QueueError.log) { () throws(SystemError) in try file.synchronizeWithName() }
     }

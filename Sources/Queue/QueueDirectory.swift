@@ -198,7 +198,10 @@ package final class QueueDirectory {
         try step(QueueError.move) { () throws(SystemError) in
             // A bucket just made can be removed by another runner before the rename: try again.
             for _ in 0..<10 {
-                if case .deferred(let minute) = to { try deferred.makeDirectory(String(minute), mode: 0o700) }
+                if case .deferred(let minute) = to {
+                    let isNew = try deferred.makeDirectory(String(minute), mode: 0o700)
+                    if isNew { try deferred.descriptor.keepOrderOfNames() }
+                }
                 do throws(SystemError) {
                     let target = try Directory(to.path, in: root)
                     return try withDirectory(from) { source throws(SystemError) in
@@ -212,9 +215,9 @@ package final class QueueDirectory {
         }
     }
 
-    /// Removes a bucket that is empty.
+    /// Removes a bucket that is empty; where what was in it could come back after a power cut, `clean` does.
     package func tidy(_ place: Place) {
-        guard case .deferred(let minute) = place else { return }
+        guard case .deferred(let minute) = place, deferred.descriptor.carriesNameWithSync() else { return }
         try? deferred.removeDirectory(String(minute))
     }
 
@@ -228,9 +231,37 @@ package final class QueueDirectory {
             try withDirectory(message.place) { directory throws(SystemError) in
                 try directory.remove(message.id.text)
             }
-            if log != nil { try self.log.removeIfPresent(message.id.text) }
+            guard let log else { return }
+            // A message that came back without its log would be delivered again.
+            try log.keepOrderOfNames()
+            try self.log.removeIfPresent(message.id.text)
         }
         tidy(message.place)
+    }
+
+    /// Injects under an id that is the same at each attempt: an earlier one that got through is enough, of
+    /// one that did not nothing is kept.
+    package func once(_ id: MessageID, _ inject: () throws(QueueError) -> Void) throws(QueueError) {
+        do throws(QueueError) { try inject() } catch {
+            guard error == .exists else { throw error }
+            if try !isInjected(id) { try inject() }
+        }
+    }
+
+    /// Whether an earlier attempt to inject under `id`, whose injector is known to be gone, got through; it is
+    /// durable then. What it left unfinished is removed.
+    private func isInjected(_ id: MessageID) throws(QueueError) -> Bool {
+        switch try claim(id, in: .incoming) {
+        case .claimed(let message):
+            try message.synchronize()
+            return true
+        // A runner has it, or had it.
+        case .busy, .gone: return true
+        case .invalid: return false
+        case .unfinished:
+            try removeUnfinished(id, in: .incoming)
+            return false
+        }
     }
 
     /// Removes a file that was never acknowledged and that nobody is writing. Locks it, so that an injector
@@ -249,6 +280,7 @@ extension QueueDirectory {
     /// Removes what only a crash leaves: logs without a message, and empty buckets. How many.
     package func clean() throws(QueueError) -> Int {
         var removed = 0
+        try step(QueueError.move) { () throws(SystemError) in try deferred.descriptor.keepOrderOfNames() }
         let minutes = try buckets()
         let before = try step(QueueError.scan) { () throws(SystemError) in try log.names() }
         // The messages are read after the logs: one that comes meanwhile has no log among those read.

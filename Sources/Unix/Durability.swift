@@ -22,6 +22,12 @@ extension Descriptor {
     /// is not known gets both kinds: one flushes no names, another (FUSE) does nothing for syncfs.
     package func synchronizeWithName() throws(SystemError) {
         try synchronize()
+        try keepOrderOfNames()
+    }
+
+    /// Makes the names changed so far durable before those that follow, where the filesystem is not known to
+    /// keep their order anyway.
+    package func keepOrderOfNames() throws(SystemError) {
         if !carriesNameWithSync() {
             try SystemCall.perform("syncfs") { cs_sync_filesystem(raw) }
         }

@@ -8,6 +8,11 @@ package enum Identity {
     package static var group: UInt32 { getgid() }
     package static var effectiveGroup: UInt32 { getegid() }
     package static var process: Int32 { getpid() }
+
+    /// Whether a process of this host has that id; not asked of groups.
+    package static func processExists(_ id: Int32) -> Bool {
+        id > 0 && (kill(id, 0) == 0 || errno == EPERM)
+    }
     package static var isRoot: Bool { geteuid() == 0 }
     package static var isSetGroup: Bool { getgid() != getegid() || getuid() != geteuid() }
 

@@ -88,9 +88,9 @@ final class Notifier {
         for audience: DeliveryStatusNotification.Audience, saying what: String
     ) throws(QueueError) {
         let id = work.message.id.derived(number, at: work.message.arrival)
-        do throws(QueueError) {
+        try queue.once(id) { () throws(QueueError) in
             try bounce.inject(into: queue.path, id: id, to: recipient, for: audience)
-        } catch { guard error == .exists else { throw error } }
+        }
         say("\(work.message.id): \(what): \(id)")
     }
 

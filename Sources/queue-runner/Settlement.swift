@@ -172,12 +172,12 @@ final class Settlement {
             reversePath: forward.reversePath ?? message.envelope.reversePath,
             parameters: message.envelope.parameters,
             recipients: forward.addresses.map { Envelope.Recipient($0) })
-        do throws(QueueError) {
+        try queue.once(id) { () throws(QueueError) in
             let copy = try Injection(queue: queue.path, envelope: envelope, id: id)
             try copy.append(forward.header)
             try Self.copyContent(of: message, to: copy, limit: message.head.contentLength)
             try copy.commit(kick: configuration.serviceSocket("kick"))
-        } catch { guard error == .exists else { throw error } }
+        }
         return id
     }
 

@@ -185,6 +185,25 @@ private func contents(_ path: String) throws -> String? {
         try deliver("x\n")
     }
 
+    @Test("a dot lock of a process of this host that is no more is taken over at once, no other")
+    func deadHolder() throws {
+        let gone = try ChildProcess.start("/bin/true", arguments: ["true"], input: 0, output: 1, error: 2)
+        _ = try gone.wait()
+        for (text, isTaken) in [
+            ("\(gone.id):\(Host.bareName)\n", true), ("\(Identity.process):\(Host.bareName)\n", false),
+            ("\(gone.id):elsewhere\n", false), ("\(gone.id)\n", false), ("x:\(Host.bareName)", false),
+            ("99999999999999999999:\(Host.bareName)", false), ("0:\(Host.bareName)", false), ("", false),
+        ] {
+            try write("mbox.lock", text)
+            if isTaken {
+                try deliver("x\n")
+            } else {
+                #expect(throws: MboxDelivery.Failure.locked, "\(text)") { try open() }
+                try Directory(directory).remove("mbox.lock")
+            }
+        }
+    }
+
     @Test("a dot lock that a crash left is taken over; a link or a young lock is not (T58)")
     func stale() throws {
         func run(_ words: String...) throws { _ = try ChildProcess.output(of: words[0], arguments: words) }

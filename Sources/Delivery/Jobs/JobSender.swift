@@ -39,6 +39,7 @@ package final class JobSender {
 
     /// Ends the batch: the deliverer begins.
     package func endBatch() throws(ExchangeError) {
+        guard !batchEnded else { throw .ended }
         batchEnded = true
         try transmit(RecordWriter(Job.endOfBatch).framed(), with: [])
     }
@@ -46,7 +47,17 @@ package final class JobSender {
     /// Says that no further message is to be committed; what is reported until then still comes.
     package func giveUp() { Socket.endWriting(socket.raw) }
 
+    /// A batch of which a part is missing is none: the deliverer is told so by the end of what it reads, and
+    /// does nothing.
     private func transmit(_ frame: [UInt8], with files: [CInt]) throws(ExchangeError) {
+        do throws(ExchangeError) { try put(frame, with: files) } catch {
+            batchEnded = true
+            giveUp()
+            throw error
+        }
+    }
+
+    private func put(_ frame: [UInt8], with files: [CInt]) throws(ExchangeError) {
         let stream = ByteStream(input: socket.raw, output: socket.raw, patience: patience)
         // The file goes with the first part, which is small enough never to block once poll says so.
         let head = Array(frame.prefix(4096))

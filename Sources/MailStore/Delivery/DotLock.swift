@@ -1,7 +1,9 @@
+import Bytes
 import Unix
 
 /// The lock of mailbox programs since the first ones: a file `NAME.lock` that can be made only once. Works
-/// over NFS, and for programs that know no other.
+/// over NFS, and for programs that know no other. Inside is `PID:HOST`, as Dovecot writes it, so that one that
+/// is left over from a crash is known at once.
 struct DotLock {
     private let name: String
     private let privileged: MboxDelivery.Privileged
@@ -33,8 +35,14 @@ struct DotLock {
     ) throws(SystemError) -> Bool {
         do throws(SystemError) {
             try privileged { () throws(SystemError) in
+                let holder = "\(Identity.process):\(Host.bareName)\n".utf8
+                // With its name it has its content, or a crash would leave one that says nothing.
+                if let file = try directory.openUnnamed(mode: 0o600) {
+                    try file.write(holder)
+                    return try directory.link(file, as: name)
+                }
                 let file = try directory.open(name, .createNew(mode: 0o600))
-                do throws(SystemError) { try file.write("\(Identity.process)\n".utf8) } catch {
+                do throws(SystemError) { try file.write(holder) } catch {
                     _ = try? directory.removeIfPresent(name)
                     throw error
                 }
@@ -56,7 +64,19 @@ struct DotLock {
     private static func isStale(_ name: String, in directory: borrowing Directory) throws(SystemError) -> Bool
     {
         guard let status = try directory.status(of: name), status.kind == .regular else { return false }
-        return Time.now() - status.modified > staleAge
+        return Time.now() - status.modified > staleAge || isOfDeadProcess(name, in: directory)
+    }
+
+    /// Of this host, and gone. A lock that cannot be read, or that says no host, may be anybody's.
+    private static func isOfDeadProcess(_ name: String, in directory: borrowing Directory) -> Bool {
+        guard let file = try? directory.open(name, .read), let text = try? file.read(upTo: 512) else {
+            return false
+        }
+        let fields = text.prefix { $0 != .lf }.split(separator: .ascii(":"), maxSplits: 1)
+        guard fields.count == 2, fields[1].elementsEqual(Host.bareName.utf8) else { return false }
+        guard let number = Int64(strictDecimal: fields[0]), let process = Int32(exactly: number), process > 0
+        else { return false }
+        return !Identity.processExists(process)
     }
 
     /// Twice if need be: a lock that stays keeps everybody out until it is stale.

@@ -113,7 +113,7 @@ package final class MboxDelivery {
     /// Makes what was appended durable and unlocks.
     package func commit() throws(SystemError) {
         try flush()
-        try file.synchronize()
+        if oldLength == 0 { try file.synchronizeWithName() } else { try file.synchronize() }
         isOver = true
     }
 
