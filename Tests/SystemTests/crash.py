@@ -1,0 +1,366 @@
+"""The steps of a message's life, each of which can be broken at any call, and what must be true afterwards.
+
+A Scene is a private relais in one directory, without inetd: the deliverers' sockets are served here, so that any one
+program can be started under strace or with a fault of its debug build. A Step makes a state, acts on it with one program as
+the victim, and says what was promised. `Scene.recover` then does what a host does after a crash (another pass), and
+`Scene.violations` compares.
+"""
+import mailbox, os, re, shutil, signal, socket, subprocess, threading, time
+from harness import RELEASE, USER, instance
+
+TEXT = "".join(f"line {number} of the message, which is not to be lost\n" for number in range(300))
+SUBJECT = "crash-subject"
+MESSAGE = f"From: far@far.example\nSubject: {SUBJECT}\n\n{TEXT}"
+NAME = re.compile("[0-9a-z]{24}")
+SYSEXITS = {0} | set(range(64, 79))
+
+
+class Scene:
+    """One worker's place: `work` is the host's directory, which comes and goes; `apart` has what stays."""
+
+    def __init__(self, directory, programs=RELEASE):
+        self.work, self.apart, self.programs = directory + "/work", directory + "/apart", programs
+        os.makedirs(self.apart)
+        self.wrap, self.environment, self.children, self.statuses, self.received = {}, {}, [], [], []
+        self.local = "Maildir/"
+        for name, program in (("queue/local", "local-deliver"), ("queue/remote", "remote-deliver")):
+            path = f"{self.apart}/service/{name}"
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(path)
+            self.serve(listener, lambda connection, program=program: self.start(program, "--service", stdin=connection))
+        sink = socket.create_server(("127.0.0.1", 0))
+        self.sink_port = sink.getsockname()[1]
+        self.serve(sink, lambda connection: threading.Thread(target=self.sink, args=(connection,), daemon=True).start())
+
+    @staticmethod
+    def serve(listener, use):
+        listener.listen(50)
+
+        def accept():
+            while True:
+                connection, _ = listener.accept()
+                use(connection)
+        threading.Thread(target=accept, daemon=True).start()
+
+    def sink(self, connection):
+        """An SMTP server that keeps what it said yes to."""
+        with connection, connection.makefile("rb") as file:
+            def say(text):
+                connection.sendall(text + b"\r\n")
+            try:
+                say(b"220 sink")
+                while line := file.readline():
+                    word = line[:4].upper()
+                    if word == b"DATA":
+                        say(b"354 go")
+                        lines = []
+                        while (line := file.readline()) not in (b".\r\n", b""):
+                            lines.append(line[1:] if line.startswith(b".") else line)
+                        if not line:
+                            return
+                        self.received.append(b"".join(lines).replace(b"\r\n", b"\n"))
+                        say(b"250 2.0.0 kept")
+                    elif word == b"EHLO":
+                        say(b"250-sink\r\n250 PIPELINING")
+                    else:
+                        say(b"221 bye" if word == b"QUIT" else b"250 ok")
+            except OSError:
+                pass
+
+    def make(self):
+        """An empty instance."""
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.received.clear()
+        host = instance.Host(self.work, "crash.example", "127.0.0.1", 2500, 5300, programs=self.programs, extra={
+            "service-directory": self.apart + "/service", "mailbox": f"{self.work}/home/%u/{self.local}", "smtp-port": str(self.sink_port),
+            "aliases-file": "", "tls-certificate": "", "dns-servers": ""})
+        host.certificate = lambda: None
+        host.make()
+
+    def save(self, name):
+        """Keeps the state for `load`: a step is set up once, and tried often."""
+        shutil.rmtree(f"{self.apart}/{name}", ignore_errors=True)
+        shutil.copytree(self.work, f"{self.apart}/{name}", symlinks=True)
+
+    def load(self, name):
+        subprocess.run(["chmod", "-R", "u+rwx", self.work], capture_output=True)
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.received.clear()
+        shutil.copytree(f"{self.apart}/{name}", self.work, symlinks=True)
+        self.relabel()
+
+    def relabel(self):
+        """The logs name their messages by inode, which a copy does not keep."""
+        messages = {os.path.basename(path): path for path in self.queue_files("incoming", "deferred", "hold")}
+        for name, path in messages.items():
+            log = f"{self.work}/queue/log/{name}"
+            if os.path.exists(log):
+                with open(log, "rb") as file:
+                    text = file.read()
+                with open(log, "wb") as file:
+                    file.write(re.sub(rb"\Amessage \d+", b"message %d" % os.stat(path).st_ino, text))
+
+    # Programs
+
+    def command(self, program, *words):
+        return [*self.wrap.get(program, []), f"{self.programs}/{program}", "-C", self.work + "/relais.conf", *words]
+
+    def start(self, program, *words, stdin):
+        with stdin, open(self.apart + "/errors", "ab") as errors:
+            self.children.append(subprocess.Popen(self.command(program, *words), stdin=stdin, stdout=subprocess.DEVNULL, stderr=errors,
+                                                  env=dict(os.environ, **self.environment.get(program, {})), start_new_session=True))
+
+    def run(self, program, *words, input=b"", timeout=30):
+        """Exit status (negative: the signal), output and errors; a hang is an error of its own."""
+        process = subprocess.Popen(self.command(program, *words), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   env=dict(os.environ, **self.environment.get(program, {})), start_new_session=True)
+        try:
+            output, errors = process.communicate(input, timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            return "hang", b"", b""
+        return process.returncode, output, errors
+
+    def settle(self):
+        """Waits for the deliverers; those that do not end are killed and told of."""
+        hung = []
+        while self.children:
+            child = self.children.pop()
+            try:
+                child.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+                hung.append("a deliverer hangs")
+            self.statuses.append(child.returncode)
+        return hung
+
+    def log_is_silent(self):
+        path = self.work + "/log"
+        return not (os.path.exists(path) and os.path.getsize(path))
+
+    def queue_files(self, *places):
+        """Paths of message files."""
+        return [f"{root}/{name}" for place in places for root, _, names in os.walk(f"{self.work}/queue/{place}") for name in names]
+
+    def inject(self, recipient, sender="far@far.example", message=MESSAGE):
+        code, _, errors = self.run("sendmail-compat", "-i", "-f", sender, recipient, input=message.encode())
+        assert code == 0, errors
+        return next(os.path.basename(path) for path in self.queue_files("incoming"))
+
+    # Afterwards
+
+    def recover(self, boot=False):
+        """What a host does when it is up again. With `boot`, the programs see another start of the system than before."""
+        before, self.wrap = self.wrap, {}
+        if boot:
+            self.wrap = {"queue-runner": ["strace", "-f", "-qq", "-o", "/dev/null", "-P", "/proc/sys/kernel/random/boot_id",
+                                          "-e", "inject=openat:error=ENOENT"]}
+        self.environment = {}
+        problems = self.settle()
+        home = f"{self.work}/home/{USER}"
+        os.chmod(home, 0o755)
+        lock = home + "/mbox.lock"
+        if boot and os.path.exists(lock) and not open(lock, "rb").read().endswith(b"\n"):
+            # A lock whose content did not get there is anybody's, and is taken over when it is a quarter of an hour old.
+            os.utime(lock, (time.time() - 1000,) * 2)
+        waiting = [os.path.basename(path) for path in self.queue_files("deferred")]
+        held = [os.path.basename(path) for path in self.queue_files("hold")]
+        for option, names in (("--retry", waiting), ("--release", held)):
+            for name in names:
+                code, output, errors = self.run("queue-runner", option, name)
+                if code:
+                    problems.append(f"{option} {name}: {code} {output + errors}")
+        for _ in range(3):
+            code, output, errors = self.run("queue-runner")
+            problems += self.settle()
+            if code or errors:
+                problems.append(f"the pass afterwards: {code} {errors}")
+            if not self.whole("incoming"):
+                break
+        # A message that was delivered, but not by then removed, is in nobody's way; what is left must be what nobody was promised.
+        code, output, errors = self.run("queue-runner", "--clean")
+        if code:
+            problems.append(f"--clean: {code} {errors}")
+        self.wrap = before
+        return problems
+
+    def whole(self, *places):
+        """Those message files that have their trailer."""
+        found = []
+        for path in self.queue_files(*places):
+            with open(path, "rb") as file:
+                lines = file.read().rsplit(b"\n", 2)
+            if len(lines) == 3 and lines[-2].startswith(b"end " + os.path.basename(path).encode()):
+                found.append(path)
+        return found
+
+    def table(self):
+        """What queue(5)'s table does not allow, between any two calls."""
+        problems, seen = [], {}
+        for path in self.queue_files("incoming", "deferred", "hold"):
+            name = os.path.basename(path)
+            if not NAME.fullmatch(name):
+                problems.append(f"{path}: no id")
+            if name in seen:
+                problems.append(f"{name} is in two places: {path}, {seen[name]}")
+            seen[name] = path
+            if "/incoming/" not in path and path not in self.whole(os.path.relpath(os.path.dirname(path), self.work + "/queue")):
+                problems.append(f"{path} is not whole")
+        return problems
+
+    def copies(self):
+        """The texts of all that was delivered anywhere."""
+        home = f"{self.work}/home/{USER}"
+        texts = list(self.received)
+        for half in ("new", "cur"):
+            place = f"{home}/Maildir/{half}"
+            for name in os.listdir(place) if os.path.isdir(place) else []:
+                with open(f"{place}/{name}", "rb") as file:
+                    texts.append(file.read())
+        if os.path.exists(home + "/mbox"):
+            texts += [bytes(message) for message in mailbox.mbox(home + "/mbox", create=False)]
+        return texts
+
+    def violations(self, step, acknowledged, cut=False):
+        """After recovery: against what `step` promised. A `cut` may leave half a file that nobody was promised."""
+        problems = []
+        copies = self.copies()
+        found = [text for text in copies if SUBJECT.encode() in text]
+        bounces = [text for text in found if b"multipart/report" in text]
+        mail = [text for text in found if b"multipart/report" not in text]
+        for text in mail:
+            if not text.rstrip(b"\n").endswith(TEXT.rstrip("\n").encode()):
+                # A killed mbox writer leaves a part, as local-deliver(8) says; a whole one follows it.
+                if not ((step.partial or cut and step.local == "mbox") and any(t.rstrip(b"\n").endswith(TEXT.rstrip("\n").encode()) for t in mail)):
+                    problems.append(f"{len(text)} bytes were delivered of {len(TEXT)}")
+        wanted = bounces if step.promise == "bounce" else mail
+        if step.promise == "removal":
+            if acknowledged and found:
+                problems.append("it was removed, and came")
+        elif (acknowledged or step.accepted) and not wanted:
+            problems.append(f"lost: nothing of {len(copies)} delivered is it")
+        if len(wanted) > step.most:
+            problems.append(f"it came {len(wanted)} times")
+        left = self.whole("incoming", "deferred", "hold", *([] if cut else ["corrupt"]))
+        if left:
+            problems.append(f"left in the queue: {left}")
+        for name in os.listdir(self.work + "/queue/log"):
+            if not any(name == os.path.basename(path) for path in self.queue_files("incoming", "deferred", "hold")):
+                problems.append(f"a log without a message: {name}")
+        return problems
+
+
+class Step:
+    """`victim` is the program that is broken. `accepted`: the message is ours before the step begins."""
+
+    def __init__(self, name, victim, setup, act, promise="mail", accepted=True, most=1, partial=False, local="Maildir/"):
+        self.name, self.victim, self.setup, self.act = name, victim, setup, act
+        self.promise, self.accepted, self.most, self.partial, self.local = promise, accepted, most, partial, local
+        self.key = re.sub(r"\W+", "-", name)
+
+    def prepare(self, scene):
+        scene.local = self.local
+        scene.make()
+        self.setup(scene)
+        scene.save(self.key)
+
+
+HERE = f"{USER}@crash.example"
+
+
+def by_sendmail(scene):
+    code, _, errors = scene.run("sendmail-compat", "-i", "-f", "far@far.example", HERE, input=MESSAGE.encode())
+    return code == 0, code, errors
+
+
+def by_smtpd(scene):
+    text = MESSAGE.replace("\n", "\r\n")
+    code, output, errors = scene.run("smtpd", input=(f"EHLO far.example\r\nMAIL FROM:<far@far.example>\r\nRCPT TO:<{HERE}>\r\nDATA\r\n{text}.\r\n"
+                                                     "QUIT\r\n").encode())
+    # Errors are for the client, and for the log.
+    # Nothing said is neither a yes nor a no.
+    answer = True if b"queued as" in output else False if re.search(rb"^[45]\d\d[ -]", output, re.M) else None
+    return answer, code, errors or output
+
+
+def a_pass(scene):
+    code, _, errors = scene.run("queue-runner")
+    return True, code, errors
+
+
+def operator(option):
+    def act(scene):
+        name = os.path.basename(scene.queue_files("incoming", "deferred", "hold")[0])
+        code, output, errors = scene.run("queue-runner", option, name)
+        return code == 0, code, errors or output
+    return act
+
+
+def clean(scene):
+    code, _, errors = scene.run("queue-runner", "--clean")
+    return True, code, errors
+
+
+def nothing(scene):
+    pass
+
+
+def waiting(recipient=HERE, sender="far@far.example"):
+    return lambda scene: scene.inject(recipient, sender)
+
+
+def refused(scene):
+    """The mailbox's owner cannot write it just now."""
+    scene.inject(HERE)
+    os.chmod(f"{scene.work}/home/{USER}", 0o555)
+
+
+def held(scene):
+    scene.run("queue-runner", "--hold", scene.inject(HERE))
+
+
+def tried(scene):
+    refused(scene)
+    scene.run("queue-runner")
+    scene.settle()
+
+
+def leftovers(scene):
+    """An unfinished file, a log without a message, a message whose log ends in its removal, an empty bucket."""
+    name = scene.inject(HERE)
+    path = f"{scene.work}/queue/incoming/{name}"
+    old = time.time() - 7200
+    with open(path, "rb") as file:
+        head = file.read(500)
+    for orphan, text in ((f"{path[:-3]}yyy", head), (f"{scene.work}/queue/log/{name[:-3]}zzz", b"message 1 1\n")):
+        with open(orphan, "wb") as file:
+            file.write(text)
+        os.utime(orphan, (old, old))
+    os.mkdir(f"{scene.work}/queue/deferred/29000000", 0o700)
+
+
+# remote-deliver takes an address literal without asking DNS.
+THERE = "x@[127.0.0.1]"
+
+STEPS = [
+    Step("inject by sendmail-compat", "sendmail-compat", nothing, by_sendmail, accepted=False),
+    Step("inject by smtpd", "smtpd", nothing, by_smtpd, accepted=False),
+    Step("claim and deliver to a Maildir: runner", "queue-runner", waiting(), a_pass),
+    Step("claim and deliver to a Maildir: deliverer", "local-deliver", waiting(), a_pass),
+    Step("deliver to an mbox: runner", "queue-runner", waiting(), a_pass, most=2, local="mbox"),
+    Step("deliver to an mbox: deliverer", "local-deliver", waiting(), a_pass, most=2, partial=True, local="mbox"),
+    Step("deliver to a host: runner", "queue-runner", waiting(THERE), a_pass, most=2),
+    Step("deliver to a host: deliverer", "remote-deliver", waiting(THERE), a_pass, most=2),
+    Step("defer: runner", "queue-runner", refused, a_pass),
+    Step("defer: deliverer", "local-deliver", refused, a_pass),
+    Step("bounce: runner", "queue-runner", waiting("nobody-here@crash.example", HERE), a_pass, promise="bounce", most=2),
+    Step("hold", "queue-runner", waiting(), operator("--hold")),
+    Step("release", "queue-runner", held, operator("--release")),
+    Step("retry", "queue-runner", tried, operator("--retry")),
+    Step("remove", "queue-runner", waiting(), operator("--remove"), promise="removal"),
+    Step("remove what was tried", "queue-runner", tried, operator("--remove"), promise="removal"),
+    Step("clean up", "queue-runner", leftovers, clean),
+]
