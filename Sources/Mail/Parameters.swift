@@ -38,6 +38,9 @@ package struct Parameters: Equatable, Sendable {
         }
     }
 
+    /// What an envelope of the queue holds; nothing, where that is none.
+    package init(kept text: [UInt8]) { self = (try? Parameters(text)) ?? Parameters() }
+
     package func first(_ keyword: StaticString) -> Parameter? { all.first { $0.isNamed(keyword) } }
 
     /// What `read` makes of a keyword's value; nil where the keyword is not there.
@@ -55,6 +58,8 @@ package struct Parameters: Equatable, Sendable {
         guard parameter.value == nil else { throw SyntaxError(keyword, at: 0) }
         return true
     }
+
+    mutating func append(_ parameter: Parameter) { all.append(parameter) }
 
     package mutating func add(_ keyword: StaticString, _ value: [UInt8]?) {
         all.append(Parameter(Array(keyword), value))

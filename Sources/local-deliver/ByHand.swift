@@ -79,7 +79,7 @@ struct ByHand {
 
     private func finish(_ outcome: DeliveryOutcome, _ letter: Letter) -> ExitStatus {
         switch outcome.verdict {
-        case .delivered: return .ok
+        case .delivered, .relayed: return .ok
         case .forwarded: return forward(outcome, letter)
         case .deferred: Main.tool.fail("\(outcome.status) \(outcome.text.escaped())", .temporaryFailure)
         case .failed:

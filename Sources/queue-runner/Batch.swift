@@ -66,7 +66,7 @@ final class Batch {
             return true
         }
         unsettled[report.job].remove(report.recipient)
-        if report.verdict == .delivered { hasDelivered = true }
+        if report.verdict == .delivered || report.verdict == .relayed { hasDelivered = true }
         return false
     }
 

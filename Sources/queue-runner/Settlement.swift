@@ -53,23 +53,47 @@ final class Settlement {
             record(kind, answer.recipient, of: work, status, text)
         case .failed: record(.failed, answer.recipient, of: work, status, text)
         case .deferred: postpone(answer.recipient, of: work, status: status, text, quietly: true)
-        case .forwarded:
-            guard let forward = answer.forward else { return }
-            do throws(QueueError) {
-                let copy = try inject(forward, for: answer.recipient, of: work)
-                record(
-                    .delivered, answer.recipient, of: work, status,
-                    text.isEmpty ? "forwarded as \(copy)" : text)
-            } catch {
-                postpone(
-                    answer.recipient, of: work, status: "4.3.0", "cannot forward: \(error)", quietly: true)
-            }
+        case .relayed:
+            let host = answer.relay.prefix { $0 != .ascii("]") } + [.ascii("]")]
+            let kind = notifier.kind(.relayed, answer.recipient, of: work)
+            let reply = RemoteReply(host: Array(host), reply: answer.text).text
+            record(
+                kind, answer.recipient, of: work, status,
+                kind == .relayed ? String(decoding: reply, as: UTF8.self) : text)
+        case .forwarded: forward(answer, of: work)
         }
         let relay = String(decoding: answer.relay, as: UTF8.self)
         logDelivery(
             answer.recipient, of: work, relay: relay,
             timing: Timing(
                 started: batch.started, connecting: answer.connecting, transmitting: answer.transmitting))
+    }
+
+    private func forward(_ answer: Report, of work: Work) {
+        guard let forward = answer.forward else { return }
+        let road = road(of: forward, work)
+        do throws(QueueError) {
+            let copy = try inject(forward, by: road, for: answer.recipient, of: work)
+            let text = String(decoding: answer.text, as: UTF8.self)
+            let kind: LogEvent.Kind =
+                switch road {
+                case .single: .delivered
+                case .several: .expanded
+                case .list: .succeeded
+                }
+            record(
+                notifier.kind(kind, answer.recipient, of: work), answer.recipient, of: work,
+                "\(answer.status)", text.isEmpty ? "forwarded as \(copy)" : text)
+        } catch {
+            postpone(answer.recipient, of: work, status: "4.3.0", "cannot forward: \(error)", quietly: true)
+        }
+    }
+
+    /// A list is what has an owner of its own; a mailbox beside a single address changes nothing (RFC 3461
+    /// §5.2.7.3, case (b)).
+    private func road(of forward: Report.Forward, _ work: Work) -> ForwardedWishes.Road {
+        if let owner = forward.reversePath, owner != work.message.envelope.reversePath { return .list }
+        return forward.addresses.count == 1 ? .single : .several
     }
 
     private func record(
@@ -146,11 +170,14 @@ final class Settlement {
             case .deferred: "deferred"
             default: "bounced"
             }
+        let text =
+            event.kind == .relayed
+            ? RemoteReply(Array(event.text.utf8)).map { String(decoding: $0.reply, as: UTF8.self) } : nil
         return
             "\(work.message.id): to=<\(work.recipient(event.recipient).address.escaped())>, relay=\(relay), "
             + "delay=\(seconds((event.time - arrival).microseconds)), "
             + "delays=\(parts.map(seconds).joined(separator: "/")), dsn=\(event.status), "
-            + "status=\(word) (\(event.text))"
+            + "status=\(word) (\(text ?? event.text))"
     }
 
     /// Seconds with up to two decimals, as Postfix writes delays.
@@ -164,14 +191,17 @@ final class Settlement {
     /// Puts a copy for the forwarding addresses into the queue. Its id derives from this message and
     /// recipient, so that a repeated attempt does not make a second one.
     private func inject(
-        _ forward: Report.Forward, for recipient: Int, of work: Work
+        _ forward: Report.Forward, by road: ForwardedWishes.Road, for recipient: Int, of work: Work
     ) throws(QueueError) -> MessageID {
         let message = work.message
         let id = message.id.derived(recipient, at: message.arrival)
+        let original = work.recipient(recipient)
+        let wishes = ForwardedWishes.recipient(
+            Parameters(kept: original.parameters), of: original.address, by: road)
         let envelope = Envelope(
             reversePath: forward.reversePath ?? message.envelope.reversePath,
-            parameters: message.envelope.parameters,
-            recipients: forward.addresses.map { Envelope.Recipient($0) })
+            parameters: ForwardedWishes.mail(Parameters(kept: message.envelope.parameters), by: road).text,
+            recipients: forward.addresses.map { Envelope.Recipient($0, parameters: wishes.text) })
         try queue.once(id) { () throws(QueueError) in
             let copy = try Injection(queue: queue.path, envelope: envelope, id: id)
             try copy.append(forward.header)

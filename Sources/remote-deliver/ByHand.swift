@@ -57,7 +57,7 @@ struct ByHand {
     private func say(_ report: Report, _ recipient: [UInt8]) {
         let word =
             switch report.verdict {
-            case .delivered: "delivered"
+            case .delivered, .relayed: "delivered"
             case .failed: "failed"
             case .deferred, .forwarded: "deferred"
             }

@@ -19,6 +19,8 @@ final class Letter {
         var transmitting: Int
         /// No server could be made use of: other messages would fare the same.
         var isOfDestination = false
+        /// Whether the server said that it does DSN: what the sender wants to hear is its duty now.
+        var serverReports = false
     }
 
     private let whenDecided: (Letter) -> Void
@@ -96,7 +98,7 @@ extension Letter.Result {
     func report(job: Int, recipient: Int) -> Report {
         let verdict: Report.Verdict =
             switch outcome.verdict {
-            case .delivered: .delivered
+            case .delivered: serverReports ? .delivered : .relayed
             case .failed: .failed
             case .deferred, .undecided, .tooMany: .deferred
             }

@@ -144,7 +144,8 @@ final class RemoteDelivery {
                 recipients = letter.decide(recipients, conversation.session.outcomes) { outcome in
                     Letter.Result(
                         outcome: outcome, relay: server.relay, connecting: watch.connecting,
-                        transmitting: took)
+                        transmitting: took,
+                        serverReports: conversation.session.capabilities.deliveryStatusNotifications)
                 }
                 watch.messageIsDone()
             }

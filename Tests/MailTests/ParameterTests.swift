@@ -85,4 +85,48 @@ import Testing
         #expect(recipient(RecipientParameters.longestOriginal) != nil)
         #expect(recipient(RecipientParameters.longestOriginal + 1) == nil)
     }
+
+    @Test(
+        "what goes on with a forwarded copy (RFC 3461 §5.2.7)",
+        arguments: [
+            (.single, "NOTIFY=SUCCESS ORCPT=rfc822;a@b", "NOTIFY=SUCCESS ORCPT=rfc822;a@b"),
+            (.single, "", "ORCPT=rfc822;ann+2Bx@b"),
+            (.single, "NOTIFY=NEVER", "NOTIFY=NEVER ORCPT=rfc822;ann+2Bx@b"),
+            (.several, "NOTIFY=SUCCESS,FAILURE", "NOTIFY=FAILURE ORCPT=rfc822;ann+2Bx@b"),
+            (.several, "NOTIFY=SUCCESS ORCPT=x;y", "NOTIFY=NEVER ORCPT=x;y"),
+            (.several, "NOTIFY=DELAY,FAILURE ORCPT=x;y", "NOTIFY=FAILURE,DELAY ORCPT=x;y"),
+            (.several, "", "ORCPT=rfc822;ann+2Bx@b"), (.list, "NOTIFY=SUCCESS ORCPT=x;y", ""),
+            (.list, "", ""),
+        ] as [(ForwardedWishes.Road, String, String)])
+    func forwarded(road: ForwardedWishes.Road, text: String, expected: String) throws {
+        let parameters = try Parameters(Array(text.utf8))
+        let copy = ForwardedWishes.recipient(parameters, of: Array("ann+x@b".utf8), by: road)
+        #expect(String(decoding: copy.text, as: UTF8.self) == expected)
+        #expect(throws: Never.self) { try RecipientParameters(Parameters(copy.text)) }
+    }
+
+    @Test("a list's copies go without the sender's wishes, all copies without the old size")
+    func forwardedMessage() throws {
+        let parameters = try Parameters(Array("SIZE=9 BODY=8BITMIME RET=HDRS ENVID=x X-DOUBLE-BOUNCE".utf8))
+        for (road, expected) in [
+            (ForwardedWishes.Road.single, "BODY=8BITMIME RET=HDRS ENVID=x X-DOUBLE-BOUNCE"),
+            (.several, "BODY=8BITMIME RET=HDRS ENVID=x X-DOUBLE-BOUNCE"),
+            (.list, "BODY=8BITMIME X-DOUBLE-BOUNCE"),
+        ] {
+            let copy = ForwardedWishes.mail(parameters, by: road)
+            #expect(String(decoding: copy.text, as: UTF8.self) == expected)
+        }
+    }
+
+    @Test("an ORCPT of ours fits, or is left out")
+    func addedOriginal() {
+        typealias Original = RecipientParameters.OriginalRecipient
+        func added(_ count: Int) -> Original? {
+            Original(addedFor: Array(String(repeating: "x", count: count).utf8), to: Parameters())
+        }
+        #expect(added(493)?.text.count == RecipientParameters.longestOriginal && added(494) == nil)
+        let original = Original(addedFor: Array("jürgen@x".utf8), to: Parameters())
+        #expect(original?.text == Array("utf-8;j\\x{FC}rgen@x".utf8))
+        #expect(Original(addedFor: [0xFF], to: Parameters()) == nil)
+    }
 }

@@ -1,5 +1,5 @@
 """Reports on messages (RFC 3461 to 3464), made by the tools and read by Python's email."""
-import email, email.policy, itertools, smtplib
+import contextlib, email, email.policy, itertools, smtplib
 from harness import *
 
 numbers = itertools.count(1)
@@ -177,3 +177,101 @@ def double_bounce(i):
         eventually(lambda: "undeliverable, and there is nobody to tell" in log_of(host), "the end of it")
         assert log_of(host).count("postmaster non-delivery notification") == 2 and len(postmaster()) == 1
         eventually(lambda: not os.listdir(f"{host.queue}/log") and not os.listdir(f"{host.queue}/incoming"), "an empty queue")
+
+
+@contextlib.contextmanager
+def postfix_sink(i, *options):
+    """Postfix's smtp-sink in front of *.live.example; yields what it was told, as far as it has come."""
+    dump = f"{i.directory}/sink-{fresh()}"
+    sink = subprocess.Popen([need("smtp-sink"), "-4", *options, "-D", dump, f"127.0.0.5:{i.a.ports['smtp']}", "100"],
+                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield lambda: open(dump).read() if os.path.exists(dump) else ""
+    finally:
+        sink.terminate()
+        sink.wait()
+
+
+@test("DSN: a delivery into a mailbox is reported to who asked, by the host that does it")
+def success(i):
+    number = fresh()
+    transaction(i.a, address(i.a), [(address(i.a), "NOTIFY=SUCCESS"), (address(i.a, "team"),)], ["RET=FULL", envid(number)])
+    r = report(i.a, number)
+    assert r.actions == {address(i.a): "delivered"} and r.recipients[0]["Status"].startswith("2."), r.actions
+    assert "Report" in r.message["Subject"] and r.parts[2].get_content_type() == "text/rfc822-headers"
+    # Through a host that does DSN: only the last one reports.
+    number = fresh()
+    transaction(i.a, address(i.a), [(address(i.b), "NOTIFY=SUCCESS,FAILURE", "ORCPT=rfc822;x@y.example")], [envid(number)])
+    r = report(i.a, number)
+    assert r.fields["Reporting-MTA"] == "dns; mx.b.example" and r.actions == {address(i.b): "delivered"}
+    assert r.recipients[0]["Original-Recipient"] == "rfc822; x@y.example"
+    # What was not asked for is not told.
+    silent = fresh()
+    done(i.a, transaction(i.a, address(i.a), [(address(i.a), "NOTIFY=FAILURE,DELAY"), (address(i.a),)], [envid(silent)]))
+    assert not reports(i.a, silent)
+
+
+@test("DSN: where the next host knows nothing of DSN, the last one that does says `relayed`")
+def relayed(i):
+    with postfix_sink(i, "-N"):
+        number = fresh()
+        transaction(i.a, address(i.a), [("x@r1.live.example", "NOTIFY=SUCCESS"), ("y@r1.live.example",)], [envid(number)])
+        r = report(i.a, number)
+    assert r.actions == {"x@r1.live.example": "relayed"}, r.actions
+    fields = r.recipients[0]
+    assert fields["Remote-MTA"] == "dns; mx.live.example" and fields["Diagnostic-Code"].startswith("smtp; 250"), fields
+    line = next(line for line in log_of(i.a).splitlines() if "to=<x@r1.live.example>" in line)
+    assert "status=sent (250 " in line, line
+
+
+@test("DSN: an alias for one address passes all on, one for several is `expanded`, a list is `delivered`")
+def aliases(i):
+    from scheduling import another_host
+    with another_host(i, "aliases") as host:
+        with open(f"{host.directory}/aliases", "w") as file:
+            file.write("one: nobody@b.example\ntwo: nobody1@b.example, nobody2@b.example\n"
+                       f"list: nobody3@b.example\nowner-list: {address(i.a)}\n")
+        number = fresh()
+        transaction(host, address(i.a), [("one@c.example", "NOTIFY=SUCCESS,FAILURE")], [envid(number)])
+        r = report(i.a, number)
+        assert r.actions == {"nobody@b.example": "failed"}
+        assert r.recipients[0]["Original-Recipient"] == "rfc822; one@c.example"
+        number = fresh()
+        transaction(host, address(i.a), [("two@c.example", "NOTIFY=SUCCESS,FAILURE", "ORCPT=rfc822;zwei@x")], [envid(number)])
+        eventually(lambda: len(reports(i.a, number)) == 2, "two reports")
+        found = {}
+        for r in reports(i.a, number):
+            found.update(r.actions)
+            assert all(fields["Original-Recipient"] == "rfc822; zwei@x" for fields in r.recipients)
+        assert found == {"two@c.example": "expanded", "nobody1@b.example": "failed", "nobody2@b.example": "failed"}, found
+        # Without FAILURE the members' failures are nobody's business; without SUCCESS there is nothing to tell.
+        number = fresh()
+        done(host, transaction(host, address(i.a), [("two@c.example", "NOTIFY=SUCCESS")], [envid(number)]))
+        assert report(i.a, number).actions == {"two@c.example": "expanded"}
+        number = fresh()
+        before = len(mailbox_text(i.a))
+        done(host, transaction(host, address(i.b), [("list@c.example", "NOTIFY=SUCCESS,FAILURE")], [envid(number)]))
+        assert report(i.b, number).actions == {"list@c.example": "delivered"}
+        eventually(lambda: any(b"Final-Recipient: rfc822; nobody3@b.example" in text for text in mailbox_text(i.a)[before:])
+                   or any(b"nobody3@b.example" in text for text in mailbox_text(i.a)), "the owner's report")
+        time.sleep(0.2)
+        assert len(reports(i.b, number)) == 1
+
+
+@test("DSN: what the sender said is passed on as it came, to Postfix's smtp-sink; and ORCPT where it was missing")
+def passed_on(i):
+    with postfix_sink(i) as told:
+        number = fresh()
+        name = transaction(i.a, address(i.a), [
+            ("x@p1.live.example", "NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;a+2Bb@c"), ("y+1@p1.live.example",)],
+            ["RET=HDRS", envid(number)])
+        eventually(lambda: "<y+1@p1.live.example>" in told() and f"{name}: removed" in log_of(i.a), "the message at smtp-sink")
+        text = told()
+        plain = transaction(i.a, address(i.a), [("z@p1.live.example",)])
+        eventually(lambda: f"{plain}: removed" in log_of(i.a), "the other message")
+        later = told()[len(text):]
+    assert f"RET=HDRS {envid(number)}" in text, text
+    assert "<x@p1.live.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a+2Bb@c\n" in text, text
+    assert "<y+1@p1.live.example> ORCPT=rfc822;y+2B1@p1.live.example\n" in text, text
+    assert "<z@p1.live.example> ORCPT=rfc822;z@p1.live.example\n" in later and "RET=" not in later and "NOTIFY=" not in later
+    assert not reports(i.a, number), "Postfix said that it reports"

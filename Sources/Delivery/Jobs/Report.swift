@@ -6,6 +6,9 @@ package struct Report: Equatable {
     package enum Verdict: UInt8 {
         /// Done: `K`. Said only after what was delivered is durable.
         case delivered = 0x4B
+        /// Handed to a host that will not report deliveries: `L`. Done; a sender who wants to hear of success
+        /// hears it from us.
+        case relayed = 0x4C
         /// Try again later: `Z`.
         case deferred = 0x5A
         /// Never: `D`.
@@ -153,7 +156,7 @@ extension EnhancedStatus {
     /// RFC 3463 §2: class 2 is success, 4 persistent transient failure, 5 permanent failure.
     fileprivate func suits(_ verdict: Report.Verdict) -> Bool {
         switch verdict {
-        case .delivered, .forwarded: kind == .success
+        case .delivered, .relayed, .forwarded: kind == .success
         case .deferred: kind == .persistentTransientFailure
         case .failed: kind == .permanentFailure
         }

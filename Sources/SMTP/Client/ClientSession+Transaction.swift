@@ -110,7 +110,14 @@ extension ClientSession {
     private func arguments(of recipient: ClientTransaction.Recipient) -> [UInt8] {
         let text = recipient.address + [.ascii(">")]
         guard capabilities.deliveryStatusNotifications else { return text }
-        return text + Self.text(of: recipient.parameters, keywords: ["NOTIFY", "ORCPT"])
+        var parameters = recipient.parameters
+        // RFC 3461 §5.2.1: NOTIFY and ORCPT as they came, and an ORCPT of ours where none did.
+        if let original = RecipientParameters.OriginalRecipient(
+            addedFor: recipient.address, to: parameters)
+        {
+            parameters.add("ORCPT", original.text)
+        }
+        return text + Self.text(of: parameters, keywords: ["NOTIFY", "ORCPT"])
     }
 
     /// Parameters of RFC 3461 as they came; `Parameters` holds nothing but what their grammar allows.
