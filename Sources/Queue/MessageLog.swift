@@ -128,6 +128,8 @@ package final class MessageLog {
     package func append(_ new: [LogEvent]) throws(QueueError) {
         var bytes: [UInt8] = isTorn ? [.lf] : []
         for event in new { bytes += event.encoded }
+        // Until it is all there: a part may be.
+        isTorn = true
         try step(QueueError.log) { () throws(SystemError) in try file.write(bytes) }
         isTorn = false
         events += new

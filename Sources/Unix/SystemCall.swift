@@ -5,12 +5,14 @@ import Glibc
 /// turns -1 into a `SystemError`.
 ///
 /// In debug builds a fault can be armed: die before the k-th call, let the k-th call (or all from it on) fail
-/// with a given error number without being made, or let it write half of what it is to write. Crash tests walk
-/// k over all calls of a step.
+/// with a given error number without being made, or let it write half of what it is to write (and the next call
+/// fail: a disk that fills up). Crash tests walk k over all calls of a step.
 package enum SystemCall {
     #if DEBUG
         /// What happens at the call whose number `countdown` reaches.
-        package enum Fault { case none, die, fail(Errno), failFromThere(Errno), writeHalf }
+        package enum Fault {
+            case none, die, fail(Errno), failFromThere(Errno), writeHalf, writeHalfThenFail(Errno)
+        }
 
         /// One a thread: tests run side by side, and a fault is for the calls of the one that armed it.
         private final class Plan {
@@ -43,8 +45,8 @@ package enum SystemCall {
             unsafe pthread_setspecific(planKey, Unmanaged.passRetained(plan).toOpaque())
         }
 
-        /// Arms what RELAIS_FAULT says: `die:K`, `fail:K:ERRNO` and `fail-from:K:ERRNO` with a number, or
-        /// `half:K`. For tests of whole programs.
+        /// Arms what RELAIS_FAULT says: `die:K`, `half:K`, or, with an error's number, `fail:K:ERRNO`,
+        /// `fail-from:K:ERRNO` and `half:K:ERRNO`. For tests of whole programs.
         package static func armFromEnvironment() {
             guard let plan = Environment.value(of: "RELAIS_FAULT") else { return }
             let words = plan.split(separator: ":")
@@ -53,6 +55,7 @@ package enum SystemCall {
             switch (words[0], code) {
             case ("die", nil): arm(.die, at: number)
             case ("half", nil): arm(.writeHalf, at: number)
+            case ("half", let code?): arm(.writeHalfThenFail(code), at: number)
             case ("fail", let code?): arm(.fail(code), at: number)
             case ("fail-from", let code?): arm(.failFromThere(code), at: number)
             default: break
@@ -77,6 +80,11 @@ package enum SystemCall {
                 return code
             case .writeHalf:
                 plan.writesHalf = true
+                return nil
+            case .writeHalfThenFail(let code):
+                plan.writesHalf = true
+                plan.fault = .fail(code)
+                plan.countdown = 1
                 return nil
             }
         }

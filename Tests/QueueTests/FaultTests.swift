@@ -14,7 +14,7 @@
     /// A way for the k-th call to go wrong. A call from which on nothing works any more leaves on the disk what dying
     /// there leaves: clean-up is impossible, and the locks go.
     enum LifeFault: CaseIterable {
-        case error, noSpace, noFiles, interruption, shortWrite, brokenFromThere, fullFromThere
+        case error, noSpace, noFiles, interruption, shortWrite, fillingUp, brokenFromThere, fullFromThere
 
         var fault: SystemCall.Fault {
             switch self {
@@ -23,6 +23,7 @@
             case .noFiles: .fail(.tooManyFiles)
             case .interruption: .fail(.interrupted)
             case .shortWrite: .writeHalf
+            case .fillingUp: .writeHalfThenFail(.noSpace)
             case .brokenFromThere: .failFromThere(.inputOutput)
             case .fullFromThere: .failFromThere(.noSpace)
             }

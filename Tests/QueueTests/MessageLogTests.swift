@@ -31,6 +31,25 @@ import Unix
         }
     }
 
+    #if DEBUG
+        @Test(
+            "a line of which a part was written does not spoil the one that is appended when there is room again"
+        )
+        func fillingUp() throws {
+            let queue = try TemporaryQueue()
+            let id = try queue.inject("hello\n")
+            let store = try QueueDirectory(queue.path)
+            let message = try #require(try store.claimFree(id, in: .incoming).message)
+            let log = try #require(try MessageLog.open(for: message, in: store, creating: true))
+            let event = LogEvent(
+                time: Time(seconds: 1), recipient: 1, kind: .delivered, status: "2.0.0", text: "ok")
+            SystemCall.arm(.writeHalfThenFail(.noSpace), at: 1)
+            #expect(throws: QueueError.self) { try log.append([event]) }
+            try log.append([event])
+            #expect(try MessageLog.open(for: message, in: store, creating: false)?.events == [event])
+        }
+    #endif
+
     @Test("a log of another file is begun anew, and no log is made unasked")
     func foreign() throws {
         let queue = try TemporaryQueue()
