@@ -174,6 +174,20 @@ package final class QueueDirectory {
 
     // MARK: Moving
 
+    /// What a log of some length, and a bucket, take.
+    private static let leastRoom: (bytes: UInt64, inodes: UInt64) = (1 << 16, 4)
+
+    /// Fails with ENOSPC where a log could hardly be begun.
+    package func checkRoom() throws(QueueError) {
+        try step(QueueError.log) { () throws(SystemError) in
+            let free = try Path.freeSpace(path)
+            let hasInodes = !free.hasInodes || free.inodes >= Self.leastRoom.inodes
+            guard free.bytes >= Self.leastRoom.bytes, hasInodes else {
+                throw SystemError("write", .noSpace, path)
+            }
+        }
+    }
+
     /// Puts a claimed message into the bucket of its next attempt, which is later than the current minute.
     package func postpone(_ message: ClaimedMessage, until next: Time, now: Time) throws(QueueError) {
         let minute = max(next.seconds / 60, now.seconds / 60 + 1)

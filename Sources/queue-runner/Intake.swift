@@ -17,6 +17,8 @@ final class Intake {
     private var backlog = Fifo<(place: Place, id: MessageID)>()
     /// Messages that are in the runner's hands already: claimed, or parked at their destination.
     private var known: Set<MessageID> = []
+    /// Those among them that are to be looked at again in another minute.
+    private var left: [MessageID] = []
     private var nextScan = Deadline.after(.zero)
     private var lastMinute: Int64 = 0
 
@@ -39,6 +41,9 @@ final class Intake {
     func invalidate() { nextScan = .after(.zero) }
 
     func release(_ id: MessageID) { known.remove(id) }
+
+    /// What became of it could not be written down: it stays where it is, and is left alone for this minute.
+    func leave(_ id: MessageID) { left.append(id) }
 
     /// A parked message is not to wait at its destination any more.
     func comeBack(_ id: MessageID, in place: Place) {
@@ -68,6 +73,8 @@ final class Intake {
         var places: [Place] = [.incoming]
         if now.seconds / 60 != lastMinute {
             lastMinute = now.seconds / 60
+            known.subtract(left)
+            left.removeAll()
             places += try queue.dueBuckets(at: now, horizon: horizon).map { .deferred(minute: $0) }
         }
         for place in places { try read(place) }

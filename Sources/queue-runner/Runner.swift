@@ -101,10 +101,12 @@ final class Runner {
                 try queue.remove(message, log: log)
                 return []
             }
+            // Recipients who have it would get it again if that could not be written down.
+            if log == nil, message.envelope.recipients.count > 1 { try queue.checkRoom() }
             work = Work(message, log: log, at: .now())
         } catch {
             settlement.complain(of: message.id, error)
-            intake.release(message.id)
+            intake.leave(message.id)
             return []
         }
         claimed += 1
@@ -157,8 +159,7 @@ final class Runner {
             dispatcher.add(
                 .parked(message.id, message.place), from: message.envelope.reversePath, to: destination)
         } else {
-            settlement.finish(work)
-            intake.release(message.id)
+            if settlement.finish(work) { intake.release(message.id) } else { intake.leave(message.id) }
         }
     }
 

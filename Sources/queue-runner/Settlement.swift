@@ -224,8 +224,8 @@ final class Settlement {
     // MARK: The whole message
 
     /// After the last report of an attempt: tells the sender what failed, then ends the message or lets it
-    /// wait. What fails here is logged, and the message stays where it is: the next pass finds it.
-    func finish(_ work: Work) {
+    /// wait. What fails here is logged, and the message stays where it is: false.
+    func finish(_ work: Work) -> Bool {
         do throws(QueueError) {
             try work.writeDown(in: queue)
             if !work.owed.isEmpty { try notifier.tell(work) }
@@ -237,6 +237,10 @@ final class Settlement {
                 try queue.remove(work.message, log: work.log)
                 say("\(work.message.id): removed")
             }
-        } catch { complain(of: work.message.id, error) }
+            return true
+        } catch {
+            complain(of: work.message.id, error)
+            return false
+        }
     }
 }

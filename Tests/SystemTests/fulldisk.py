@@ -1,5 +1,5 @@
 """A full disk (a small tmpfs; for root): nothing is kept of what is not taken, and mail flows again when there is room."""
-import os, pwd, subprocess
+import errno, os, socket, threading
 from harness import RELEASE, as_user, run, test
 
 BIG = "".join(f"{number:06} of a message that does not fit\n" for number in range(12_000))
@@ -14,14 +14,15 @@ class SmallDisk:
         self.directory, self.place, self.size, self.inodes = directory + "/full", place, size, inodes
         self.mailbox = f"{self.directory}/home/ann/{mailbox}"
         self.queue = self.directory + "/queue"
-        self.settings = {"hostname": "full.example", "queue-directory": self.queue, "slots-directory": self.directory + "/slots", "log": self.directory + "/log",
+        self.settings = {"hostname": "full.example", "queue-directory": self.queue, "service-directory": self.directory + "/service",
+                         "slots-directory": self.directory + "/slots", "log": self.directory + "/log",
                          "first-user-id": "1", "mailbox": f"{self.directory}/home/%u/{mailbox}", "aliases-file": "", "minimum-free-space": reserve}
 
     def __enter__(self):
         os.makedirs(f"{self.directory}/{self.place}")
         options = f"size={self.size}" + (f",nr_inodes={self.inodes}" if self.inodes else "")
         run("mount", "-t", "tmpfs", "-o", options, "tmpfs", f"{self.directory}/{self.place}")
-        for name in ("queue/incoming", "queue/deferred", "queue/log", "queue/hold", "queue/corrupt", "queue/destinations", "queue/service", "slots", "home/ann"):
+        for name in ("queue/incoming", "queue/deferred", "queue/log", "queue/hold", "queue/corrupt", "queue/destinations", "service/queue", "slots", "home/ann"):
             os.makedirs(f"{self.directory}/{name}", exist_ok=True)
         with open(self.directory + "/conf", "w") as file:
             file.writelines(f"{key} = {value}\n" for key, value in self.settings.items())
@@ -29,11 +30,34 @@ class SmallDisk:
         return self
 
     def __exit__(self, *_):
-        run("umount", f"{self.directory}/{self.place}")
+        run("umount", "--lazy", f"{self.directory}/{self.place}")
         run("rm", "-rf", self.directory)
 
     def enlarge(self):
         run("mount", "-o", f"remount,size=16m{',nr_inodes=0' if self.inodes else ''}", f"{self.directory}/{self.place}")
+
+    def fill(self):
+        """Takes what is left; `self.enlarge` gives as much again."""
+        with open(f"{self.directory}/{self.place}/ballast", "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(4096))
+            except OSError as error:
+                assert error.errno == errno.ENOSPC
+
+    def serve_local(self):
+        """local-deliver as inetd would start it, as long as the test runs."""
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(self.directory + "/service/queue/local")
+        os.chmod(self.directory + "/service/queue/local", 0o666)
+        listener.listen(10)
+
+        def accept():
+            while True:
+                connection, _ = listener.accept()
+                with connection:
+                    as_user("ann", f"{RELEASE}/local-deliver", "-C", self.directory + "/conf", "--service", stdin=connection)
+        threading.Thread(target=accept, daemon=True).start()
 
     def used(self):
         """Blocks and inodes: what has no name counts, too."""
@@ -51,6 +75,9 @@ class SmallDisk:
         assert code == 0 and not errors, (code, errors)
         replies = [line for line in output.splitlines() if line[3:4] == " "]
         return replies[2], replies[-2]
+
+    def log(self):
+        return open(self.directory + "/log").read()
 
     def waiting(self):
         return os.listdir(self.queue + "/incoming")
@@ -110,3 +137,22 @@ def full_for_local(i):
             disk.enlarge()
             assert deliver(BIG)[0] == 0
             assert disk.mail().count(BIG) == 1 and disk.mail().count(SMALL) == 1
+
+
+@test("a queue on a full disk still delivers; what needs a log waits untouched, so that nobody gets it twice")
+def full_for_runner(i):
+    with SmallDisk(i.directory, "queue", size="1m", mailbox="mbox") as disk:
+        disk.serve_local()
+        for recipients in ([HERE], [HERE, "x@elsewhere.example"]):
+            assert disk.run("sendmail-compat", "-i", "-f", "x@far.example", *recipients, input=f"Subject: to-{len(recipients)}\n\n{SMALL}")[0] == 0
+        both = max(disk.waiting())
+        disk.fill()
+        for _ in range(3):
+            assert disk.run("queue-runner")[0] == 0
+        assert disk.mail().count("Subject: to-1\n") == 1 and "Subject: to-2\n" not in disk.mail(), disk.mail()
+        assert disk.waiting() == [both], disk.waiting()
+        assert f"{both}: cannot write a message's log: write {disk.queue}: No space left on device" in disk.log()
+        disk.enlarge()
+        assert disk.run("queue-runner")[0] == 0
+        assert disk.mail().count("Subject: to-2\n") == 1 and not disk.waiting(), disk.waiting()
+        assert os.listdir(disk.queue + "/log") == [both]

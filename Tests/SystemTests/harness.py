@@ -34,11 +34,11 @@ def run(*command, input=None, timeout=60, check=True, env=None):
     return done.stdout
 
 
-def as_user(name, *command, input=None):
+def as_user(name, *command, input=None, stdin=None):
     """For root: runs a program as somebody else, with nothing of root's environment."""
     account = pwd.getpwnam(name)
     return subprocess.run(["setpriv", "--reuid", str(account.pw_uid), "--regid", str(account.pw_gid), "--clear-groups", "env", "-i",
-                           f"HOME={account.pw_dir}", f"USER={name}", "PATH=/usr/bin:/bin", *command], input=input, capture_output=True, timeout=60)
+                           f"HOME={account.pw_dir}", f"USER={name}", "PATH=/usr/bin:/bin", *command], stdin=stdin, input=input, capture_output=True, timeout=60)
 
 
 def eventually(condition, what, seconds=20):
