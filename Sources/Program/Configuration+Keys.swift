@@ -237,6 +237,10 @@ extension Configuration {
                 "when a sender is warned that a message still waits; 0: never",
                 { $0 == "0" ? .zero : seconds($0) }
             ) { $0.delayWarning = $1 },
+            number(
+                "bounce-limit", "1000", 0...1_000_000,
+                "most reports made in an hour; what is beyond is put on hold; 0: any number"
+            ) { $0.bounceLimit = $1 },
             text(
                 "double-bounce-recipient", "postmaster",
                 "who gets reports that could not be delivered; empty: nobody", isRecipientOrEmpty

@@ -83,6 +83,7 @@ package struct Configuration: Equatable {
     package var bounceSizeLimit = 51200
     /// Zero: never.
     package var delayWarning: Duration = .seconds(14400)
+    package var bounceLimit = 1000
     package var doubleBounceRecipient = "postmaster"
     package var remoteConcurrency = 100
     package var destinationConcurrency = 20

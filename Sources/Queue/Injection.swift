@@ -93,8 +93,9 @@ package final class Injection {
     }
 
     /// Makes the message durable and visible, lets it go, and wakes the runner that listens at `kick`. When
-    /// this returns, the message is ours; when it throws, nothing of it is in the queue.
-    package func commit(kick: String?) throws(QueueError) {
+    /// this returns, the message is ours; when it throws, nothing of it is in the queue. `holding`: it goes to
+    /// `hold/` before anybody else can have it; where that fails, it is as any other.
+    package func commit(kick: String?, holding queue: String? = nil) throws(QueueError) {
         if lastByte != .lf { try append([.lf]) }
         do throws(SystemError) {
             try complete()
@@ -109,6 +110,9 @@ package final class Injection {
         } catch {
             if error.call == "link", error.code == .exists { throw .exists }
             throw .commit(error)
+        }
+        if let queue, let hold = try? Directory(searching: "\(queue)/hold") {
+            try? directory.rename(id.text, to: hold, as: id.text)
         }
         // A failure here changes nothing: the lock goes with the file's last descriptor.
         try? file.unlock()

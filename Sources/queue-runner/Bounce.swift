@@ -27,7 +27,7 @@ struct Bounce {
     /// Puts the report into the queue under an id that is the same each time this is tried.
     func inject(
         into queue: String, id: MessageID, to recipient: [UInt8],
-        for audience: DeliveryStatusNotification.Audience
+        for audience: DeliveryStatusNotification.Audience, isHeld: Bool
     ) throws(QueueError) {
         let front = try work.message.content(at: 0, upTo: Self.longestHeader)
         let header = MessageHeader(front)
@@ -39,7 +39,8 @@ struct Bounce {
         try copy.append(notification.head)
         try Settlement.copyContent(of: work.message, to: copy, limit: length)
         try copy.append(notification.tail)
-        try copy.commit(kick: configuration.serviceSocket("kick"))
+        try copy.commit(
+            kick: isHeld ? nil : configuration.serviceSocket("kick"), holding: isHeld ? queue : nil)
     }
 
     /// RFC 3461 §6.1: from nobody, with no wish for reports.

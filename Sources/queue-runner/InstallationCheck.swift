@@ -1,5 +1,6 @@
 import Delivery
 import Program
+import Queue
 import Unix
 
 /// `--check`: looks at everything that has to be right before mail can flow, says what to mend, changes nothing.
@@ -16,7 +17,7 @@ struct InstallationCheck {
     func run() -> Never {
         let problems =
             queueProblems() + netProblems() + serviceProblems() + aliasProblems() + certificateProblems()
-            + slotProblems()
+            + slotProblems() + stormProblems()
         for problem in problems { try? File.writeAll(1, "\(problem)\n".utf8) }
         if problems.isEmpty {
             try? File.writeAll(1, "\(configuration.hostname): all is well\n".utf8)
@@ -125,6 +126,14 @@ struct InstallationCheck {
             return isKey && about.mode & 0o007 != 0
                 ? "\(path): holds the private key and anybody may read it: chmod 0640 \(path)" : nil
         }
+    }
+
+    /// Reports that were made in a flood and wait for the operator's word.
+    private func stormProblems() -> [String] {
+        guard let queue = try? QueueDirectory(configuration.queueDirectory),
+            let text = StormNotice(queue)?.text
+        else { return [] }
+        return [text]
     }
 
     private func slotProblems() -> [String] {

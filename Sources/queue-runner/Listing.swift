@@ -59,9 +59,10 @@ struct RecipientStates {
 
     init(_ events: [LogEvent]) {
         for event in events where event.recipient > 0 {
-            last[event.recipient] = event
             // That the sender was told is no attempt.
-            if event.kind != .settled { attempts[event.recipient, default: 0] += 1 }
+            let isTelling = last[event.recipient]?.kind.isOwed ?? false
+            if !isTelling { attempts[event.recipient, default: 0] += 1 }
+            last[event.recipient] = event
         }
     }
 

@@ -102,6 +102,10 @@ enum Main {
         if arguments.has("list") {
             var listing = try Listing(queue, arguments.has("json") ? .json : .mailq, to: output)
             try listing.write()
+            // Behind what others parse, and not in it.
+            if let notice = StormNotice(queue) {
+                try? File.writeAll(2, "queue-runner: \(notice.text)\n".utf8)
+            }
         } else if arguments.has("why") {
             for name in arguments.values("why") {
                 guard let id = MessageID(name), var story = try Story(of: id, in: queue, configuration) else {

@@ -88,10 +88,24 @@ final class Notifier {
         for audience: DeliveryStatusNotification.Audience, saying what: String
     ) throws(QueueError) {
         let id = work.message.id.derived(number, at: work.message.arrival)
+        let verdict = queue.countSelfMade(at: .now(), limit: configuration.bounceLimit)
+        if verdict == .hold(isNew: true) { raiseAlarm(id) }
+        let isHeld = verdict != .send
         try queue.once(id) { () throws(QueueError) in
-            try bounce.inject(into: queue.path, id: id, to: recipient, for: audience)
+            try bounce.inject(into: queue.path, id: id, to: recipient, for: audience, isHeld: isHeld)
         }
-        say("\(work.message.id): \(what): \(id)")
+        say("\(work.message.id): \(what): \(id)\(isHeld ? " (on hold: storm)" : "")")
+    }
+
+    /// Tells the operator, once a storm. That message must not depend on anybody's answer: what fails of it
+    /// is only logged.
+    private func raiseAlarm(_ id: MessageID) {
+        log.warning(
+            "storm: \(configuration.bounceLimit) reports within an hour; more are put on hold, the first is \(id)"
+        )
+        guard let postmaster = doubleBounceRecipient else { return }
+        let alarm = StormAlarm(first: id, to: postmaster, configuration: configuration)
+        do throws(QueueError) { try alarm.inject(into: queue.path) } catch { log.error("storm: \(error)") }
     }
 
     /// Complete, in a domain that is surely ours; nil: nobody.

@@ -275,3 +275,29 @@ def passed_on(i):
     assert "<y+1@p1.live.example> ORCPT=rfc822;y+2B1@p1.live.example\n" in text, text
     assert "<z@p1.live.example> ORCPT=rfc822;z@p1.live.example\n" in later and "RET=" not in later and "NOTIFY=" not in later
     assert not reports(i.a, number), "Postfix said that it reports"
+
+
+@test("DSN: a storm of reports is held, the operator told once, and what was held goes when it is released")
+def storm(i):
+    from scheduling import another_host
+    with another_host(i, "storm", **{"bounce-limit": "5"}) as host:
+        count = lambda number: len(reports(i.a, number))
+        number = fresh()
+        for _ in range(12):
+            transaction(host, address(i.a), [("nobody@b.example", "NOTIFY=FAILURE")], [envid(number)])
+        held = lambda: os.listdir(f"{host.queue}/hold")
+        eventually(lambda: len(held()) == 7 and count(number) == 5, "five reports sent, seven held")
+        eventually(lambda: any(b"Subject: Storm of reports" in t for t in mailbox_text(host)), "the word to the postmaster")
+        assert sum(b"Subject: Storm of reports" in t for t in mailbox_text(host)) == 1
+        assert log_of(host).count("warning: storm: 5 reports within an hour") == 1
+        # Other mail goes.
+        transaction(host, "far@far.example", [(f"{USER}@c.example",)], content=b"Subject: in the storm\r\n\r\nx\r\n")
+        arrived(host, b"Subject: in the storm")
+        check = subprocess.run(host.command("queue-runner", "--check"), capture_output=True)
+        assert check.returncode == 78 and b"storm: 7 reports were put on hold" in check.stdout, check
+        listing = subprocess.run(host.command("queue-runner", "--list"), capture_output=True)
+        assert b"storm: 7 reports" in listing.stderr and b"7 Requests" in listing.stdout, listing
+        for name in held():
+            run(*host.command("queue-runner", "--release", name))
+        eventually(lambda: count(number) == 12, "all reports")
+        assert b"storm" not in subprocess.run(host.command("queue-runner", "--list"), capture_output=True).stderr
