@@ -53,7 +53,7 @@ package struct PartParser {
     /// The tree, when everything has come.
     package mutating func finish() -> Part {
         if lineLength > 0 { endLastLine() }
-        if state == .header { endHeader() }
+        if state == .header { endHeader(at: position) }
         close(to: 0, at: position)
         return root
     }
@@ -91,8 +91,10 @@ package struct PartParser {
     /// A whole line: `position` is behind it.
     private mutating func line(isEmpty: Bool) {
         if front.starts(with: [.ascii("-"), .ascii("-")]), let (level, isLast) = boundary() {
-            if state == .header { endHeader() }
+            // A header that a boundary cuts off ends where the boundary's line end begins.
+            if state == .header { endHeader(at: lineEnd) }
             close(to: level + 1, at: lineEnd)
+            state = .body
             if isLast {
                 // What follows is the epilogue: nobody's.
                 open[level].boundary = nil
@@ -101,7 +103,7 @@ package struct PartParser {
             }
             return
         }
-        if state == .header, isEmpty { endHeader() }
+        if state == .header, isEmpty { endHeader(at: position) }
     }
 
     /// The innermost multipart whose boundary this line is (RFC 2046 §5.1.1), and whether it is the last.
@@ -127,11 +129,11 @@ package struct PartParser {
     }
 
     /// The end of a header: what it says decides how the body is read.
-    private mutating func endHeader() {
+    private mutating func endHeader(at end: Offset) {
         state = .body
         let level = open.count - 1
         let part = open[level].part
-        part.body = position
+        part.body = Self.later(end, part.start)
         part.readHeader(header, inDigest: level > 0 && open[level - 1].isDigest)
         header.removeAll(keepingCapacity: true)
         guard open.count < Self.deepest, parts < Self.mostParts else { return }
@@ -147,7 +149,7 @@ package struct PartParser {
             part.subtype.equalsFolded("rfc822") || part.subtype.equalsFolded("global")
         {
             parts += 1
-            let message = Part(start: position)
+            let message = Part(start: part.body)
             part.message = message
             open.append((message, nil, false))
             state = .header

@@ -203,7 +203,7 @@ private struct AddressReader {
         var text: [UInt8] = []
         while let byte = cursor.next(), byte != .quote {
             if byte == .backslash {
-                if let quoted = cursor.next() { text.append(quoted) }
+                if let quoted = cursor.next(), quoted != .cr, quoted != .lf { text.append(quoted) }
             } else if byte != .cr, byte != .lf {
                 text.append(byte)
             }
@@ -216,7 +216,7 @@ private struct AddressReader {
         while true {
             cursor.skipCFWS()
             if cursor.peek == .ascii("[") {
-                domain += cursor.take { $0 != .ascii("]") }
+                domain += cursor.take { $0 != .ascii("]") && !$0.isControl }
                 if cursor.skip(.ascii("]")) { domain.append(.ascii("]")) }
                 return domain
             }

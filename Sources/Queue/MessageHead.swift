@@ -60,7 +60,7 @@ package struct MessageHead: Equatable {
         guard let id = MessageID(name: id) else { throw cursor.failure("id") }
         let arrival = try number("arrival ", &cursor)
         let boot = try line("boot ", &cursor)
-        guard boot.count <= 36 else { throw cursor.failure("boot") }
+        guard boot.count <= 36, boot.allSatisfy(\.isPrintable) else { throw cursor.failure("boot") }
         let length = try number("content ", &cursor)
         let (reversePath, parameters) = try path("from <", &cursor)
         var recipients: [Envelope.Recipient] = []

@@ -145,7 +145,8 @@ extension Target {
         var quoted = false
         for byte in address {
             if byte == .quote { quoted.toggle() }
-            if byte.isWhitespace, !quoted { return nil }
+            // The queue keeps an address on a line without control bytes: no tab in quotes.
+            if byte.isControl || (byte.isWhitespace && !quoted) { return nil }
         }
         // An address that begins with a hyphen would be an option to somebody (T74).
         return address.isEmpty || address.first == .ascii("-") ? nil : Array(address)

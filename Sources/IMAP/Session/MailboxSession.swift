@@ -196,10 +196,17 @@ package final class MailboxSession {
 
     // MARK: IDLE
 
+    /// `DONE`, and what stands behind an APPEND's literal, are no longer than this, whatever pieces they come in.
+    private static let shortLine = 100
+
+    private static func endOfShortLine(_ input: ArraySlice<UInt8>) -> Int? {
+        input.prefix(shortLine).firstIndex(of: .lf)
+    }
+
     /// RFC 2177 §3: anything the client sends ends it; DONE properly.
     private func endIdle(_ tag: [UInt8], _ input: ArraySlice<UInt8>) -> (consumed: Int, next: Next) {
-        guard let newline = input.firstIndex(of: .lf) else {
-            return input.count > 100 ? (input.count, .close) : (0, .idle)
+        guard let newline = Self.endOfShortLine(input) else {
+            return input.count >= Self.shortLine ? (input.count, .close) : (0, .idle)
         }
         idleTag = nil
         let line = input[..<newline].filter { $0 != .cr }
@@ -287,7 +294,9 @@ package final class MailboxSession {
             append = current
             return (part.count, .proceed)
         }
-        guard let newline = input.firstIndex(of: .lf) else { return (0, input.count > 2 ? .close : .proceed) }
+        guard let newline = Self.endOfShortLine(input) else {
+            return input.count >= Self.shortLine ? (input.count, .close) : (0, .proceed)
+        }
         append = nil
         let consumed = newline + 1 - input.startIndex
         guard input[..<newline].allSatisfy({ $0 == .cr }) else {
