@@ -51,6 +51,23 @@ func tests(
         exclude: data, swiftSettings: strict)
 }
 
+/// Tests/Fuzz: its targets with their corpora are a part of the tests; with RELAIS_FUZZ set (scripts/fuzz) they are a program
+/// that libFuzzer drives.
+let fuzzed: [Target.Dependency] = [
+    "Bytes", "Unix", "Mail", "MIME", "Program", "Resolver", "Queue", "MailStore", "Auth", "SMTP", "POP3",
+    "IMAP", "Delivery",
+]
+let fuzz: Target =
+    Context.environment["RELAIS_FUZZ"] == nil
+    ? .testTarget(
+        name: "FuzzTests", dependencies: fuzzed, path: "Tests/Fuzz",
+        exclude: ["Corpus", "Driver", "words.dict"],
+        swiftSettings: strict)
+    : .executableTarget(
+        name: "relais-fuzz", dependencies: fuzzed, path: "Tests/Fuzz",
+        exclude: ["Corpus", "CorpusTests.swift", "words.dict"],
+        swiftSettings: strict)
+
 /// What every tool stands on.
 let everyTool: [Target.Dependency] = ["Program", "Sandbox", "Mail", "Unix", "Bytes"]
 
@@ -107,5 +124,6 @@ let package = Package(
         tests("POP3", ["Mail", "Bytes"]),
         tests("IMAP", ["MIME", "Mail", "Bytes"]),
         tests("Delivery", ["Program", "Unix", "Mail", "Bytes"]),
+        fuzz,
     ]
 )
