@@ -25,7 +25,7 @@ import Testing
         String(decoding: notification.head + Array(content.utf8) + notification.tail, as: UTF8.self)
     }
 
-    @Test("a bounce is a multipart/report, and holds no control byte of a stranger's")
+    @Test("a bounce is a multipart/report, and holds no control byte of a stranger's (T81)")
     func bounce() throws {
         let reply = RemoteReply(
             host: Array("mx.example.net[192.0.2.1]".utf8),

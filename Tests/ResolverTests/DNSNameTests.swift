@@ -46,7 +46,7 @@ import Testing
         #expect(try DNSName("a\\.b") != DNSName("a.b"))
     }
 
-    @Test("A host name has letters, digits, inner hyphens and underscores only, and is no address")
+    @Test("A host name has letters, digits, inner hyphens and underscores only, and is no address (T73)")
     func hostNames() throws {
         #expect(try DNSName("mx-1.example_x.org").isHostName)
         for text in [".", "a\\.b", "a b", "é.example", "a\\000b", "-a.b", "a-.b", "-", "192.0.2.1", "1.2"] {

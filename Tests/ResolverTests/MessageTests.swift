@@ -177,7 +177,7 @@ import Unix
         #expect(found.map(\.data) == [.exchanger(preference: 5, .root)])
     }
 
-    @Test("An alias without more says where to go on; a loop of aliases is a failure")
+    @Test("An alias without more says where to go on; a loop of aliases is a failure (T70)")
     func unfinishedAliases() throws {
         let open = try Self.message([Self.alias("example.org", "a.example")])
         #expect(open.answer(to: Self.question) == .alias(Self.name("a.example")))

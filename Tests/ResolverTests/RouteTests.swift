@@ -202,7 +202,7 @@ func at(_ addresses: String...) -> Answer {
         #expect(firsts.count == 2)
     }
 
-    @Test("Five hundred exchangers cost a bounded number of lookups")
+    @Test("Five hundred exchangers cost a bounded number of lookups (T70)")
     func manyExchangers() {
         let records = (0..<500).map { (UInt16($0), "mx\($0)") }
         var world = World()

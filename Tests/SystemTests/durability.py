@@ -19,7 +19,7 @@ def victims(i):
     return found
 
 
-@test(f"{KILLS} kills of random tools lose none of {MESSAGES} messages")
+@test(f"{KILLS} kills of random tools lose none of {MESSAGES} messages (T79)")
 def killing(i):
     chance = random.Random(SEED)
     acknowledged, done, killed = set(), threading.Event(), {}

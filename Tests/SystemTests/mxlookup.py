@@ -230,7 +230,7 @@ def check_wrong(words):
 
 
 def check_bounded(name, port):
-    """-W 1 -R 1 is two rounds of a second, whatever arrives meanwhile."""
+    """T72: -W 1 -R 1 is two rounds of a second, whatever arrives meanwhile: another id, another question."""
     start = time.time()
     code, out, _ = run(PROGRAM, ["-W", "1", "-R", "1", "-p", str(port), name + ".fake", "127.0.0.1"])
     took = time.time() - start
