@@ -1,9 +1,8 @@
-"""The steps of a message's life, each of which can be broken at any call, and what must be true afterwards.
+"""A place in which any one program can be broken at any call, and what must be true afterwards.
 
 A Scene is a private relais in one directory, without inetd: the deliverers' sockets are served here, so that any one
-program can be started under strace or with a fault of its debug build. A Step makes a state, acts on it with one program as
-the victim, and says what was promised. `Scene.recover` then does what a host does after a crash (another pass), and
-`Scene.violations` compares.
+program can be started under strace or with a fault of its debug build. `Scene.recover` does what a host does after a crash
+(another pass), and `Scene.violations` compares with what a step (crash_steps.py) promised.
 """
 import mailbox, os, re, shutil, signal, socket, subprocess, threading, time
 from harness import RELEASE, USER, instance
@@ -146,7 +145,7 @@ class Scene:
         return [f"{root}/{name}" for place in places for root, _, names in os.walk(f"{self.work}/queue/{place}") for name in names]
 
     def inject(self, recipient, sender="far@far.example", message=MESSAGE):
-        code, _, errors = self.run("sendmail-compat", "-i", "-f", sender, recipient, input=message.encode())
+        code, _, errors = self.run("sendmail-compat", "-i", "-f", sender, *recipient.split(), input=message.encode())
         assert code == 0, errors
         return next(os.path.basename(path) for path in self.queue_files("incoming"))
 
@@ -237,130 +236,26 @@ class Scene:
                 if not ((step.partial or cut and step.local == "mbox") and any(t.rstrip(b"\n").endswith(TEXT.rstrip("\n").encode()) for t in mail)):
                     problems.append(f"{len(text)} bytes were delivered of {len(TEXT)}")
         wanted = bounces if step.promise == "bounce" else mail
+        if step.promise == "everybody":
+            there = [text for text in mail if text in self.received]
+            for name, part in (("there", there), ("here", [text for text in mail if text not in there])):
+                if not 0 < len(part) <= step.most:
+                    problems.append(f"it came {len(part)} times {name}")
+            wanted = there
         if step.promise == "removal":
             if acknowledged and found:
                 problems.append("it was removed, and came")
+        elif step.promise == "corrupt":
+            if found or len(self.queue_files("corrupt")) != 1:
+                problems.append(f"it is damaged, and came {len(found)} times, or is not set aside")
         elif (acknowledged or step.accepted) and not wanted:
             problems.append(f"lost: nothing of {len(copies)} delivered is it")
         if len(wanted) > step.most:
             problems.append(f"it came {len(wanted)} times")
-        left = self.whole("incoming", "deferred", "hold", *([] if cut else ["corrupt"]))
+        left = self.whole("incoming", "deferred", "hold", *([] if cut or step.promise == "corrupt" else ["corrupt"]))
         if left:
             problems.append(f"left in the queue: {left}")
         for name in os.listdir(self.work + "/queue/log"):
             if not any(name == os.path.basename(path) for path in self.queue_files("incoming", "deferred", "hold")):
                 problems.append(f"a log without a message: {name}")
         return problems
-
-
-class Step:
-    """`victim` is the program that is broken. `accepted`: the message is ours before the step begins."""
-
-    def __init__(self, name, victim, setup, act, promise="mail", accepted=True, most=1, partial=False, local="Maildir/"):
-        self.name, self.victim, self.setup, self.act = name, victim, setup, act
-        self.promise, self.accepted, self.most, self.partial, self.local = promise, accepted, most, partial, local
-        self.key = re.sub(r"\W+", "-", name)
-
-    def prepare(self, scene):
-        scene.local = self.local
-        scene.make()
-        self.setup(scene)
-        scene.save(self.key)
-
-
-HERE = f"{USER}@crash.example"
-
-
-def by_sendmail(scene):
-    code, _, errors = scene.run("sendmail-compat", "-i", "-f", "far@far.example", HERE, input=MESSAGE.encode())
-    return code == 0, code, errors
-
-
-def by_smtpd(scene):
-    text = MESSAGE.replace("\n", "\r\n")
-    code, output, errors = scene.run("smtpd", input=(f"EHLO far.example\r\nMAIL FROM:<far@far.example>\r\nRCPT TO:<{HERE}>\r\nDATA\r\n{text}.\r\n"
-                                                     "QUIT\r\n").encode())
-    # Errors are for the client, and for the log.
-    # Nothing said is neither a yes nor a no.
-    answer = True if b"queued as" in output else False if re.search(rb"^[45]\d\d[ -]", output, re.M) else None
-    return answer, code, errors or output
-
-
-def a_pass(scene):
-    code, _, errors = scene.run("queue-runner")
-    return True, code, errors
-
-
-def operator(option):
-    def act(scene):
-        name = os.path.basename(scene.queue_files("incoming", "deferred", "hold")[0])
-        code, output, errors = scene.run("queue-runner", option, name)
-        return code == 0, code, errors or output
-    return act
-
-
-def clean(scene):
-    code, _, errors = scene.run("queue-runner", "--clean")
-    return True, code, errors
-
-
-def nothing(scene):
-    pass
-
-
-def waiting(recipient=HERE, sender="far@far.example"):
-    return lambda scene: scene.inject(recipient, sender)
-
-
-def refused(scene):
-    """The mailbox's owner cannot write it just now."""
-    scene.inject(HERE)
-    os.chmod(f"{scene.work}/home/{USER}", 0o555)
-
-
-def held(scene):
-    scene.run("queue-runner", "--hold", scene.inject(HERE))
-
-
-def tried(scene):
-    refused(scene)
-    scene.run("queue-runner")
-    scene.settle()
-
-
-def leftovers(scene):
-    """An unfinished file, a log without a message, a message whose log ends in its removal, an empty bucket."""
-    name = scene.inject(HERE)
-    path = f"{scene.work}/queue/incoming/{name}"
-    old = time.time() - 7200
-    with open(path, "rb") as file:
-        head = file.read(500)
-    for orphan, text in ((f"{path[:-3]}yyy", head), (f"{scene.work}/queue/log/{name[:-3]}zzz", b"message 1 1\n")):
-        with open(orphan, "wb") as file:
-            file.write(text)
-        os.utime(orphan, (old, old))
-    os.mkdir(f"{scene.work}/queue/deferred/29000000", 0o700)
-
-
-# remote-deliver takes an address literal without asking DNS.
-THERE = "x@[127.0.0.1]"
-
-STEPS = [
-    Step("inject by sendmail-compat", "sendmail-compat", nothing, by_sendmail, accepted=False),
-    Step("inject by smtpd", "smtpd", nothing, by_smtpd, accepted=False),
-    Step("claim and deliver to a Maildir: runner", "queue-runner", waiting(), a_pass),
-    Step("claim and deliver to a Maildir: deliverer", "local-deliver", waiting(), a_pass),
-    Step("deliver to an mbox: runner", "queue-runner", waiting(), a_pass, most=2, local="mbox"),
-    Step("deliver to an mbox: deliverer", "local-deliver", waiting(), a_pass, most=2, partial=True, local="mbox"),
-    Step("deliver to a host: runner", "queue-runner", waiting(THERE), a_pass, most=2),
-    Step("deliver to a host: deliverer", "remote-deliver", waiting(THERE), a_pass, most=2),
-    Step("defer: runner", "queue-runner", refused, a_pass),
-    Step("defer: deliverer", "local-deliver", refused, a_pass),
-    Step("bounce: runner", "queue-runner", waiting("nobody-here@crash.example", HERE), a_pass, promise="bounce", most=2),
-    Step("hold", "queue-runner", waiting(), operator("--hold")),
-    Step("release", "queue-runner", held, operator("--release")),
-    Step("retry", "queue-runner", tried, operator("--retry")),
-    Step("remove", "queue-runner", waiting(), operator("--remove"), promise="removal"),
-    Step("remove what was tried", "queue-runner", tried, operator("--remove"), promise="removal"),
-    Step("clean up", "queue-runner", leftovers, clean),
-]

@@ -13,7 +13,7 @@ and in both, of data that was not synced: all, nothing, the first half, or zeros
 import glob, itertools, os, re
 
 CALLS = ("open,openat,creat,close,write,pwrite64,writev,pwritev,read,lseek,ftruncate,fallocate,fsync,fdatasync,syncfs,rename,renameat,renameat2,link,linkat,"
-         "unlink,unlinkat,mkdir,mkdirat,rmdir,dup,dup2,dup3,fcntl,chdir,fchdir,clone,clone3,fork,vfork,execve,sendto,sendmsg,exit_group")
+         "unlink,unlinkat,mkdir,mkdirat,rmdir,dup,dup2,dup3,fcntl,chdir,fchdir,clone,clone3,fork,vfork,execve,sendto,sendmsg,recvfrom,exit_group")
 OPTIONS = ["-f", "-ff", "-qq", "-ttt", "-T", "-xx", "-s", "100000000", "-e", "signal=none", "-e", "trace=" + CALLS]
 LINE = re.compile(r"(\d+\.\d+) (\w+)\((.*)\) += (-?\d+|0x[0-9a-f]+|\?)(?: .*?)?(?: <(\d+\.\d+)>)?$")
 AT_FDCWD = "AT_FDCWD"
@@ -93,7 +93,7 @@ class Disk:
         """`start` is a copy of the state before the step, in which all is durable; `roots` the directories under `root` to follow."""
         self.root, self.roots = root, [f"{root}/{name}" for name in roots]
         self.names, self.handles, self.places, self.waiting = {}, {}, {}, []
-        self.changed, self.acknowledged = False, False
+        self.changed, self.acknowledged, self.taken = False, False, False
         for place, directories, files in os.walk(start):
             here = os.path.normpath(f"{root}/{os.path.relpath(place, start)}")
             if not self.follows(here):
@@ -226,6 +226,15 @@ class Disk:
     def do_read(self, pid, table, words, value):
         if handle := table.get(int(words[0])):
             handle.position += value
+        self.hears(text_of(words[1]))
+
+    def do_recvfrom(self, pid, table, words, value):
+        self.hears(text_of(words[1]))
+
+    def hears(self, data):
+        """What the other host said, from when on it has the message."""
+        if b"250 2.0.0 kept" in data:
+            self.taken = self.changed = True
 
     def do_lseek(self, pid, table, words, value):
         if handle := table.get(int(words[0])):

@@ -1,0 +1,146 @@
+"""The steps of a message's life: each makes a state, acts on it with one program as the victim, and says what was promised."""
+import os, re, time
+from crash import MESSAGE
+from harness import USER
+
+
+class Step:
+    """`victim` is the program that is broken. `accepted`: the message is ours before the step begins."""
+
+    def __init__(self, name, victim, setup, act, promise="mail", accepted=True, most=1, partial=False, local="Maildir/"):
+        self.name, self.victim, self.setup, self.act = name, victim, setup, act
+        self.promise, self.accepted, self.most, self.partial, self.local = promise, accepted, most, partial, local
+        self.key = re.sub(r"\W+", "-", name)
+
+    def prepare(self, scene):
+        scene.local = self.local
+        scene.make()
+        self.setup(scene)
+        scene.save(self.key)
+
+
+HERE = f"{USER}@crash.example"
+# remote-deliver takes an address literal without asking DNS.
+THERE = "x@[127.0.0.1]"
+
+
+def by_sendmail(scene):
+    code, _, errors = scene.run("sendmail-compat", "-i", "-f", "far@far.example", HERE, input=MESSAGE.encode())
+    return code == 0, code, errors
+
+
+def by_smtpd(scene):
+    text = MESSAGE.replace("\n", "\r\n")
+    code, output, errors = scene.run("smtpd", input=(f"EHLO far.example\r\nMAIL FROM:<far@far.example>\r\nRCPT TO:<{HERE}>\r\nDATA\r\n{text}.\r\n"
+                                                     "QUIT\r\n").encode())
+    # Errors are for the client, and for the log.
+    # Nothing said is neither a yes nor a no.
+    answer = True if b"queued as" in output else False if re.search(rb"^[45]\d\d[ -]", output, re.M) else None
+    return answer, code, errors or output
+
+
+def a_pass(scene):
+    code, _, errors = scene.run("queue-runner")
+    return True, code, errors
+
+
+def operator(option):
+    def act(scene):
+        name = os.path.basename(scene.queue_files("incoming", "deferred", "hold")[0])
+        code, output, errors = scene.run("queue-runner", option, name)
+        return code == 0, code, errors or output
+    return act
+
+
+def clean(scene):
+    code, _, errors = scene.run("queue-runner", "--clean")
+    return True, code, errors
+
+
+def nothing(scene):
+    pass
+
+
+def waiting(recipient=HERE, sender="far@far.example"):
+    return lambda scene: scene.inject(recipient, sender)
+
+
+def refused(scene):
+    """The mailbox's owner cannot write it just now."""
+    scene.inject(HERE)
+    os.chmod(f"{scene.work}/home/{USER}", 0o555)
+
+
+def held(scene):
+    scene.run("queue-runner", "--hold", scene.inject(HERE))
+
+
+def tried(scene):
+    refused(scene)
+    scene.run("queue-runner")
+    scene.settle()
+
+
+def tried_and_due(scene):
+    """Mail that waited, its owner can write again, and the operator says now."""
+    tried(scene)
+    os.chmod(f"{scene.work}/home/{USER}", 0o755)
+    scene.run("queue-runner", "--retry", os.path.basename(scene.queue_files("deferred")[0]))
+
+
+def refused_in_part(scene):
+    """Of two recipients one is another host's, who gets it."""
+    scene.inject(f"{HERE} {THERE}")
+    os.chmod(f"{scene.work}/home/{USER}", 0o555)
+
+
+def forwarded(scene):
+    with open(f"{scene.work}/home/{USER}/.forward", "w") as file:
+        file.write(THERE + "\n")
+    scene.inject(HERE)
+
+
+def damaged(scene):
+    """A file with a good trailer whose head is none."""
+    with open(f"{scene.work}/queue/incoming/{scene.inject(HERE)}", "r+b") as file:
+        file.write(b"damaged-message 1\n")
+
+
+def leftovers(scene):
+    """An unfinished file, a log without a message, a message whose log ends in its removal, an empty bucket."""
+    name = scene.inject(HERE)
+    path = f"{scene.work}/queue/incoming/{name}"
+    old = time.time() - 7200
+    with open(path, "rb") as file:
+        head = file.read(500)
+    for orphan, text in ((f"{path[:-3]}yyy", head), (f"{scene.work}/queue/log/{name[:-3]}zzz", b"message 1 1\n")):
+        with open(orphan, "wb") as file:
+            file.write(text)
+        os.utime(orphan, (old, old))
+    os.mkdir(f"{scene.work}/queue/deferred/29000000", 0o700)
+
+
+STEPS = [
+    Step("inject by sendmail-compat", "sendmail-compat", nothing, by_sendmail, accepted=False),
+    Step("inject by smtpd", "smtpd", nothing, by_smtpd, accepted=False),
+    Step("claim and deliver to a Maildir: runner", "queue-runner", waiting(), a_pass),
+    Step("claim and deliver to a Maildir: deliverer", "local-deliver", waiting(), a_pass),
+    Step("deliver to an mbox: runner", "queue-runner", waiting(), a_pass, most=2, local="mbox"),
+    Step("deliver to an mbox: deliverer", "local-deliver", waiting(), a_pass, most=2, partial=True, local="mbox"),
+    Step("deliver to a host: runner", "queue-runner", waiting(THERE), a_pass, most=2),
+    Step("deliver to a host: deliverer", "remote-deliver", waiting(THERE), a_pass, most=2),
+    Step("defer: runner", "queue-runner", refused, a_pass),
+    Step("defer: deliverer", "local-deliver", refused, a_pass),
+    Step("defer in part: runner", "queue-runner", refused_in_part, a_pass, promise="everybody", most=2),
+    Step("deliver what was tried: runner", "queue-runner", tried_and_due, a_pass),
+    Step("forward: runner", "queue-runner", forwarded, a_pass, most=2),
+    Step("forward: deliverer", "local-deliver", forwarded, a_pass, most=2),
+    Step("bounce: runner", "queue-runner", waiting("nobody-here@crash.example", HERE), a_pass, promise="bounce", most=2),
+    Step("hold", "queue-runner", waiting(), operator("--hold")),
+    Step("release", "queue-runner", held, operator("--release")),
+    Step("retry", "queue-runner", tried, operator("--retry")),
+    Step("remove", "queue-runner", waiting(), operator("--remove"), promise="removal"),
+    Step("remove what was tried", "queue-runner", tried, operator("--remove"), promise="removal"),
+    Step("set aside", "queue-runner", damaged, a_pass, promise="corrupt"),
+    Step("clean up", "queue-runner", leftovers, clean),
+]
