@@ -79,6 +79,7 @@ extension Collection<UInt8> {
     /// The bytes as text for people: what is not printable ASCII becomes `\xNN`, at most `limit` bytes
     /// are shown. Everything a stranger sent passes through here before it reaches a log or a terminal.
     package func escaped(limit: Int = 512) -> String { Array(self).escaped(limit: limit) }
+    package func escapedInAngles(limit: Int = 512) -> String { Array(self).escapedInAngles(limit: limit) }
 }
 
 /// The lower-case hexadecimal digit of a value below 16.
@@ -88,12 +89,20 @@ package func hexDigit(_ value: UInt8) -> UInt8 {
 
 extension Array where Element == UInt8 {
     /// The same as for any collection of bytes, which goes through here.
-    package func escaped(limit: Int = 512) -> String {
+    package func escaped(limit: Int = 512) -> String { escaped(limit: limit) { $0.isPrintable } }
+
+    /// The same for what stands between angle brackets in a line of the log: those are escaped, too, or a
+    /// stranger could choose an address that readers of the log take for another, or for none.
+    package func escapedInAngles(limit: Int = 512) -> String {
+        escaped(limit: limit) { $0.isPrintable && $0 != .ascii("<") && $0 != .ascii(">") }
+    }
+
+    private func escaped(limit: Int, unless isPlain: (UInt8) -> Bool) -> String {
         var text: [UInt8] = []
         for byte in self[..<Swift.min(limit, count)] {
             if byte == .backslash {
                 text += [.backslash, .backslash]
-            } else if byte.isPrintable {
+            } else if isPlain(byte) {
                 text.append(byte)
             } else {
                 text += [.backslash, .ascii("x"), hexDigit(byte >> 4), hexDigit(byte & 15)]

@@ -32,6 +32,14 @@ package struct MessageID: Hashable, Comparable, CustomStringConvertible {
         }
     }
 
+    /// The time that stands in it.
+    package var arrival: Time {
+        let value = bytes.prefix(Self.timeDigits).reduce(Int64(0)) { sum, digit in
+            sum &* 36 &+ Int64(digit.isDigit ? digit - 0x30 : digit - 0x57)
+        }
+        return Time(microseconds: value)
+    }
+
     package static func new(at arrival: Time) -> MessageID {
         var source = Randomness()
         return MessageID(arrival: arrival, random: source.next())

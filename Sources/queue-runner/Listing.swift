@@ -55,14 +55,13 @@ struct Listing {
 /// What a message's log says of each recipient in the end.
 struct RecipientStates {
     private(set) var last: [Int: LogEvent] = [:]
+    /// Those that failed for now.
     private(set) var attempts: [Int: Int] = [:]
 
     init(_ events: [LogEvent]) {
         for event in events where event.recipient > 0 {
-            // That the sender was told is no attempt.
-            let isTelling = last[event.recipient]?.kind.isOwed ?? false
-            if !isTelling { attempts[event.recipient, default: 0] += 1 }
             last[event.recipient] = event
+            if event.kind == .deferred { attempts[event.recipient, default: 0] += 1 }
         }
     }
 

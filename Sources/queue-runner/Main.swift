@@ -9,7 +9,7 @@ enum Main {
     static let tool = Tool(
         "queue-runner",
         synopsis:
-            "[-v] [-C file] [--kick | --watch | --list [--json] | --why id | --clean | --check | --hold id | --release id | --remove id | --retry id]",
+            "[-v] [-C file] [--kick | --watch | --list [--json] | --why id | --status [--json | --prometheus] | --clean | --check | --hold id | --release id | --remove id | --retry id]",
         summary: "Deliver what is due in the mail queue, or show and mend the queue.",
         options: [
             .config,
@@ -17,7 +17,9 @@ enum Main {
             .flag(nil, "kick", "run for inetd: descriptor 0 is the kick socket"),
             .flag(nil, "watch", "run for ever, without inetd"),
             .flag("l", "list", "print the queue (mailq)"),
-            .flag(nil, "json", "print an object a line instead"),
+            .flag(nil, "status", "count what is in the queue, and say what is wrong"),
+            .flag(nil, "json", "list, or print the status, as JSON"),
+            .flag(nil, "prometheus", "print the status as Prometheus metrics"),
             .value(nil, "why", "id", "tell the story of a message"),
             .flag(nil, "clean", "remove what crashes left behind"),
             .flag(nil, "check", "check the installation and say what to mend"),
@@ -113,11 +115,24 @@ enum Main {
                 }
                 story.write(to: output)
             }
+        } else if arguments.has("status") {
+            let status = try Status(of: queue, configuration)
+            let isJSON = arguments.has("json")
+            output.write(
+                isJSON
+                    ? status.json
+                    : Array((arguments.has("prometheus") ? status.prometheus : status.text).utf8))
+            finish(output)
+            status.exitStatus.leave()
         } else {
             return false
         }
-        do throws(SystemError) { try output.finish() } catch { tool.fail("\(error)", .inputOutput) }
+        finish(output)
         return true
+    }
+
+    private static func finish(_ output: OutputBuffer) {
+        do throws(SystemError) { try output.finish() } catch { tool.fail("\(error)", .inputOutput) }
     }
 
     private static func say(_ text: String) { try? File.writeAll(1, "\(text)\n".utf8) }
@@ -130,10 +145,8 @@ enum Main {
         let isVerbose = arguments.has("verbose")
         func run(_ mode: Runner.Mode, _ lock: RunnerLock, kicks: CInt?) throws(QueueError) {
             let runner = Runner(
-                configuration, queue: queue, lock: lock, log: log, mode: mode, kicks: kicks
-            ) { text in
-                if isVerbose { say(text) }
-            }
+                configuration, queue: queue, lock: lock, log: log, mode: mode, kicks: kicks,
+                activity: Activity(isVerbose: isVerbose))
             try runner.run()
         }
         if arguments.has("kick") {

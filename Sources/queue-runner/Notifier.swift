@@ -10,20 +10,18 @@ final class Notifier {
     private let configuration: Configuration
     private let queue: QueueDirectory
     private let log: Log
-    private let report: (String) -> Void
+    private let activity: Activity
 
-    init(
-        _ configuration: Configuration, queue: QueueDirectory, log: Log, report: @escaping (String) -> Void
-    ) {
+    init(_ configuration: Configuration, queue: QueueDirectory, log: Log, activity: Activity) {
         self.configuration = configuration
         self.queue = queue
         self.log = log
-        self.report = report
+        self.activity = activity
     }
 
     private func say(_ text: String) {
         log.info(text)
-        report(text)
+        activity.note(text)
     }
 
     /// How a success is written down: `kind`, if the sender is to hear of it (RFC 3461 §5.2.4).

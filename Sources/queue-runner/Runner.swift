@@ -25,6 +25,7 @@ final class Runner {
     private let kicks: CInt?
     private let lock: RunnerLock
     private let settlement: Settlement
+    private let activity: Activity
     private let intake: Intake
     private let dispatcher: Dispatcher
     /// Messages that are locked, and how many may be: each is an open file, and another while it is handed
@@ -37,14 +38,15 @@ final class Runner {
 
     init(
         _ configuration: Configuration, queue: QueueDirectory, lock: RunnerLock, log: Log, mode: Mode,
-        kicks: CInt?, report: @escaping (String) -> Void
+        kicks: CInt?, activity: Activity
     ) {
         self.configuration = configuration
         self.queue = queue
         self.lock = lock
         self.mode = mode
         self.kicks = kicks
-        settlement = Settlement(configuration, queue: queue, log: log, report: report)
+        self.activity = activity
+        settlement = Settlement(configuration, queue: queue, log: log, activity: activity)
         intake = Intake(
             queue: queue, log: log, kicks: kicks, horizon: settlement.schedule.longestInterval)
         dispatcher = Dispatcher(configuration, queue: queue, settlement: settlement, log: log)
@@ -65,7 +67,7 @@ final class Runner {
             dispatcher.dispatch()
             lock.beat()
             if intake.isEmpty, dispatcher.isIdle {
-                guard try stayIdle() else { return }
+                guard try stayIdle() else { return activity.summary() }
             } else {
                 waitForProgress()
             }
@@ -81,6 +83,7 @@ final class Runner {
     }
 
     private func waitForProgress() {
+        activity.isWaiting(sessions: dispatcher.batches.count)
         let sockets = Array(dispatcher.batches.keys) + (kicks.map { [$0] } ?? [])
         let until: Deadline = intake.isEmpty ? min(intake.deadline, .after(.seconds(1))) : .after(.zero)
         let ready = (try? Poll.wait(anyOf: sockets, until: until)) ?? []

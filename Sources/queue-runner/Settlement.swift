@@ -12,31 +12,25 @@ final class Settlement {
     private let configuration: Configuration
     private let queue: QueueDirectory
     private let log: Log
-    private let report: (String) -> Void
+    private let activity: Activity
     private let notifier: Notifier
 
-    init(
-        _ configuration: Configuration, queue: QueueDirectory, log: Log, report: @escaping (String) -> Void
-    ) {
+    init(_ configuration: Configuration, queue: QueueDirectory, log: Log, activity: Activity) {
         self.configuration = configuration
         self.queue = queue
         self.log = log
-        self.report = report
-        notifier = Notifier(configuration, queue: queue, log: log, report: report)
+        self.activity = activity
+        notifier = Notifier(configuration, queue: queue, log: log, activity: activity)
         schedule = RetrySchedule(
             intervals: configuration.retryIntervals, lifetime: configuration.queueLifetime)
-    }
-
-    private func say(_ text: String) {
-        log.info(text)
-        report(text)
     }
 
     /// The line that begins an attempt.
     func announce(_ work: Work) {
         let message = work.message
-        say(
-            "\(message.id): from=<\(message.envelope.reversePath.escaped())>, size=\(message.head.contentLength), "
+        activity.begins(message)
+        log.info(
+            "\(message.id): from=<\(message.envelope.reversePath.escapedInAngles())>, size=\(message.head.contentLength), "
                 + "nrcpt=\(message.envelope.recipients.count) (queue active)")
     }
 
@@ -74,7 +68,6 @@ final class Settlement {
         let road = road(of: forward, work)
         do throws(QueueError) {
             let copy = try inject(forward, by: road, for: answer.recipient, of: work)
-            let text = String(decoding: answer.text, as: UTF8.self)
             let kind: LogEvent.Kind =
                 switch road {
                 case .single: .delivered
@@ -83,7 +76,7 @@ final class Settlement {
                 }
             record(
                 notifier.kind(kind, answer.recipient, of: work), answer.recipient, of: work,
-                "\(answer.status)", text.isEmpty ? "forwarded as \(copy)" : text)
+                "\(answer.status)", "forwarded as \(copy)")
         } catch {
             postpone(answer.recipient, of: work, status: "4.3.0", "cannot forward: \(error)", quietly: true)
         }
@@ -139,10 +132,9 @@ final class Settlement {
 
     private func logDeferral(_ recipient: Int, of work: Work, _ reason: String) {
         let now = Time.now()
-        say(
-            deliveryLine(
-                LogEvent(time: now, recipient: recipient, kind: .deferred, status: "4.4.1", text: reason),
-                of: work, relay: "none", timing: nil))
+        logOutcome(
+            LogEvent(time: now, recipient: recipient, kind: .deferred, status: "4.4.1", text: reason),
+            of: work, relay: "none", timing: nil)
     }
 
     private struct Timing {
@@ -154,10 +146,12 @@ final class Settlement {
     /// Postfix's line: `ID: to=<…>, relay=…, delay=…, delays=a/b/c/d, dsn=…, status=… (…)`.
     private func logDelivery(_ recipient: Int, of work: Work, relay: String, timing: Timing?) {
         guard let event = work.states[recipient] else { return }
-        say(deliveryLine(event, of: work, relay: relay, timing: timing))
+        logOutcome(event, of: work, relay: relay, timing: timing)
     }
 
-    private func deliveryLine(_ event: LogEvent, of work: Work, relay: String, timing: Timing?) -> String {
+    private func logOutcome(_ event: LogEvent, of work: Work, relay: String, timing: Timing?) {
+        let address = work.recipient(event.recipient).address
+        activity.outcome(event, of: address, work.message.id, relay: relay)
         let arrival = work.message.arrival
         let started = timing?.started ?? event.time
         let parts: [Int64] = [
@@ -173,11 +167,11 @@ final class Settlement {
         let text =
             event.kind == .relayed
             ? RemoteReply(Array(event.text.utf8)).map { String(decoding: $0.reply, as: UTF8.self) } : nil
-        return
-            "\(work.message.id): to=<\(work.recipient(event.recipient).address.escaped())>, relay=\(relay), "
-            + "delay=\(seconds((event.time - arrival).microseconds)), "
-            + "delays=\(parts.map(seconds).joined(separator: "/")), dsn=\(event.status), "
-            + "status=\(word) (\(text ?? event.text))"
+        log.info(
+            "\(work.message.id): to=<\(address.escapedInAngles())>, relay=\(relay), "
+                + "delay=\(seconds((event.time - arrival).microseconds)), "
+                + "delays=\(parts.map(seconds).joined(separator: "/")), dsn=\(event.status), "
+                + "status=\(word) (\(text ?? event.text))")
     }
 
     /// Seconds with up to two decimals, as Postfix writes delays.
@@ -235,7 +229,8 @@ final class Settlement {
                 try queue.postpone(work.message, until: min(next, warning ?? next), now: .now())
             } else if work.open.isEmpty {
                 try queue.remove(work.message, log: work.log)
-                say("\(work.message.id): removed")
+                log.info("\(work.message.id): removed")
+                activity.ends(work.message.id)
             }
             return true
         } catch {

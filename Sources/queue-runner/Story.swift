@@ -89,9 +89,8 @@ struct Story {
         var text = "<\(recipient.address.escaped())>: \(standing(of: number))\n"
         for event in events where event.recipient == number { text += "  \(sentence(for: event))\n" }
         if states.isOpen(number), let state = reasons.destination(of: recipient.address) {
-            let domain = recipient.address[(recipient.address.lastIndex(of: .ascii("@"))! + 1)...]
             text +=
-                "  destination \(domain.escaped()) has been failing since \(state.since.inWords(at: now)); "
+                "  its destination has been failing since \(state.since.inWords(at: now)); "
                 + "\(times(state.failures, "attempt")) failed; the next \(state.next.inWords(at: now)); "
                 + "all mail for it waits for that\n"
                 + "    it said: \(Array(state.text.utf8).escaped(limit: 1000))\n"

@@ -3,6 +3,9 @@ import json, re
 from harness import *
 import queuefiles
 
+# Where scripts/lib.sh unpacks what only root could install.
+sys.path.append(os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "relais-tools/usr/lib/python3/dist-packages"))
+
 STAMP = r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"
 
 
@@ -131,7 +134,7 @@ def why(_):
     story = queue_runner(host, "--why", name)
     for words in (f"{name}: 23 bytes from <ann@example.org>\n", "next attempt", "<bob@one.example>: waits after 2 attempts; next attempt",
                   "deferred 4.4.1 (host mx.one.example[192.0.2.7] said: 451 4.7.1 greylisted, come \\x1b[31mback)", "deferred 4.4.2 (lost connection)",
-                  "<eve@dead.example>: not tried yet\n  destination dead.example has been failing since", "3 attempts failed",
+                  "<eve@dead.example>: not tried yet\n  its destination has been failing since", "3 attempts failed",
                   "<joe@two.example>: failed for good", "<new@three.example>: not tried yet\n\n", f"queue-runner --retry {name}", f"from {USER}"):
         assert words in story, f"{words!r} is not in\n{story}"
     held = put(host, "hold", "", ["eve@example.com"])
@@ -140,3 +143,107 @@ def why(_):
         done = subprocess.run(host.command("queue-runner", "--why", unknown), capture_output=True)
         assert done.returncode == 66 and words in done.stderr.decode(), done
     shutil.rmtree(host.directory)
+
+
+def a_queue_in_trouble(now):
+    host = private_queue("status")
+    for place in ("incoming", "incoming", "hold"):
+        put(host, place, "ann@example.org", ["bob@example.net"])
+    bucket = (now + 600) // 60
+    failing(host, "dead.example", now, "connect to mx.dead.example[192.0.2.1]:25: Connection refused")
+    # Names that have to be escaped: `q\\z`, and `r"`.
+    failing(host, "q=5cz", now, 'said "no\\"')
+    failing(host, "r=22", now, "gone")
+    for n in range(3):
+        put(host, f"deferred/{bucket}", "ann@example.org", [f"{n}@dead.example", "x@DEAD.example"], arrival=(now - 7200) * 10**6)
+    several = ["a@dead.example", "b@q\\z"]
+    put(host, f"deferred/{bucket + 5}", "ann@example.org", several, [event(now - 60, 1, b"D", b"2.0.0", 0, b"250 ok")])
+    with open(f"{host.queue}/corrupt/garbage", "w") as file:
+        file.write("x" * 100)
+    for name, sign in (("other", now), (os.uname().nodename, now - 5000)):
+        with open(f"{host.queue}/runner.{name}", "w") as file:
+            file.write(f"1 {sign}\n")
+    return host, bucket
+
+
+@test("--status counts by state, age and destination, in words and as JSON, and leaves with 69 when something is wrong")
+def status(_):
+    now = int(time.time())
+    host, bucket = a_queue_in_trouble(now)
+    done = subprocess.run(host.command("queue-runner", "--status"), capture_output=True)
+    text = done.stdout.decode()
+    assert done.returncode == 69 and done.stderr == b"", done
+    for pattern in (r"mx.quiet.example: 8 messages, ", r"incoming +2 ", r"active +0 +0 bytes  -\n", r"deferred +4 .*  2h\n", r"held +1 ", r"corrupt +1 +100 bytes",
+                    r"by age: 4 under 5m, 0 under 1h, 3 under 6h, 0 under 1d, 0 under 3d, 0 older", r"failing destinations: 3\n  dead.example: 3 messages wait; since ",
+                    r"\n  q\\\\z: 1 message waits", r"runner of other: at work, process 1", r"runner of \S+: none now", r"trouble: 1 in corrupt/"):
+        assert re.search(pattern, text), f"{pattern}\n{text}"
+    told = subprocess.run(host.command("queue-runner", "--status", "--json"), capture_output=True)
+    state = json.loads(told.stdout)
+    assert told.returncode == 69 and state["host"] == "mx.quiet.example" and abs(state["time"] - now) < 60
+    assert {name: tally["messages"] for name, tally in state["states"].items()} == {"incoming": 2, "active": 0, "deferred": 4, "held": 1, "corrupt": 1}
+    assert state["states"]["deferred"]["oldest"] == now - 7200 and "oldest" not in state["states"]["active"]
+    assert [age["messages"] for age in state["ages"]] == [4, 0, 3, 0, 0, 0] and state["next_attempt"] == bucket * 60
+    first, second, third = state["destinations"]
+    assert first == {"domain": "dead.example", "waiting": 3, "failing_since": now - 7200, "attempts": 3, "next_attempt": now + 600,
+                     "reason": "connect to mx.dead.example[192.0.2.1]:25: Connection refused"}
+    assert second["domain"] == "q\\z" and second["waiting"] == 1 and third["domain"] == 'r"' and state["failing_destinations"] == 3 and state["waiting_is_complete"]
+    assert [(runner["process"], runner["at_work"]) for runner in state["runners"] if runner["host"] == "other"] == [(1, True)]
+    assert len(state["troubles"]) == 1 and "corrupt" in state["troubles"][0]
+    shutil.rmtree(host.directory)
+    # What is well, and what is due although no runner comes.
+    host = private_queue("well")
+    done = subprocess.run(host.command("queue-runner", "--status"), capture_output=True)
+    assert done.returncode == 0 and done.stdout.endswith(b"no runner has ever worked here\nall is well\n"), done
+    put(host, f"deferred/{now // 60 - 30}", "ann@example.org", ["bob@example.net"])
+    done = subprocess.run(host.command("queue-runner", "--status"), capture_output=True)
+    assert done.returncode == 69 and b"trouble: mail is due since" in done.stdout, done
+    shutil.rmtree(host.directory)
+
+
+@test("--status --prometheus is what Prometheus's own parser takes, labels escaped")
+def prometheus(_):
+    from prometheus_client.parser import text_string_to_metric_families
+    now = int(time.time())
+    host, bucket = a_queue_in_trouble(now)
+    done = subprocess.run(host.command("queue-runner", "--status", "--prometheus"), capture_output=True)
+    assert done.returncode == 69
+    families = {family.name: family for family in text_string_to_metric_families(done.stdout.decode())}
+    assert all(family.documentation and family.type in ("gauge", "histogram") for family in families.values())
+
+    def value(name, **labels):
+        [found] = [sample.value for family in families.values() for sample in family.samples if sample.name == name and sample.labels == labels]
+        return found
+    assert [value("relais_queue_messages", state=name) for name in ("incoming", "active", "deferred", "held", "corrupt")] == [2, 0, 4, 1, 1]
+    assert 7200 <= value("relais_queue_oldest_age_seconds", state="deferred") < 7300
+    assert [value("relais_queue_age_seconds_bucket", le=bound) for bound in ("300", "3600", "21600", "+Inf")] == [4, 4, 7, 7]
+    assert value("relais_queue_age_seconds_count") == 7 and value("relais_queue_age_seconds_sum") >= 3 * 7200
+    assert value("relais_destinations_failing") == 3 and value("relais_destination_waiting_messages", domain="dead.example") == 3
+    # The domain is shown as in the log, where a backslash is doubled.
+    assert value("relais_destination_waiting_messages", domain="q\\\\z") == 1 and value("relais_destination_waiting_messages", domain='r"') == 0
+    assert value("relais_runner_at_work", host="other") == 1 and value("relais_queue_troubles") == 1
+    shutil.rmtree(host.directory)
+
+
+@test("-v says what a run does, with a line that moves on a terminal and the sum at the end; without it a run is silent")
+def verbose(i):
+    import pty
+
+    def quiet():
+        return run(*i.a.command("queue-runner", "-v")) == b"nothing was due\n"
+    eventually(quiet, "no other runner and nothing due", 60)
+    name = put(i.a, "incoming", "ann@example.org", [address(i.a), f"nobody@{i.b.name}"])
+    os.chmod(f"{i.a.queue}/incoming/{name}", 0o660)
+    ours, theirs = pty.openpty()
+    done = subprocess.run(i.a.command("queue-runner", "-v"), stdout=subprocess.PIPE, stderr=theirs, timeout=60)
+    os.close(theirs)
+    drawn = os.read(ours, 65536)
+    os.close(ours)
+    lines = done.stdout.decode().splitlines()
+    for pattern in (rf"{name}: 23 bytes from <ann@example.org> to 2 recipients, \d+s old", rf"{name}: <{re.escape(address(i.a))}> delivered to local \(.*\)",
+                    rf"{name}: <nobody@b.example> failed \(host mx.b.example.* said: 550 5.1.1 .*\)", rf"{name}: done",
+                    r"recipients: \d+ delivered, \d+ waiting, \d+ failed; messages done: \d+; \d+\.\d\d s"):
+        assert sum(bool(re.fullmatch(pattern, line)) for line in lines) == 1, (pattern, lines)
+    assert drawn.startswith(b"\r\x1b[K0 delivered, 0 waiting, 0 failed; ") and drawn.endswith(b"\r\x1b[K"), drawn
+    eventually(quiet, "the bounce's end", 60)
+    silent = subprocess.run(i.a.command("queue-runner"), capture_output=True)
+    assert (silent.returncode, silent.stdout, silent.stderr) == (0, b"", b""), silent
