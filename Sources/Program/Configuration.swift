@@ -110,7 +110,12 @@ extension Configuration {
     package func slotsFile(_ service: String) -> String { "\(slotsDirectory)/\(service)" }
 
     /// The log of one of our programs.
-    package func openLog(_ program: String) -> Log { Log(log, name: syslogName, program: program) }
+    package func openLog(_ program: String) -> Log { Log(log, tag: "\(syslogName)/\(program)") }
+
+    /// That of logins: where the others are to look like Postfix's, these look like Dovecot's.
+    package func openLoginLog(_ program: String) -> Log {
+        syslogName == "postfix" ? Log(log, tag: "dovecot") : openLog(program)
+    }
 
     package var users: UserDatabase { UserDatabase(userSource) }
 

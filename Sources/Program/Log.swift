@@ -27,9 +27,13 @@ package final class Log {
     private lazy var process = Identity.process
     private var file: CInt?
 
-    package init(_ target: Target, name: String, program: String) {
+    package convenience init(_ target: Target, name: String, program: String) {
+        self.init(target, tag: "\(name)/\(program)")
+    }
+
+    package init(_ target: Target, tag: String) {
         self.target = target
-        tag = "\(name)/\(program)"
+        self.tag = tag
     }
 
     /// Opens a log file now, for a program that is about to become somebody who may not.

@@ -10,6 +10,8 @@ struct Service {
     private let accounts: AccountDatabase
     private let command: Command?
     private let log: Log
+    /// What lines begin with: `pop3-login`, as Dovecot's.
+    private let origin: String
 
     private static let mostTries = 3
     /// Whoever connects here is one of ours, and writes its record at once.
@@ -23,7 +25,8 @@ struct Service {
         self.configuration = configuration
         self.accounts = accounts
         self.command = command
-        log = configuration.openLog("checkpassword")
+        log = configuration.openLoginLog("checkpassword")
+        origin = Self.origin(command)
     }
 
     func run() -> Never {
@@ -60,28 +63,40 @@ struct Service {
 
     /// Becomes the user's session, or answers why not.
     private func attempt(_ request: LoginRequest, _ client: PassedSocket?, failAt time: Deadline) {
-        let who = "user=<\(request.user.escaped(limit: 100))>, rip=\(request.client)"
+        let who = "user=<\(request.user.escapedInAngles(limit: 100))>, method=PLAIN, rip=\(request.client)"
         do throws(SystemError) {
             // Guessing side by side gains nothing: no free place, no look at the password.
             guard let slot = takeSlot(request.client) else {
-                log.warning("login failed: too many attempts at a time, \(who)")
+                log.warning("\(origin): too many attempts at a time: \(who)")
+                log.info("\(origin): \(Self.failure): \(who)")
                 return answer(.refused, at: time)
             }
             defer { slot.release() }
             guard let account = try accounts.verify(name: request.user, password: request.password) else {
-                log.info("login failed: \(who)")
+                log.info("\(origin): \(Self.failure): \(who)")
                 return answer(.refused, at: time)
             }
             guard Identity.isRoot || account.uid == Identity.user else {
-                log.warning("login failed: this private instance serves its own user only, \(who)")
+                log.warning("\(origin): this private instance serves its own user only: \(who)")
                 return answer(.refused, at: time)
             }
-            log.info("login: \(who)")
+            log.info("\(origin): Login: \(who)")
             guard let command, let client else { return answer(.accepted, at: .after(.zero)) }
             try hand(request.start, client, to: account, command)
         } catch {
-            log.error("login: \(error), \(who)")
+            log.error("\(origin): \(error): \(who)")
             answer(.later, at: time)
+        }
+    }
+
+    /// Dovecot's words for a wrong name or password, which fail2ban's filter counts: one line a failure.
+    private static let failure = "Aborted login (auth failed, 1 attempts)"
+
+    private static func origin(_ command: Command?) -> String {
+        switch command.map({ Path.split($0.program).name }) {
+        case "pop3d": "pop3-login"
+        case "imapd": "imap-login"
+        default: "login"
         }
     }
 

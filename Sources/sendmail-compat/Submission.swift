@@ -46,10 +46,14 @@ struct Submission {
         do throws(QueueError) {
             let injection = try Injection(
                 queue: configuration.queueDirectory, envelope: envelope, id: id, arrival: arrival)
+            let log = configuration.openLog("pickup")
+            log.info("\(id): uid=\(Identity.user) from=<\(reversePath.escapedInAngles())>")
             try injection.append(top)
             try forEachPart(gathered, behind: complete.count) { part throws(QueueError) in
                 try injection.append(part)
             }
+            let messageID = MessageHeader(complete).first("Message-ID")?.value ?? []
+            log.info("\(id): message-id=\(messageID.escaped(limit: 200))")
             try injection.commit(kick: configuration.serviceSocket("kick"))
         } catch {
             guard error.isMissingRight else { fail(error.description, Self.status(of: error)) }

@@ -65,8 +65,8 @@ struct Client {
         mayRelay = address.map(configuration.relays(for:)) ?? true
     }
 
-    /// `unknown[192.0.2.1]`: names are not looked up.
-    var name: String { address.map { "unknown[\($0)]" } ?? "local" }
+    /// `unknown[192.0.2.1]`: names are not looked up. A program of this host has Postfix's name for one.
+    var name: String { address.map { "unknown[\($0)]" } ?? "localhost[127.0.0.1]" }
 
     /// Clients that may relay are our own: only the total counts for them. A program of this host that started
     /// us itself (`sendmail -bs`) is no connection, and may not be able to write to the slots.

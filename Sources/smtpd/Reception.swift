@@ -144,17 +144,17 @@ final class Reception: MailHandler {
         text += "\(refusal.verb.isEmpty ? "UNKNOWN" : refusal.verb) from \(client.name): \(reply.code) "
         if let status = reply.status { text += "\(status) " }
         if let recipient = refusal.recipient {
-            text += "<\(recipient.text.escaped())>: "
+            text += "<\(recipient.text.escapedInAngles())>: "
         } else if !refusal.argument.isEmpty {
-            text += "<\(refusal.argument.trimmed().escaped(limit: 200))>: "
+            text += "<\(refusal.argument.trimmed().escapedInAngles(limit: 200))>: "
         }
         text += "\(reply.lines[0]); "
         if let transaction = refusal.transaction {
-            text += "from=<\((transaction.sender?.text ?? []).escaped())> "
+            text += "from=<\((transaction.sender?.text ?? []).escapedInAngles())> "
         }
         if let recipient = refusal.recipient ?? refusal.transaction?.recipients.first?.address {
-            text += "to=<\(recipient.text.escaped())> "
+            text += "to=<\(recipient.text.escapedInAngles())> "
         }
-        log.info(text + "proto=\(greeting.protocolName) helo=<\(greeting.helo.escaped(limit: 255))>")
+        log.info(text + "proto=\(greeting.protocolName) helo=<\(greeting.helo.escapedInAngles(limit: 255))>")
     }
 }

@@ -86,7 +86,7 @@ import Unix
         let bob = plan("bob@example.org")
         #expect(bob.parts == [mailbox("bob", forward: true), mailbox("bob", forward: false)])
         #expect(bob.outcomes == [.forwarded(to: [[UInt8]("bob@example.net")])])
-        #expect(plan("self@example.org").outcomes == [.failed(EnhancedStatus(5, 1, 1), "no such user here")])
+        #expect(plan("self@example.org").outcomes == [.failed(EnhancedStatus(5, 1, 1), "user unknown")])
     }
 
     @Test("a mailbox that nobody may have is no such user")

@@ -229,7 +229,9 @@ def verbose(i):
     import pty
 
     def quiet():
-        return run(*i.a.command("queue-runner", "-v")) == b"nothing was due\n"
+        # Another runner would be woken, and stay.
+        state = json.loads(run(*i.a.command("queue-runner", "--status", "--json"), check=False))
+        return not any(runner["at_work"] for runner in state["runners"]) and run(*i.a.command("queue-runner", "-v")) == b"nothing was due\n"
     eventually(quiet, "no other runner and nothing due", 60)
     name = put(i.a, "incoming", "ann@example.org", [address(i.a), f"nobody@{i.b.name}"])
     os.chmod(f"{i.a.queue}/incoming/{name}", 0o660)

@@ -301,7 +301,7 @@ def peers(configuration):
     client.sock, client.file = session.socket, session.socket.makefile("rb")
     check("smtplib", client.getreply()[0], 220)
     check("smtplib", client.sendmail("a@b.example", ["local@here", "no@here"], "Subject: x\n\n.\n"),
-          {"no@here": (550, b"5.1.1 No such user here")})
+          {"no@here": (550, b"5.1.1 User unknown")})
     client.quit()
     session.end()
     check("smtplib", stored(), [([b"local@here"], b"Subject: x\n\n.\n")])

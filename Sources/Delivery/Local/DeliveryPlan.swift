@@ -86,7 +86,7 @@ package struct DeliveryPlan: Equatable {
     ) throws(LookupFailure) {
         let name = String(decoding: name.folded(), as: UTF8.self)
         guard let user = try rules.user(name), rules.mayHaveMail(user.uid) else {
-            outcomes.append(.failed(EnhancedStatus(5, 1, 1), "no such user here"))
+            outcomes.append(.failed(EnhancedStatus(5, 1, 1), "user unknown"))
             return
         }
         let action = Action.mailbox(followForward: followForward, extension: nil)

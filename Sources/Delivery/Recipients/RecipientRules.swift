@@ -76,12 +76,12 @@ extension RecipientRules {
         }
         guard isRelayed(domain) else {
             steps.append("\(shown) is neither in local-domains nor in relay-domains")
-            return .refused(EnhancedStatus(5, 7, 1), "relaying denied")
+            return .refused(EnhancedStatus(5, 7, 1), "relay access denied")
         }
         // T20: behind us the domain's own host may trust us, and read a route in the local part.
         guard !localPart.contains(where: { "%!@:".utf8.contains($0) }) else {
             steps.append("\(shown) is in relay-domains, but the local part holds a route")
-            return .refused(EnhancedStatus(5, 7, 1), "relaying denied")
+            return .refused(EnhancedStatus(5, 7, 1), "relay access denied")
         }
         steps.append("\(shown) is in relay-domains")
         return .relay(domain)
@@ -108,7 +108,7 @@ extension RecipientRules {
             // RFC 5321 §4.5.1: postmaster is always there.
             return try postmasterOutcome(&steps)
         }
-        return .refused(EnhancedStatus(5, 1, 1), "no such user here")
+        return .refused(EnhancedStatus(5, 1, 1), "user unknown")
     }
 
     private func postmasterOutcome(

@@ -161,7 +161,7 @@ private let long = String(repeating: "x", count: 100_000)
         #expect(output.contains("  |cat\n"))
         #expect(
             output.hasSuffix(
-                "no-such-user: no account no-such-user\nno-such-user... 5.1.1 no such user here\n"))
+                "no-such-user: no account no-such-user\nno-such-user... 5.1.1 user unknown\n"))
         #expect(output.utf8.count < 10_000)
         #expect(try Directory("\(queue.path)/incoming").names() == [])
     }

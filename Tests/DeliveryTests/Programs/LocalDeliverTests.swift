@@ -35,12 +35,12 @@ import Unix
     @Test(
         "who gets nothing",
         arguments: [
-            ("dave@example.org", "D 5.1.1 no such user here"),
-            ("daemon@example.org", "D 5.1.1 no such user here"),
-            ("bob@example.net", "D 5.7.1 relaying denied"),
-            ("\"../../etc/passwd\"@example.org", "D 5.1.1 no such user here"),
-            ("\"|id\"@example.org", "D 5.1.1 no such user here"),
-            ("/etc/x@example.org", "D 5.1.1 no such user here"),
+            ("dave@example.org", "D 5.1.1 user unknown"),
+            ("daemon@example.org", "D 5.1.1 user unknown"),
+            ("bob@example.net", "D 5.7.1 relay access denied"),
+            ("\"../../etc/passwd\"@example.org", "D 5.1.1 user unknown"),
+            ("\"|id\"@example.org", "D 5.1.1 user unknown"),
+            ("/etc/x@example.org", "D 5.1.1 user unknown"),
         ])
     func refused(recipient: String, expected: String) throws {
         #expect(try TestHost().deliver(to: recipient).shown == expected)
@@ -324,7 +324,7 @@ import Unix
             ])
         #expect(try explain("carol").1.last == "as carol: mailbox \(host.path)/carol/Maildir/")
         let (refused, why) = try explain("daemon@example.org")
-        #expect(refused == .exited(67) && why.last == "5.1.1 no such user here")
+        #expect(refused == .exited(67) && why.last == "5.1.1 user unknown")
         #expect(try host.maildir("bob") == [])
     }
 
