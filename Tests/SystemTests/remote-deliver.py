@@ -402,7 +402,7 @@ def service_several():
     service.send(job([b"c@mx"], length=6, destination=to, identity=b"1abc"), b"second")
     service.send(END)
     answer = service.answer()
-    ok = (answer == ([(0, 10, "K", "2.0.0"), (0, 11, "K", "2.0.0"), (1, 10, "K", "2.0.0")], True)
+    ok = (answer == ([(0, 10, "L", "2.0.0"), (0, 11, "L", "2.0.0"), (1, 10, "L", "2.0.0")], True)
           and server.connections == 1 and service.program.returncode == 0
           and server.messages == [b"Subject: x\r\n\r\n..dot\r\nbody\r\n", b"second\r\n"])
     return None if ok else f"{answer} {server.connections} {server.messages}"
@@ -489,7 +489,7 @@ def service_too_many():
     service.send(job([b"a@mx", b"b@mx", b"c@mx"], destination=b"127.0.0.1:%d" % server.port), MESSAGE)
     service.send(END)
     reports, ended = service.answer()
-    ok = [r[2] for r in reports] == ["K"] * 3 and ended and len(server.messages) == 3
+    ok = [r[2] for r in reports] == ["L"] * 3 and ended and len(server.messages) == 3
     return None if ok else f"{reports} {server.messages}"
 
 
@@ -497,9 +497,9 @@ def service_extensions():
     """Declared as 8 bit or UTF-8 but ASCII: any server will do; really so: only one that says it can."""
     problems = []
     for content, parameters, hello, verdict in [
-            (MESSAGE, b"BODY=8BITMIME SMTPUTF8", b"250 mx\r\n", "K"), ("ü\n".encode(), b"BODY=8BITMIME", b"250 mx\r\n", "D"),
-            ("ü\n".encode(), b"BODY=8BITMIME", HELLO, "K"), ("ü\n".encode(), b"SMTPUTF8", HELLO, "D"),
-            ("ü\n".encode(), b"SMTPUTF8", b"250-mx\r\n250 SMTPUTF8\r\n", "K")]:
+            (MESSAGE, b"BODY=8BITMIME SMTPUTF8", b"250 mx\r\n", "L"), ("ü\n".encode(), b"BODY=8BITMIME", b"250 mx\r\n", "D"),
+            ("ü\n".encode(), b"BODY=8BITMIME", HELLO, "L"), ("ü\n".encode(), b"SMTPUTF8", HELLO, "D"),
+            ("ü\n".encode(), b"SMTPUTF8", b"250-mx\r\n250 SMTPUTF8\r\n", "L")]:
         server = Server(ordinary({"EHLO": hello}))
         service = Service()
         service.send(job([b"a@mx"], length=len(content), parameters=parameters,
