@@ -166,18 +166,21 @@ class Scene:
             # A lock whose content did not get there is anybody's, and is taken over when it is a quarter of an hour old.
             os.utime(lock, (time.time() - 1000,) * 2)
         waiting = [os.path.basename(path) for path in self.queue_files("deferred")]
-        held = [os.path.basename(path) for path in self.queue_files("hold")]
-        for option, names in (("--retry", waiting), ("--release", held)):
+
+        def operate(option, names):
             for name in names:
                 code, output, errors = self.run("queue-runner", option, name)
                 if code:
                     problems.append(f"{option} {name}: {code} {output + errors}")
+
+        operate("--retry", waiting)
         for _ in range(3):
+            operate("--release", [os.path.basename(path) for path in self.queue_files("hold")])
             code, output, errors = self.run("queue-runner")
             problems += self.settle()
             if code or errors:
                 problems.append(f"the pass afterwards: {code} {errors}")
-            if not self.whole("incoming"):
+            if not self.whole("incoming", "hold"):
                 break
         # A message that was delivered, but not by then removed, is in nobody's way; what is left must be what nobody was promised.
         code, output, errors = self.run("queue-runner", "--clean")

@@ -106,6 +106,30 @@ def damaged(scene):
         file.write(b"damaged-message 1\n")
 
 
+def configured(scene, line):
+    with open(f"{scene.work}/relais.conf", "a") as file:
+        file.write(line + "\n")
+
+
+def wanting_success(scene):
+    code, _, errors = scene.run("sendmail-compat", "-i", "-N", "success", "-f", HERE, HERE, input=MESSAGE.encode())
+    assert code == 0, errors
+
+
+def late(scene):
+    """Its sender is to be warned at the first deferral."""
+    configured(scene, "delay-warning = 1s")
+    scene.inject(HERE, sender=HERE)
+    os.chmod(f"{scene.work}/home/{USER}", 0o555)
+
+
+def storm(scene):
+    configured(scene, "bounce-limit = 1")
+    with open(f"{scene.work}/queue/storm", "w") as file:
+        file.write(f"relais-storm 1\nmade {int(time.time()) // 60} 5\nend\n")
+    scene.inject("nobody-here@crash.example", sender=HERE)
+
+
 def leftovers(scene):
     """An unfinished file, a log without a message, a message whose log ends in its removal, an empty bucket."""
     name = scene.inject(HERE)
@@ -136,6 +160,9 @@ STEPS = [
     Step("forward: runner", "queue-runner", forwarded, a_pass, most=2),
     Step("forward: deliverer", "local-deliver", forwarded, a_pass, most=2),
     Step("bounce: runner", "queue-runner", waiting("nobody-here@crash.example", HERE), a_pass, promise="bounce", most=2),
+    Step("report a success: runner", "queue-runner", wanting_success, a_pass, promise="bounce", most=2),
+    Step("warn of a delay: runner", "queue-runner", late, a_pass),
+    Step("hold a report in a storm: runner", "queue-runner", storm, a_pass, promise="bounce", most=2),
     Step("hold", "queue-runner", waiting(), operator("--hold")),
     Step("release", "queue-runner", held, operator("--release")),
     Step("retry", "queue-runner", tried, operator("--retry")),

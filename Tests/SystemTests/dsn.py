@@ -1,6 +1,7 @@
 """Reports on messages (RFC 3461 to 3464), made by the tools and read by Python's email."""
 import contextlib, email, email.policy, itertools, smtplib
 from harness import *
+import queuefiles
 
 numbers = itertools.count(1)
 
@@ -301,3 +302,23 @@ def storm(i):
             run(*host.command("queue-runner", "--release", name))
         eventually(lambda: count(number) == 12, "all reports")
         assert b"storm" not in subprocess.run(host.command("queue-runner", "--list"), capture_output=True).stderr
+
+
+@test("DSN: what is internationalised is reported in the forms of RFC 6533")
+def internationalised(i):
+    number = fresh()
+    name, data = queuefiles.message(address(i.a), ["jürgen@b.example"], "Subject: Grüße\n\nHallo.\n".encode(),
+                                    parameters=f"SMTPUTF8 BODY=8BITMIME RET=HDRS {envid(number)}")
+    with open(f"{i.a.queue}/incoming/{name}", "wb") as file:
+        file.write(data)
+    os.chmod(file.name, 0o660)
+    run(*i.a.command("queue-runner"))
+    key = f"Original-Envelope-Id: {number}\n".encode()
+    text = eventually(lambda: next((t for t in mailbox_text(i.a) if key in t), None), "the report")
+    r = email.message_from_bytes(text, policy=email.policy.SMTPUTF8)
+    assert not r.defects and r["Content-Transfer-Encoding"] == "8bit", r.defects
+    words, status, header = r.iter_parts()
+    assert [part.get_content_type() for part in (words, status, header)] == [
+        "text/plain", "message/global-delivery-status", "message/global-headers"]
+    assert "jürgen@b.example" in words.get_content() and b"Final-Recipient: utf-8; j\xc3\xbcrgen@b.example\n" in text
+    assert b"\nStatus: 5.6.7\n" in text and "Subject: Grüße".encode() in text

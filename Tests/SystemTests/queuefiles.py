@@ -25,12 +25,12 @@ def crc32c(data, table=[]):
     return crc ^ 0xFFFFFFFF
 
 
-def message(sender, recipients, content=b"Subject: hello\n\nHello.\n", arrival=None, boot=BOOT):
-    """The id and the bytes of one message file."""
+def message(sender, recipients, content=b"Subject: hello\n\nHello.\n", arrival=None, boot=BOOT, parameters=""):
+    """The id and the bytes of one message file; `parameters` as MAIL has them."""
     arrival = arrival or time.time_ns() // 1000
     name = base36(arrival, 11) + base36(random.getrandbits(64), 13)
     head = (f"relais-message 1\nid {name}\narrival {arrival:016}\nboot {boot}\ncontent {len(content):020}\n"
-            f"from <{sender}>\n" + "".join(f"to <{recipient}>\n" for recipient in recipients) + "\n").encode()
+            f"from <{sender}> {parameters}".rstrip() + "\n" + "".join(f"to <{recipient}>\n" for recipient in recipients) + "\n").encode()
     tail = f"end {name} {len(content):020} {crc32c(head):08x} {crc32c(content):08x}\n".encode()
     return name, head + content + tail
 
