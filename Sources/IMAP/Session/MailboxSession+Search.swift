@@ -164,21 +164,28 @@ enum SearchText {
             ? text.map(\.lowercased) : Array(String(decoding: text, as: UTF8.self).lowercased().utf8)
     }
 
-    /// `needle` is folded already.
+    /// `needle` is folded already. Knuth, Morris and Pratt: no text and needle make it slow.
     static func contains(_ text: [UInt8], _ needle: [UInt8]) -> Bool {
-        guard let first = needle.first else { return true }
-        let text = folded(text)
-        guard text.count >= needle.count else { return false }
-        // Horspool: the skip for each byte, from the needle's end.
-        var skips = [Int](repeating: needle.count, count: 256)
-        for (index, byte) in needle.dropLast().enumerated() { skips[Int(byte)] = needle.count - 1 - index }
-        var position = 0
-        while position <= text.count - needle.count {
-            if text[position] == first, text[position..<position + needle.count].elementsEqual(needle) {
-                return true
-            }
-            position += skips[Int(text[position + needle.count - 1])]
+        if needle.isEmpty { return true }
+        let borders = borders(of: needle)
+        var matched = 0
+        for byte in folded(text) {
+            while matched > 0, needle[matched] != byte { matched = borders[matched - 1] }
+            if needle[matched] == byte { matched += 1 }
+            if matched == needle.count { return true }
         }
         return false
+    }
+
+    /// For each beginning of the needle, the length of the longest one that also ends it.
+    private static func borders(of needle: [UInt8]) -> [Int] {
+        var borders = [Int](repeating: 0, count: needle.count)
+        var length = 0
+        for index in needle.indices.dropFirst() {
+            while length > 0, needle[index] != needle[length] { length = borders[length - 1] }
+            if needle[index] == needle[length] { length += 1 }
+            borders[index] = length
+        }
+        return borders
     }
 }
