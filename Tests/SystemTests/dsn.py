@@ -196,7 +196,7 @@ def postfix_sink(i, *options):
 @test("DSN: a delivery into a mailbox is reported to who asked, by the host that does it")
 def success(i):
     number = fresh()
-    transaction(i.a, address(i.a), [(address(i.a), "NOTIFY=SUCCESS"), (address(i.a, "team"),)], ["RET=FULL", envid(number)])
+    transaction(i.a, address(i.a), [(address(i.a), "NOTIFY=SUCCESS"), (address(i.a, "postmaster"),)], ["RET=FULL", envid(number)])
     r = report(i.a, number)
     assert r.actions == {address(i.a): "delivered"} and r.recipients[0]["Status"].startswith("2."), r.actions
     assert "Report" in r.message["Subject"] and r.parts[2].get_content_type() == "text/rfc822-headers"
