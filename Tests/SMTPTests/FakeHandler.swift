@@ -22,7 +22,7 @@ final class FakeHandler: MailHandler {
         if text == "local@here" || text.hasPrefix("user") || text == "postmaster" {
             return Reply(250, EnhancedStatus(2, 1, 5), "Ok")
         }
-        return Reply(550, EnhancedStatus(5, 7, 1), "Relaying denied")
+        return Reply(550, EnhancedStatus(5, 7, 1), "Relay access denied")
     }
 
     func begin(_ transaction: Transaction) -> Reply? {

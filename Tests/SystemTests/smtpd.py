@@ -89,7 +89,7 @@ class Session:
 
 
 def stored():
-    """What is in the queue, which is emptied: recipients and content, our own Received field taken off."""
+    """What is in the queue, which is emptied: recipients with their parameters, and content, our own Received field taken off."""
     found = []
     directory = os.path.join(QUEUE, "incoming")
     for name in sorted(os.listdir(directory)):
@@ -99,7 +99,7 @@ def stored():
         os.remove(path)
         length = int(re.search(rb"^content 0*(\d+)$", head, re.M)[1])
         content = re.sub(rb"\AReceived: .*\n(\t.*\n)+", b"", body[:length])
-        found.append((re.findall(rb"^to <(.*)>$", head, re.M), content))
+        found.append(([path + parameters for path, parameters in re.findall(rb"^to <(.*)>((?: .*)?)$", head, re.M)], content))
     return found
 
 
