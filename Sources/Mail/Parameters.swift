@@ -59,7 +59,7 @@ package struct Parameters: Equatable, Sendable {
         return true
     }
 
-    mutating func append(_ parameter: Parameter) { all.append(parameter) }
+    package mutating func append(_ parameter: Parameter) { all.append(parameter) }
 
     package mutating func add(_ keyword: StaticString, _ value: [UInt8]?) {
         all.append(Parameter(Array(keyword), value))

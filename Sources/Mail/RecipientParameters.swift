@@ -33,6 +33,9 @@ package struct RecipientParameters: Equatable, Sendable {
 
     package static let longestOriginal = 500
 
+    /// Ours, never spoken in SMTP: the next hop, as the operator named it.
+    package static let route: StaticString = "X-ROUTE"
+
     /// Fails on a value that RFC 3461 does not allow.
     package init(_ raw: Parameters) throws(SyntaxError) {
         self.raw = raw

@@ -229,6 +229,11 @@ extension Configuration {
             duration("queue-lifetime", "5d", "how long a message is tried before it is returned") {
                 $0.queueLifetime = $1
             },
+            parsed(
+                "trash-lifetime", .duration, "7d",
+                "how long a message that the operator removed can come back; 0: not at all",
+                { $0 == "0" ? .zero : seconds($0) }
+            ) { $0.trashLifetime = $1 },
             size("bounce-size-limit", "50K", "larger messages are returned as headers only", 0...(1 << 30)) {
                 $0.bounceSizeLimit = $1
             },

@@ -81,6 +81,8 @@ package struct Configuration: Equatable {
     ]
     package var queueLifetime: Duration = .seconds(432_000)
     package var bounceSizeLimit = 51200
+    /// Zero: what is removed is gone at once.
+    package var trashLifetime: Duration = .seconds(604_800)
     /// Zero: never.
     package var delayWarning: Duration = .seconds(14400)
     package var bounceLimit = 1000

@@ -38,26 +38,9 @@ package final class ClaimedMessage {
         } catch { throw .claim(error) }
     }
 
-    func synchronize() throws(QueueError) {
+    /// Makes its name durable, and those that changed before it.
+    package func synchronize() throws(QueueError) {
         do throws(SystemError) { try file.synchronizeWithName() } catch { throw .claim(error) }
-    }
-}
-
-/// Where in the queue a message's file is.
-package enum Place: Hashable {
-    case incoming
-    case deferred(minute: Int64)
-    case hold
-    case corrupt
-
-    /// The directory below the queue's.
-    package var path: String {
-        switch self {
-        case .incoming: "incoming"
-        case .deferred(let minute): "deferred/\(minute)"
-        case .hold: "hold"
-        case .corrupt: "corrupt"
-        }
     }
 }
 

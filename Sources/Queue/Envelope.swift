@@ -1,4 +1,5 @@
 import Bytes
+import Mail
 
 /// Who sends a message to whom, as the queue keeps it. Paths are without angle brackets and hold no control
 /// byte; parameters are text as on the wire (`SIZE=… BODY=…`), unknown ones included.
@@ -10,6 +11,16 @@ package struct Envelope: Equatable {
         package init(_ address: [UInt8], parameters: [UInt8] = []) {
             self.address = address
             self.parameters = parameters
+        }
+
+        /// What stands behind the last `@`, folded; nil for an address of this host without one.
+        package var domain: [UInt8]? {
+            address.lastIndex(of: .ascii("@")).map { address[($0 + 1)...].folded() }
+        }
+
+        /// The next hop that the operator chose instead of the domain's mail exchangers.
+        package var route: [UInt8]? {
+            parameters.isEmpty ? nil : Parameters(kept: parameters).first(RecipientParameters.route)?.value
         }
     }
 

@@ -114,13 +114,16 @@ package final class MessageLog {
     package static func read(
         _ id: MessageID, in queue: QueueDirectory, inode: UInt64, arrival: Time
     ) throws(QueueError) -> [LogEvent] {
+        let lines = try text(of: id, in: queue).split(separator: .lf, omittingEmptySubsequences: false)
+        guard lines.count > 1, lines[0].elementsEqual("message \(inode) \(arrival.microseconds)".utf8)
+        else { return [] }
+        return lines.dropFirst().dropLast().compactMap { LogEvent(line: $0) }
+    }
+
+    /// All of it, as it stands.
+    static func text(of id: MessageID, in queue: QueueDirectory) throws(QueueError) -> [UInt8] {
         try step(QueueError.log) { () throws(SystemError) in
-            guard let file = try queue.log.openIfPresent(id.text, .read) else { return [] }
-            let lines = (try file.readAll(limit: longest) ?? [])
-                .split(separator: .lf, omittingEmptySubsequences: false)
-            guard lines.count > 1, lines[0].elementsEqual("message \(inode) \(arrival.microseconds)".utf8)
-            else { return [] }
-            return lines.dropFirst().dropLast().compactMap { LogEvent(line: $0) }
+            try queue.log.openIfPresent(id.text, .read)?.readAll(limit: longest) ?? []
         }
     }
 

@@ -11,6 +11,9 @@ package enum QueueError: Error, Equatable, CustomStringConvertible {
     case commit(SystemError)
     /// Another file has the name: the same message was injected before.
     case exists
+    /// What is to be imported is no message, or not a whole one.
+    case damaged(String)
+    case export(SystemError)
     case scan(SystemError)
     case claim(SystemError)
     case log(SystemError)
@@ -18,8 +21,9 @@ package enum QueueError: Error, Equatable, CustomStringConvertible {
 
     package var cause: SystemError? {
         switch self {
-        case .envelope, .exists: nil
-        case .inject(let error), .commit(let error), .scan(let error), .claim(let error), .log(let error),
+        case .envelope, .exists, .damaged: nil
+        case .inject(let error), .commit(let error), .export(let error), .scan(let error), .claim(let error),
+            .log(let error),
             .move(let error):
             error
         }
@@ -32,6 +36,8 @@ package enum QueueError: Error, Equatable, CustomStringConvertible {
         switch self {
         case .envelope: "the envelope holds a control character or no recipient"
         case .exists: "the message is in the queue already"
+        case .damaged(let what): "damaged: \(what)"
+        case .export(let error): "cannot write the message out: \(error)"
         case .inject(let error): "cannot write to the queue: \(error)"
         case .commit(let error): "cannot commit to the queue: \(error)"
         case .scan(let error): "cannot read the queue: \(error)"

@@ -151,6 +151,13 @@ package enum File {
         return part.count
     }
 
+    /// Makes what was written durable; a pipe or a terminal has nothing to sync.
+    package static func synchronize(_ raw: CInt) throws(SystemError) {
+        do throws(SystemError) { try SystemCall.perform("fsync") { fsync(raw) } } catch {
+            guard error.code == .invalid else { throw error }
+        }
+    }
+
     /// Writes all of `bytes`, in as many calls as the kernel wants.
     package static func writeAll(_ raw: CInt, _ bytes: [UInt8]) throws(SystemError) {
         var done = 0

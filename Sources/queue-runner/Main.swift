@@ -9,7 +9,7 @@ enum Main {
     static let tool = Tool(
         "queue-runner",
         synopsis:
-            "[-v] [-C file] [--kick | --watch | --list [--json] | --why id | --status [--json | --prometheus] | --clean | --check | --hold id | --release id | --remove id | --retry id]",
+            "[-v] [-C file] [--kick | --watch | --list [--json] [--removed] [message ...] | --why message ... | --status [--json | --prometheus] | --check | --clean | --verify [-n] | --hold | --release | --retry | --remove | --undo | --purge | --export | --reroute target message ... | --import]",
         summary: "Deliver what is due in the mail queue, or show and mend the queue.",
         options: [
             .config,
@@ -17,22 +17,31 @@ enum Main {
             .flag(nil, "kick", "run for inetd: descriptor 0 is the kick socket"),
             .flag(nil, "watch", "run for ever, without inetd"),
             .flag("l", "list", "print the queue (mailq)"),
+            .flag(nil, "removed", "list the trash instead"),
             .flag(nil, "status", "count what is in the queue, and say what is wrong"),
             .flag(nil, "json", "list, or print the status, as JSON"),
             .flag(nil, "prometheus", "print the status as Prometheus metrics"),
-            .value(nil, "why", "id", "tell the story of a message"),
-            .flag(nil, "clean", "remove what crashes left behind"),
+            .flag(nil, "why", "tell the story of messages"),
             .flag(nil, "check", "check the installation and say what to mend"),
-            .value(nil, "hold", "id", "park a message"),
-            .value(nil, "release", "id", "let a parked message go on"),
-            .value(nil, "remove", "id", "throw a message away"),
-            .value(nil, "retry", "id", "try a message now"),
+            .flag(nil, "clean", "remove what crashes left behind"),
+            .flag(nil, "verify", "check every file of the queue, and mend what is safe to mend"),
+            .flag("n", "dry-run", "with --verify: only say"),
+            .flag(nil, "hold", "park messages"),
+            .flag(nil, "release", "let parked messages go on"),
+            .flag(nil, "retry", "try messages now"),
+            .flag(nil, "remove", "throw messages into the trash"),
+            .flag(nil, "undo", "bring messages back from the trash"),
+            .flag(nil, "purge", "remove messages in the trash for good"),
+            .value(nil, "reroute", "target", "send messages to an address, @domain or host instead"),
+            .flag(nil, "export", "write messages out for another queue, and remove them"),
+            .flag(nil, "import", "take exported messages into this queue"),
         ])
 
     static func main() {
         StandardDescriptors.fillHoles()
         let arguments = tool.arguments()
-        guard arguments.operands.isEmpty else { tool.wrong("it takes no operands") }
+        let task: Task
+        do throws(UsageError) { task = try Task(arguments) } catch { tool.wrong(error.message) }
         Environment.keepOnly(["TZ"])
         StandardDescriptors.ignoreBrokenPipes()
         do throws(SystemError) { try Sandbox.enter(.queueRunner) } catch {
@@ -44,22 +53,22 @@ enum Main {
         } catch {
             tool.fail("\(error)", .configuration)
         }
-        if arguments.has("check") { InstallationCheck(configuration, tool).run() }
+        if case .check = task { InstallationCheck(configuration, tool).run() }
         do throws(SystemError) { try becomeQueueOwner(configuration) } catch {
             tool.fail("cannot become the owner of the queue: \(error)", .noPermission)
         }
         Identity.setFileCreationMask(0o077)
         do throws(QueueError) {
             let queue = try QueueDirectory(configuration.queueDirectory)
-            try act(arguments, configuration, queue)
+            try run(task, configuration, queue).leave()
         } catch {
             if error.cause?.code == .accessDenied {
                 tool.fail(
                     "only root and the queue's owner may read \(configuration.queueDirectory)", .noPermission)
             }
+            if case .damaged = error { tool.fail("\(error)", .dataError) }
             tool.fail("\(error)", error.cause?.code == .noEntry ? .configuration : .temporaryFailure)
         }
-        ExitStatus.ok.leave()
     }
 
     /// Started by root, it works as whom the queue belongs to.
@@ -71,89 +80,128 @@ enum Main {
             user: about.user, group: user?.gid ?? about.group, groups: [user?.gid ?? about.group])
     }
 
-    private static func act(
-        _ arguments: Arguments, _ configuration: Configuration, _ queue: QueueDirectory
-    ) throws(QueueError) {
-        if try look(arguments, configuration, queue) { return }
-        if arguments.has("clean") {
+    private static func run(
+        _ task: Task, _ configuration: Configuration, _ queue: QueueDirectory
+    ) throws(QueueError) -> ExitStatus {
+        switch task {
+        case .deliver(let mode, let isVerbose):
+            try deliver(mode, isVerbose, configuration, queue)
+            return .ok
+        case .check: return .ok
+        case .clean:
             let forgotten = DestinationMemory(queue: queue.path).clean(
                 olderThan: .seconds(86400), now: .now())
-            return say("removed \(try queue.clean() + forgotten) leftover logs, buckets and destinations")
+            say("removed \(try queue.clean() + forgotten) leftover logs, buckets and destinations")
+            return .ok
+        case .list, .why, .status: return try look(task, configuration, queue)
+        case .operate(let command, let selection):
+            return try Operation(command, selection, queue, configuration).run() ? .ok : .noInput
+        case .take: return try takeMessages(configuration, queue)
+        case .verify(let isDry):
+            return try VerificationReport(
+                of: queue, isDry: isDry, log: configuration.openLog("queue-runner")
+            ).run() ? .ok : .unavailable
         }
-        var commands = 0
-        for command in OperatorCommand.allCases {
-            for id in arguments.values(command.rawValue) {
-                commands += 1
-                let (done, text) = try command.apply(to: id, in: queue)
-                guard done else { tool.fail(text, .noInput) }
-                say(text)
-            }
-        }
-        if commands > 0 {
-            ServiceSocket.kick(configuration.serviceSocket("kick"))
-            return
-        }
-        try deliver(arguments, configuration, queue)
     }
 
-    /// What only looks; whether it was asked for.
+    /// What only looks.
     private static func look(
-        _ arguments: Arguments, _ configuration: Configuration, _ queue: QueueDirectory
-    ) throws(QueueError) -> Bool {
+        _ task: Task, _ configuration: Configuration, _ queue: QueueDirectory
+    ) throws(QueueError) -> ExitStatus {
         let output = OutputBuffer(1)
-        if arguments.has("list") {
-            var listing = try Listing(queue, arguments.has("json") ? .json : .mailq, to: output)
-            try listing.write()
+        var status = ExitStatus.ok
+        switch task {
+        case .list(let form, let selection, let isTrash):
+            var listing = try Listing(queue, form, to: output)
+            try listing.write(selection, fromTrash: isTrash)
             // Behind what others parse, and not in it.
-            if let notice = StormNotice(queue) {
-                try? File.writeAll(2, "queue-runner: \(notice.text)\n".utf8)
+            if let notice = StormNotice(queue) { complain(notice.text) }
+        case .why(let selection): status = try tellStories(selection, configuration, queue, output)
+        case .status(let form):
+            let state = try Status(of: queue, configuration)
+            switch form {
+            case .text: output.write(state.text)
+            case .json: output.write(state.json)
+            case .prometheus: output.write(state.prometheus)
             }
-        } else if arguments.has("why") {
-            for name in arguments.values("why") {
-                guard let id = MessageID(name), var story = try Story(of: id, in: queue, configuration) else {
-                    tool.fail(Story.ofUnknown(name, configuration), .noInput)
-                }
-                story.write(to: output)
-            }
-        } else if arguments.has("status") {
-            let status = try Status(of: queue, configuration)
-            let isJSON = arguments.has("json")
-            output.write(
-                isJSON
-                    ? status.json
-                    : Array((arguments.has("prometheus") ? status.prometheus : status.text).utf8))
-            finish(output)
-            status.exitStatus.leave()
-        } else {
-            return false
+            status = state.exitStatus
+        default: break
         }
-        finish(output)
-        return true
+        do throws(SystemError) { try output.finish() } catch { tool.fail("\(error)", .inputOutput) }
+        return status
     }
 
-    private static func finish(_ output: OutputBuffer) {
-        do throws(SystemError) { try output.finish() } catch { tool.fail("\(error)", .inputOutput) }
+    private static func tellStories(
+        _ selection: Selection, _ configuration: Configuration, _ queue: QueueDirectory,
+        _ output: OutputBuffer
+    ) throws(QueueError) -> ExitStatus {
+        var status = ExitStatus.ok
+        var count = 0
+        func tell(_ message: QueuedMessage) throws(QueueError) {
+            if count > 0 { output.write("\n") }
+            count += 1
+            var story = try Story(of: message, in: queue, configuration)
+            story.write(to: output)
+        }
+        for id in selection.ids {
+            if let message = try queue.find(id) {
+                try tell(message)
+            } else {
+                complain(Story.ofUnknown(id, configuration))
+                status = .noInput
+            }
+        }
+        if selection.isSearch {
+            try queue.forEachMessage(in: queue.waitingPlaces()) { message throws(QueueError) in
+                if try selection.recipients(of: message, in: queue) != nil { try tell(message) }
+                return !output.hasFailed
+            }
+        }
+        return status
+    }
+
+    private static func takeMessages(
+        _ configuration: Configuration, _ queue: QueueDirectory
+    ) throws(QueueError) -> ExitStatus {
+        let log = configuration.openLog("queue-runner")
+        var status = ExitStatus.ok
+        var source = Import(from: 0, into: queue)
+        defer { ServiceSocket.kick(configuration.serviceSocket("kick")) }
+        while let taken = try source.next() {
+            switch taken {
+            case .new(let id):
+                log.info("\(id): imported, by the operator")
+                say("\(id): imported")
+            case .present(let id):
+                complain("\(id): in this queue already; left as it is")
+                status = .dataError
+            }
+        }
+        return status
     }
 
     private static func say(_ text: String) { try? File.writeAll(1, "\(text)\n".utf8) }
 
+    private static func complain(_ text: String) {
+        try? File.writeAll(2, "\(tool.name): \(text)\n".utf8)
+    }
+
     private static func deliver(
-        _ arguments: Arguments, _ configuration: Configuration, _ queue: QueueDirectory
+        _ mode: Runner.Mode, _ isVerbose: Bool, _ configuration: Configuration, _ queue: QueueDirectory
     ) throws(QueueError) {
         let kick = configuration.serviceSocket("kick")
         let log = configuration.openLog("queue-runner")
-        let isVerbose = arguments.has("verbose")
         func run(_ mode: Runner.Mode, _ lock: RunnerLock, kicks: CInt?) throws(QueueError) {
             let runner = Runner(
                 configuration, queue: queue, lock: lock, log: log, mode: mode, kicks: kicks,
                 activity: Activity(isVerbose: isVerbose))
             try runner.run()
         }
-        if arguments.has("kick") {
+        if mode == .kicked {
             StandardDescriptors.silenceError()
             try run(.kicked, RunnerLock.wait(configuration.queueDirectory), kicks: 0)
         } else if let lock = try RunnerLock.take(configuration.queueDirectory) {
-            guard arguments.has("watch") else { return try run(.once, lock, kicks: nil) }
+            guard mode == .watch else { return try run(.once, lock, kicks: nil) }
             let socket: Descriptor
             do throws(SystemError) { socket = try ServiceSocket.listenForKicks(kick) } catch {
                 throw .scan(error)

@@ -100,7 +100,7 @@ import Unix
         #expect(try store.claimFree(id, in: .incoming).reason == "is not a regular file")
         try run("rmdir", "\(queue.path)/incoming/\(id)")
         let other = try queue.inject("x\n")
-        try run("ln", "\(queue.path)/incoming/\(other)", "\(queue.path)/hold/\(other)")
+        try run("ln", "\(queue.path)/incoming/\(other)", "\(queue.path)/service/\(other)")
         #expect(try store.claimFree(other, in: .incoming).reason == "has 2 links")
         try run("touch", "\(queue.path)/incoming/..evil", "\(queue.path)/incoming/UPPER")
         #expect(try store.names(in: .incoming).strange.count == 2)

@@ -8,7 +8,7 @@
     /// found afterwards, whether it succeeded or any call of it failed.
     enum LifeStep: String, CaseIterable {
         case inject, injectLarge, claim, record, postpone, hold, release, end, endLogged, setAside, clean,
-            removeUnfinished
+            removeUnfinished, discard, restore, emptyTrash, endInterruptedMove
     }
 
     /// A way for the k-th call to go wrong. A call from which on nothing works any more leaves on the disk what dying
@@ -73,6 +73,7 @@
         let content: String
         static let now = Time(seconds: 60_000)
         static let bucket = Place.deferred(minute: 1005)
+        static let trash = Place.trash(minute: 1006, wasHeld: false)
         static let orphan = MessageID.new(at: now)
         static let event = LogEvent(
             time: now, recipient: 1, kind: .deferred, status: "4.4.1", next: now + .seconds(300),
@@ -93,6 +94,10 @@
             let store = try QueueDirectory(queue.path)
             switch step {
             case .release: try store.move(try claimed(store), to: .hold)
+            case .restore, .emptyTrash: try store.discard(try claimed(store), until: Self.now + .seconds(300))
+            case .endInterruptedMove:
+                try Directory("\(queue.path)/incoming").link(
+                    id.text, to: try Directory("\(queue.path)/hold"), as: id.text)
             case .endLogged, .clean:
                 let message = try claimed(store)
                 try MessageLog.open(for: message, in: store, creating: true)?.append([Self.event])
@@ -107,7 +112,7 @@
 
         /// Wherever it is.
         private func claimed(_ store: QueueDirectory) throws -> ClaimedMessage {
-            for place in [Place.incoming, .hold, Self.bucket] {
+            for place in [Place.incoming, .hold, Self.bucket, Self.trash] {
                 if let message = try store.claimFree(id, in: place).message { return message }
             }
             throw QueueError.claim(SystemError("open", .noEntry, id.text))
@@ -135,13 +140,27 @@
                 try store.postpone(message, until: Self.event.next, now: Self.now)
             case .hold: try store.move(try claimed(store), to: .hold)
             case .release: try store.move(try claimed(store), to: .incoming)
+            case .discard: try store.discard(try claimed(store), until: Self.now + .seconds(300))
+            case .restore: try store.restore(try claimed(store))
+            case .emptyTrash:
+                // Not at once while another test starts a child, which holds our lock until its exec.
+                for _ in 0..<1000 {
+                    if try store.emptyTrash(at: Self.now + .seconds(3600)) > 0 { break }
+                    pause(.milliseconds(1))
+                }
+            case .endInterruptedMove: _ = try claimed(store)
             case .end: try store.remove(try claimed(store), log: nil)
             case .endLogged:
                 let message = try claimed(store)
                 try store.remove(message, log: try MessageLog.open(for: message, in: store, creating: false))
             case .setAside: try store.setAside(id.text, in: .incoming)
             case .clean: _ = try store.clean()
-            case .removeUnfinished: try store.removeUnfinished(id, in: .incoming)
+            case .removeUnfinished:
+                for _ in 0..<1000 {
+                    try store.removeUnfinished(id, in: .incoming)
+                    if try queue.names("incoming").isEmpty { break }
+                    pause(.milliseconds(1))
+                }
             }
         }
 
@@ -158,7 +177,7 @@
                 if try places().isEmpty { try act() }
             case .setAside, .removeUnfinished:
                 if try places() == ["incoming"] { try act() }
-            case .hold, .release:
+            case .hold, .release, .discard, .restore, .emptyTrash, .endInterruptedMove:
                 try act()
             case .end, .endLogged:
                 if try places().isEmpty { _ = try store.clean() } else { try act() }
@@ -168,7 +187,9 @@
 
         /// The directories that hold the message.
         private func places() throws -> [String] {
-            let buckets = try queue.names("deferred").map { "deferred/\($0)" }
+            let buckets = try ["deferred", "trash"].flatMap { parent in
+                try queue.names(parent).map { "\(parent)/\($0)" }
+            }
             return try (["incoming", "hold", "corrupt"] + buckets).filter {
                 try queue.names($0).contains(id.text)
             }
@@ -181,9 +202,13 @@
             let places = try places()
             let store = try QueueDirectory(queue.path)
             let log = try queue.names("log").contains(id.text)
-            mustBe(places.count < 2, "in \(places)")
+            mustBe(
+                places.count < 2
+                    || step == .endInterruptedMove && places == ["incoming", "hold"] && !succeeded,
+                "in \(places)")
             var isWhole = false
-            for place in [Place.incoming, .hold, Self.bucket] {
+            for place in [Place.incoming, .hold, Self.bucket, Self.trash]
+            where step != .endInterruptedMove || succeeded {
                 let claim = try store.claimFree(id, in: place)
                 mustBe(!claim.isBusy, "is still locked")
                 guard let message = claim.message else { continue }
@@ -214,6 +239,13 @@
                 }
             case .hold: mustBe(in: succeeded ? ["hold"] : ["incoming", "hold"])
             case .release: mustBe(in: succeeded ? ["incoming"] : ["incoming", "hold"])
+            case .discard:
+                mustBe(in: succeeded ? [Self.trash.path] : ["incoming", Self.trash.path])
+            case .restore: mustBe(in: succeeded ? ["incoming"] : ["incoming", Self.trash.path])
+            case .emptyTrash:
+                if succeeded { mustBe(in: []) } else if !places.isEmpty { mustBe(in: [Self.trash.path]) }
+            case .endInterruptedMove:
+                if succeeded { mustBe(in: ["incoming"]) } else { mustBe(!places.isEmpty, "is gone") }
             case .end:
                 if succeeded { mustBe(in: []) } else if !places.isEmpty { mustBe(in: ["incoming"]) }
                 mustBe(!log, "a message that was done at once has a log")

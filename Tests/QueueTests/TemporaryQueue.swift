@@ -13,7 +13,7 @@ final class TemporaryQueue {
         path = "\(parent)/\(name)"
         try Directory(parent).makeDirectory(name, mode: 0o700)
         let root = try Directory(path)
-        for name in ["incoming", "deferred", "log", "hold", "corrupt", "destinations", "service"] {
+        for name in ["incoming", "deferred", "log", "hold", "trash", "corrupt", "destinations", "service"] {
             try root.makeDirectory(name, mode: 0o700)
         }
     }

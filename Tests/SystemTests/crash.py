@@ -11,6 +11,7 @@ TEXT = "".join(f"line {number} of the message, which is not to be lost\n" for nu
 SUBJECT = "crash-subject"
 MESSAGE = f"From: far@far.example\nSubject: {SUBJECT}\n\n{TEXT}"
 NAME = re.compile("[0-9a-z]{24}")
+PLACES = ("incoming", "deferred", "hold", "trash")
 SYSEXITS = {0} | set(range(64, 79))
 
 
@@ -22,6 +23,8 @@ class Scene:
         os.makedirs(self.apart)
         self.wrap, self.environment, self.children, self.statuses, self.received = {}, {}, [], [], []
         self.local = "Maildir/"
+        # Whether what the step throws away is to come back.
+        self.undo = False
         for name, program in (("queue/local", "local-deliver"), ("queue/remote", "remote-deliver")):
             path = f"{self.apart}/service/{name}"
             os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -91,7 +94,7 @@ class Scene:
 
     def relabel(self):
         """The logs name their messages by inode, which a copy does not keep."""
-        messages = {os.path.basename(path): path for path in self.queue_files("incoming", "deferred", "hold")}
+        messages = {os.path.basename(path): path for path in self.queue_files(*PLACES)}
         for name, path in messages.items():
             log = f"{self.work}/queue/log/{name}"
             if os.path.exists(log):
@@ -166,13 +169,14 @@ class Scene:
             # A lock whose content did not get there is anybody's, and is taken over when it is a quarter of an hour old.
             os.utime(lock, (time.time() - 1000,) * 2)
         waiting = [os.path.basename(path) for path in self.queue_files("deferred")]
-
         def operate(option, names):
             for name in names:
                 code, output, errors = self.run("queue-runner", option, name)
                 if code:
                     problems.append(f"{option} {name}: {code} {output + errors}")
 
+        if self.undo:
+            operate("--undo", [os.path.basename(path) for path in self.queue_files("trash")])
         operate("--retry", waiting)
         for _ in range(3):
             operate("--release", [os.path.basename(path) for path in self.queue_files("hold")])
@@ -202,7 +206,7 @@ class Scene:
     def table(self):
         """What queue(5)'s table does not allow, between any two calls."""
         problems, seen = [], {}
-        for path in self.queue_files("incoming", "deferred", "hold"):
+        for path in self.queue_files(*PLACES):
             name = os.path.basename(path)
             if not NAME.fullmatch(name):
                 problems.append(f"{path}: no id")
@@ -259,6 +263,6 @@ class Scene:
         if left:
             problems.append(f"left in the queue: {left}")
         for name in os.listdir(self.work + "/queue/log"):
-            if not any(name == os.path.basename(path) for path in self.queue_files("incoming", "deferred", "hold")):
+            if not any(name == os.path.basename(path) for path in self.queue_files(*PLACES)):
                 problems.append(f"a log without a message: {name}")
         return problems

@@ -1,14 +1,15 @@
 """The steps of a message's life: each makes a state, acts on it with one program as the victim, and says what was promised."""
 import os, re, time
-from crash import MESSAGE
+from crash import MESSAGE, PLACES
 from harness import USER
 
 
 class Step:
-    """`victim` is the program that is broken. `accepted`: the message is ours before the step begins."""
+    """`victim` is the program that is broken. `accepted`: the message is ours before the step begins. `answers`: its
+    exit status is a promise. `undo`: afterwards the trash is emptied back into the queue."""
 
-    def __init__(self, name, victim, setup, act, promise="mail", accepted=True, most=1, partial=False, local="Maildir/"):
-        self.name, self.victim, self.setup, self.act = name, victim, setup, act
+    def __init__(self, name, victim, setup, act, promise="mail", accepted=True, most=1, partial=False, local="Maildir/", answers=False, undo=False):
+        self.name, self.victim, self.setup, self.act, self.answers, self.undo = name, victim, setup, act, answers, undo
         self.promise, self.accepted, self.most, self.partial, self.local = promise, accepted, most, partial, local
         self.key = re.sub(r"\W+", "-", name)
 
@@ -44,12 +45,24 @@ def a_pass(scene):
     return True, code, errors
 
 
-def operator(option):
+def operator(*options):
     def act(scene):
-        name = os.path.basename(scene.queue_files("incoming", "deferred", "hold")[0])
-        code, output, errors = scene.run("queue-runner", option, name)
+        name = os.path.basename(scene.queue_files(*PLACES)[0])
+        code, output, errors = scene.run("queue-runner", *options, name)
         return code == 0, code, errors or output
     return act
+
+
+def take(scene):
+    with open(f"{scene.work}/exported", "rb") as file:
+        code, output, errors = scene.run("queue-runner", "--import", input=file.read())
+    return code == 0, code, errors or output
+
+
+def verify(scene):
+    code, output, errors = scene.run("queue-runner", "--verify")
+    # It has found something, as it should.
+    return True, 0 if code == 69 else code, errors or output
 
 
 def clean(scene):
@@ -73,6 +86,25 @@ def refused(scene):
 
 def held(scene):
     scene.run("queue-runner", "--hold", scene.inject(HERE))
+
+
+def removed(scene):
+    scene.run("queue-runner", "--remove", scene.inject(HERE))
+
+
+def over(scene):
+    """Its time in the trash is over."""
+    removed(scene)
+    [bucket] = os.listdir(f"{scene.work}/queue/trash")
+    os.rename(f"{scene.work}/queue/trash/{bucket}", f"{scene.work}/queue/trash/{int(time.time()) // 60 - 1}")
+
+
+def exported(scene):
+    code, output, errors = scene.run("queue-runner", "--export", scene.inject(HERE))
+    assert code == 0, errors
+    scene.run("queue-runner", "--purge", "all")
+    with open(f"{scene.work}/exported", "wb") as file:
+        file.write(output)
 
 
 def tried(scene):
@@ -145,7 +177,7 @@ def leftovers(scene):
 
 
 STEPS = [
-    Step("inject by sendmail-compat", "sendmail-compat", nothing, by_sendmail, accepted=False),
+    Step("inject by sendmail-compat", "sendmail-compat", nothing, by_sendmail, accepted=False, answers=True),
     Step("inject by smtpd", "smtpd", nothing, by_smtpd, accepted=False),
     Step("claim and deliver to a Maildir: runner", "queue-runner", waiting(), a_pass),
     Step("claim and deliver to a Maildir: deliverer", "local-deliver", waiting(), a_pass),
@@ -166,8 +198,16 @@ STEPS = [
     Step("hold", "queue-runner", waiting(), operator("--hold")),
     Step("release", "queue-runner", held, operator("--release")),
     Step("retry", "queue-runner", tried, operator("--retry")),
-    Step("remove", "queue-runner", waiting(), operator("--remove"), promise="removal"),
-    Step("remove what was tried", "queue-runner", tried, operator("--remove"), promise="removal"),
+    Step("remove", "queue-runner", waiting(), operator("--remove"), promise="removal", answers=True),
+    Step("remove what was tried", "queue-runner", tried, operator("--remove"), promise="removal", answers=True),
+    Step("remove, to undo it", "queue-runner", waiting(), operator("--remove"), undo=True),
+    Step("undo", "queue-runner", removed, operator("--undo"), accepted=False, answers=True),
+    Step("purge", "queue-runner", removed, operator("--purge"), promise="removal"),
+    Step("empty the trash", "queue-runner", over, a_pass, promise="removal"),
+    Step("reroute", "queue-runner", waiting(THERE), operator("--reroute", HERE), most=2),
+    Step("export", "queue-runner", waiting(), operator("--export"), undo=True),
+    Step("import", "queue-runner", exported, take, accepted=False, answers=True),
     Step("set aside", "queue-runner", damaged, a_pass, promise="corrupt"),
     Step("clean up", "queue-runner", leftovers, clean),
+    Step("verify", "queue-runner", leftovers, verify),
 ]

@@ -22,7 +22,7 @@ class SmallDisk:
         os.makedirs(f"{self.directory}/{self.place}")
         options = f"size={self.size}" + (f",nr_inodes={self.inodes}" if self.inodes else "")
         run("mount", "-t", "tmpfs", "-o", options, "tmpfs", f"{self.directory}/{self.place}")
-        for name in ("queue/incoming", "queue/deferred", "queue/log", "queue/hold", "queue/corrupt", "queue/destinations", "service/queue", "slots", "home/ann"):
+        for name in ("queue/incoming", "queue/deferred", "queue/log", "queue/hold", "queue/trash", "queue/corrupt", "queue/destinations", "service/queue", "slots", "home/ann"):
             os.makedirs(f"{self.directory}/{name}", exist_ok=True)
         with open(self.directory + "/conf", "w") as file:
             file.writelines(f"{key} = {value}\n" for key, value in self.settings.items())

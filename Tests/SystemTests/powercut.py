@@ -33,7 +33,7 @@ def cut(filesystem, directory, attempt):
     os.makedirs(place, exist_ok=True)
     run("mount", "-o", "loop", image, place)
     try:
-        for name in ("incoming", "deferred", "log", "hold", "corrupt", "destinations", "service", "slots"):
+        for name in ("incoming", "deferred", "log", "hold", "trash", "corrupt", "destinations", "service", "slots"):
             os.makedirs(f"{place}/q/{name}", exist_ok=True)
         with open(f"{place}/conf", "w") as file:
             file.write(f"hostname = cut.example\nqueue-directory = {place}/q\nslots-directory = {place}/q/slots\nlog = none\nfirst-user-id = 1\n"

@@ -5,7 +5,7 @@ package import Unix
 /// memory that does not grow with the queue. What moves meanwhile may be counted twice, or not at all.
 package struct QueueCensus {
     package enum State: Int, CaseIterable {
-        case incoming, active, deferred, held, corrupt
+        case incoming, active, deferred, held, corrupt, trash
     }
 
     package struct Tally: Equatable {
@@ -36,17 +36,17 @@ package struct QueueCensus {
     package init(of queue: QueueDirectory, at now: Time) throws(QueueError) {
         self.now = now
         active = try queue.activeInodes()
-        for place in try queue.waitingPlaces() + [.corrupt] {
+        for place in try queue.allPlaces() {
             try queue.forEachFile(in: place) { name, status in count(name, status, place) }
         }
     }
 
     package subscript(state: State) -> Tally { tallies[state.rawValue] }
 
-    /// What the runner is to move: all but what is on hold or set aside.
+    /// Mail: all but what is set aside or thrown away.
     package var total: Tally {
         var sum = Tally()
-        for tally in tallies {
+        for tally in [self[.incoming], self[.active], self[.deferred], self[.held]] {
             sum.messages += tally.messages
             sum.bytes += tally.bytes
             sum.oldest = [sum.oldest, tally.oldest].compactMap(\.self).min()
@@ -64,6 +64,7 @@ package struct QueueCensus {
             switch place {
             case .hold: .held
             case .corrupt: .corrupt
+            case .trash: .trash
             case _ where isActive: .active
             case .incoming: .incoming
             case .deferred: .deferred
@@ -71,7 +72,7 @@ package struct QueueCensus {
         tallies[state.rawValue].messages += 1
         tallies[state.rawValue].bytes += status.size
         tallies[state.rawValue].oldest = min(tallies[state.rawValue].oldest ?? arrival, arrival)
-        guard place != .corrupt else { return }
+        guard place != .corrupt, !place.isTrash else { return }
         let age = now - arrival
         ages[Self.ageBounds.firstIndex { age < $0 } ?? Self.ageBounds.count] += 1
         totalAge += max(age, .zero)

@@ -56,6 +56,11 @@ extension QueueDirectory {
         [.incoming] + (try buckets().map { Place.deferred(minute: $0) }) + [.hold]
     }
 
+    /// Wherever a message can be.
+    package func allPlaces() throws(QueueError) -> [Place] {
+        try waitingPlaces() + [.corrupt] + trashPlaces()
+    }
+
     /// Calls `body` with each message of the places, oldest first in each, until it returns false. What moves
     /// meanwhile may be seen twice, or not at all.
     package func forEachMessage(
@@ -71,7 +76,7 @@ extension QueueDirectory {
 
     /// Finds a message, wherever it is.
     package func find(_ id: MessageID) throws(QueueError) -> QueuedMessage? {
-        for place in try waitingPlaces() + [.corrupt] {
+        for place in try allPlaces() {
             if let message = try look(at: id, in: place) { return message }
         }
         return nil

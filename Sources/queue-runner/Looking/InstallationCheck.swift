@@ -46,6 +46,7 @@ struct InstallationCheck {
             Expected(name: "/deferred", mode: 0o700, group: nil),
             Expected(name: "/log", mode: 0o700, group: nil),
             Expected(name: "/hold", mode: 0o700, group: nil),
+            Expected(name: "/trash", mode: 0o700, group: nil),
             Expected(name: "/corrupt", mode: 0o700, group: nil),
             Expected(name: "/destinations", mode: 0o700, group: nil),
         ]

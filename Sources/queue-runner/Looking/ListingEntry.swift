@@ -6,6 +6,7 @@ import Unix
 struct ListingEntry {
     private struct Waiting {
         let address: [UInt8]
+        let route: [UInt8]?
         /// Empty where nothing is known.
         let reason: String
         let last: LogEvent?
@@ -25,12 +26,12 @@ struct ListingEntry {
             let last = states.last[index + 1]
             waiting.append(
                 Waiting(
-                    address: recipient.address,
-                    reason: last?.text ?? reasons.destination(of: recipient.address)?.text ?? "",
+                    address: recipient.address, route: recipient.route,
+                    reason: last?.text ?? reasons.destination(of: recipient)?.text ?? "",
                     last: last, attempts: states.attempts[index + 1] ?? 0))
         }
         self.waiting = waiting
-        next = if case .deferred(let minute) = message.place { Time(seconds: minute * 60) } else { nil }
+        next = message.place.minute.map { Time(seconds: $0 * 60) }
     }
 
     // MARK: mailq
@@ -81,7 +82,8 @@ struct ListingEntry {
         case _ where isActive: "active"
         case .incoming: "incoming"
         case .deferred: "deferred"
-        default: "corrupt"
+        case .corrupt: "corrupt"
+        case .trash: "trash"
         }
     }
 
@@ -102,13 +104,16 @@ struct ListingEntry {
                 })
             object.member("recipients_done", message.envelope.recipients.count - waiting.count)
             object.member("injector_uid", Int64(message.injector))
-            if let next { object.member("next_attempt", next.seconds) }
+            if let next {
+                object.member(message.place.isTrash ? "removed_until" : "next_attempt", next.seconds)
+            }
         }
         return text.bytes + [.lf]
     }
 
     private static func describe(_ recipient: Waiting, in object: inout JSONText) {
         object.member("address", recipient.address)
+        if let route = recipient.route { object.member("route", route) }
         if !recipient.reason.isEmpty { object.member("delay_reason", recipient.reason) }
         object.member("attempts", recipient.attempts)
         guard let last = recipient.last else { return }

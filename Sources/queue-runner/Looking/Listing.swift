@@ -22,13 +22,14 @@ struct Listing {
     }
 
     /// Writes message by message: what is in memory is one message, and the names of one directory.
-    mutating func write() throws(QueueError) {
+    mutating func write(_ selection: Selection, fromTrash: Bool) throws(QueueError) {
         var count = 0
         var bytes = 0
-        for place in try queue.waitingPlaces() {
+        for place in try fromTrash ? queue.trashPlaces() : queue.waitingPlaces() {
             for id in try queue.names(in: place).ids {
                 guard !output.hasFailed else { return }
                 guard let message = try queue.look(at: id, in: place) else { continue }
+                if !selection.isEmpty, try selection.recipients(of: message, in: queue) == nil { continue }
                 let entry = ListingEntry(
                     message, states: try states(of: message), isActive: active.contains(message.inode),
                     reasons: &reasons)
@@ -43,7 +44,7 @@ struct Listing {
         guard form == .mailq else { return }
         output.write(
             count == 0
-                ? "Mail queue is empty\n"
+                ? selection.isEmpty && !fromTrash ? "Mail queue is empty\n" : "Nothing like that is there\n"
                 : "\n-- \(bytes / 1024) Kbytes in \(count) Request\(count == 1 ? "" : "s").\n")
     }
 
@@ -77,9 +78,8 @@ struct Reasons {
 
     init(_ queue: QueueDirectory) { memory = DestinationMemory(queue: queue.path) }
 
-    mutating func destination(of address: [UInt8]) -> FailingDestination? {
-        guard let at = address.lastIndex(of: .ascii("@")) else { return nil }
-        let domain = address[(at + 1)...].folded()
+    mutating func destination(of recipient: Envelope.Recipient) -> FailingDestination? {
+        guard let domain = recipient.route ?? recipient.domain else { return nil }
         if domain != latest.domain { latest = (domain, memory[domain]) }
         return latest.state
     }

@@ -6,20 +6,16 @@ import Unix
 /// standard error is a terminal, one line that is drawn again and again; at the end, the sum. Silent without it.
 final class Activity {
     private let isVerbose: Bool
-    private let isOnTerminal: Bool
+    private let line: ProgressLine?
     private let began = Time.now()
     private var delivered = 0
     private var deferred = 0
     private var failed = 0
     private var ended = 0
-    private var isDrawn = false
-    private var nextDrawing = Deadline.after(.zero)
-
-    private static let rhythm = Duration.milliseconds(200)
 
     init(isVerbose: Bool) {
         self.isVerbose = isVerbose
-        isOnTerminal = isVerbose && StandardDescriptors.isTerminal(2)
+        line = isVerbose ? ProgressLine() : nil
     }
 
     // MARK: What happens
@@ -65,24 +61,16 @@ final class Activity {
     }
 
     private func say(_ text: String) {
-        erase()
+        line?.erase()
         try? File.writeAll(1, "\(text)\n".utf8)
     }
 
     // MARK: The line that moves
 
     func isWaiting(sessions: Int) {
-        guard isOnTerminal, nextDrawing.hasPassed else { return }
-        nextDrawing = .after(Self.rhythm)
-        isDrawn = true
-        let count = "\(sessions) session\(sessions == 1 ? "" : "s")"
-        try? File.writeAll(2, "\r\u{1B}[K\(counts); \(count), \((Time.now() - began).inWords)".utf8)
-    }
-
-    private func erase() {
-        guard isDrawn else { return }
-        isDrawn = false
-        try? File.writeAll(2, "\r\u{1B}[K".utf8)
+        line?.draw {
+            "\(counts); \(sessions) session\(sessions == 1 ? "" : "s"), \((Time.now() - began).inWords)"
+        }
     }
 
     private var counts: String { "\(delivered) delivered, \(deferred) waiting, \(failed) failed" }

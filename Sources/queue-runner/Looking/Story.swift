@@ -13,11 +13,10 @@ struct Story {
     private let now: Time
     private var reasons: Reasons
 
-    /// Nil when there is no such message in the queue.
-    init?(
-        of id: MessageID, in queue: QueueDirectory, _ configuration: Configuration, at now: Time = .now()
+    init(
+        of message: QueuedMessage, in queue: QueueDirectory, _ configuration: Configuration,
+        at now: Time = .now()
     ) throws(QueueError) {
-        guard let message = try queue.find(id) else { return nil }
         self.message = message
         self.configuration = configuration
         self.now = now
@@ -28,11 +27,7 @@ struct Story {
     }
 
     /// What is to be said of an id that is not in the queue.
-    static func ofUnknown(_ name: String, _ configuration: Configuration) -> String {
-        guard let id = MessageID(name) else {
-            return
-                "\(Array(name.utf8).escaped(limit: 80)): not a message id; queue-runner --list shows them"
-        }
+    static func ofUnknown(_ id: MessageID, _ configuration: Configuration) -> String {
         let place =
             switch configuration.log {
             case .file(let path): "grep \(id) \(path)"
@@ -75,6 +70,10 @@ struct Story {
         case .hold: return "on hold: nothing happens to it until it is released"
         case .corrupt:
             return "set aside in corrupt/ as damaged or hostile; the log says why: it is never delivered"
+        case .trash(let minute, let wasHeld):
+            return
+                "removed by the operator\(wasHeld ? " while it was on hold" : ""): in the trash, gone for good "
+                + Time(seconds: minute * 60).inWords(at: now)
         case .deferred(let minute):
             return
                 "waits in deferred/\(minute); next attempt \(Time(seconds: minute * 60).inWords(at: now)); "
@@ -87,8 +86,11 @@ struct Story {
     private mutating func story(of number: Int) -> String {
         let recipient = message.envelope.recipients[number - 1]
         var text = "<\(recipient.address.escaped())>: \(standing(of: number))\n"
+        if let route = recipient.route {
+            text += "  goes by way of \(route.escaped()), as the operator said\n"
+        }
         for event in events where event.recipient == number { text += "  \(sentence(for: event))\n" }
-        if states.isOpen(number), let state = reasons.destination(of: recipient.address) {
+        if states.isOpen(number), let state = reasons.destination(of: recipient) {
             text +=
                 "  its destination has been failing since \(state.since.inWords(at: now)); "
                 + "\(times(state.failures, "attempt")) failed; the next \(state.next.inWords(at: now)); "
@@ -141,6 +143,11 @@ struct Story {
             case .hold:
                 ["let it go on: queue-runner --release \(id)", "throw it away: queue-runner --remove \(id)"]
             case .corrupt: ["look at it: \(configuration.queueDirectory)/corrupt/\(id)"]
+            case .trash:
+                [
+                    "bring it back: queue-runner --undo \(id)",
+                    "remove it for good: queue-runner --purge \(id)",
+                ]
             case .incoming, .deferred:
                 [
                     "try it now: queue-runner --retry \(id)", "park it: queue-runner --hold \(id)",

@@ -66,6 +66,7 @@ extension QueueCensus.State {
         case .deferred: "deferred"
         case .held: "held"
         case .corrupt: "corrupt"
+        case .trash: "trash"
         }
     }
 }

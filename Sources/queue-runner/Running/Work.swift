@@ -94,8 +94,16 @@ struct Assignment {
 }
 
 extension Job.Destination {
-    /// Which destination an address belongs to.
-    init(_ address: [UInt8], isLocal: (ArraySlice<UInt8>) -> Bool, delimiter: UInt8?) {
+    /// Which destination a recipient belongs to.
+    init(
+        _ recipient: Envelope.Recipient, isLocal: (ArraySlice<UInt8>) -> Bool, delimiter: UInt8?,
+        heedingRoute: Bool
+    ) {
+        if heedingRoute, let route = recipient.route {
+            self = .remote(route)
+            return
+        }
+        let address = recipient.address
         let at = address.lastIndex(of: .ascii("@"))
         let domain = at.map { address[($0 + 1)...] } ?? []
         guard at == nil || isLocal(domain) else {

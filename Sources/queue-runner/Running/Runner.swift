@@ -24,6 +24,7 @@ final class Runner {
     private let mode: Mode
     private let kicks: CInt?
     private let lock: RunnerLock
+    private let log: Log
     private let settlement: Settlement
     private let activity: Activity
     private let intake: Intake
@@ -43,6 +44,7 @@ final class Runner {
         self.configuration = configuration
         self.queue = queue
         self.lock = lock
+        self.log = log
         self.mode = mode
         self.kicks = kicks
         self.activity = activity
@@ -137,8 +139,10 @@ final class Runner {
 
     private func destination(of recipient: Int, _ work: Work) -> Job.Destination {
         Job.Destination(
-            work.recipient(recipient).address, isLocal: { configuration.isLocal(domain: $0) },
-            delimiter: configuration.recipientDelimiter.utf8.first)
+            work.recipient(recipient), isLocal: { configuration.isLocal(domain: $0) },
+            delimiter: configuration.recipientDelimiter.utf8.first,
+            // Only the operator may send mail to a host of his choice.
+            heedingRoute: work.message.injector == Identity.user)
     }
 
     private func assign(_ recipients: [Int], of work: Work) -> [Assignment] {
@@ -168,9 +172,17 @@ final class Runner {
 
     // MARK: Nothing to do
 
+    private func emptyTrash() {
+        do throws(QueueError) {
+            let count = try queue.emptyTrash(at: .now())
+            if count > 0 { log.info("trash: \(count) message\(count == 1 ? "" : "s") gone for good") }
+        } catch { log.error("trash: \(error)") }
+    }
+
     /// Waits for a kick, or for the next minute; false when it is time to end.
     private func stayIdle() throws(QueueError) -> Bool {
         intake.invalidate()
+        if mode != .kicked { emptyTrash() }
         guard mode != .once, let kicks else { return false }
         let toNextMinute = Duration.seconds(60) - .microseconds(Time.now().microseconds % 60_000_000)
         let wait = mode == .kicked ? Self.linger : toNextMinute

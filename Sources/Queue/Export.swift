@@ -1,0 +1,31 @@
+import Unix
+
+extension ClaimedMessage {
+    /// Writes the message for another queue: a file as queue(5) has it, with those of its recipients only for whom
+    /// something is left to do, by number. Such files can stand one behind the other.
+    package func export(to output: CInt, recipients: [Int]) throws(QueueError) {
+        guard !recipients.isEmpty else { throw .envelope }
+        var head = head
+        head.envelope.recipients = recipients.map { envelope.recipients[$0 - 1] }
+        let bytes = head.encoded
+        var headCRC = CRC32C()
+        headCRC.update(bytes[...])
+        try write(bytes, to: output)
+        var contentCRC = CRC32C()
+        var offset = 0
+        while offset < head.contentLength {
+            let part = try content(at: offset, upTo: 1 << 16)
+            guard !part.isEmpty else { throw .claim(SystemError("pread", .inputOutput, id.text)) }
+            contentCRC.update(part[...])
+            try write(part, to: output)
+            offset += part.count
+        }
+        let trailer = MessageTrailer(
+            id: id, contentLength: head.contentLength, headCRC: headCRC.value, contentCRC: contentCRC.value)
+        try write(trailer.encoded, to: output)
+    }
+
+    private func write(_ bytes: [UInt8], to output: CInt) throws(QueueError) {
+        do throws(SystemError) { try File.writeAll(output, bytes) } catch { throw .export(error) }
+    }
+}

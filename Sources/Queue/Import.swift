@@ -1,0 +1,97 @@
+import Bytes
+import Unix
+
+/// Reads messages that another queue exported, one behind the other, and injects each under its own id.
+package struct Import {
+    private let input: CInt
+    private let queue: QueueDirectory
+    private var buffer: [UInt8] = []
+    private var start = 0
+
+    private static let portion = 1 << 16
+
+    package init(from input: CInt, into queue: QueueDirectory) {
+        self.input = input
+        self.queue = queue
+    }
+
+    package enum Taken {
+        case new(MessageID)
+        /// It is in this queue already: left as it is.
+        case present(MessageID)
+    }
+
+    /// Takes the next message into the queue; nil at the end. Nothing is kept of one that is not whole.
+    package mutating func next() throws(QueueError) -> Taken? {
+        guard let (head, headCRC) = try readHead() else { return nil }
+        let isPresent = try queue.find(head.id) != nil
+        let injection =
+            isPresent
+            ? nil
+            : try Injection(queue: queue.path, envelope: head.envelope, id: head.id, arrival: head.arrival)
+        let contentCRC = try copyContent(head.contentLength, to: injection)
+        try fill(MessageTrailer.size)
+        let trailer = MessageTrailer(Array(buffer[start...].prefix(MessageTrailer.size)))
+        let expected = MessageTrailer(
+            id: head.id, contentLength: head.contentLength, headCRC: headCRC, contentCRC: contentCRC)
+        guard trailer == expected else {
+            throw .damaged("the end of \(head.id) is missing, or tells another CRC")
+        }
+        start += MessageTrailer.size
+        guard let injection else { return .present(head.id) }
+        do throws(QueueError) { try injection.commit(kick: nil) } catch {
+            guard error == .exists else { throw error }
+            return .present(head.id)
+        }
+        return .new(head.id)
+    }
+
+    private mutating func readHead() throws(QueueError) -> (head: MessageHead, crc: UInt32)? {
+        var wanted = 1
+        while true {
+            let available = try fill(wanted)
+            if available == 0 { return nil }
+            do throws(SyntaxError) {
+                if let (head, size) = try MessageHead.parse(Array(buffer[start...])) {
+                    var crc = CRC32C()
+                    crc.update(buffer[start..<(start + size)])
+                    start += size
+                    return (head, crc.value)
+                }
+            } catch { throw .damaged("no message begins with \"\(buffer[start...].prefix(40).escaped())\"") }
+            guard available >= wanted, available < MessageHead.longest else {
+                throw .damaged("no message begins with \"\(buffer[start...].prefix(40).escaped())\"")
+            }
+            wanted = available + 1
+        }
+    }
+
+    /// Its CRC. What is missing at the end is for the trailer to tell.
+    private mutating func copyContent(_ length: Int, to injection: Injection?) throws(QueueError) -> UInt32 {
+        var crc = CRC32C()
+        var left = length
+        while left > 0, try fill(1) > 0 {
+            let part = Array(buffer[start...].prefix(left))
+            start += part.count
+            left -= part.count
+            crc.update(part[...])
+            try injection?.append(part)
+        }
+        return crc.value
+    }
+
+    /// Reads until `count` bytes are there, or the input ends; how many are.
+    @discardableResult
+    private mutating func fill(_ count: Int) throws(QueueError) -> Int {
+        while buffer.count - start < count {
+            if start > 0 {
+                buffer.removeSubrange(..<start)
+                start = 0
+            }
+            do throws(SystemError) {
+                if try File.append(input, to: &buffer, upTo: Self.portion) == 0 { break }
+            } catch { throw .inject(error) }
+        }
+        return buffer.count - start
+    }
+}

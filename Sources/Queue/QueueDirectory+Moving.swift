@@ -1,0 +1,152 @@
+import Bytes
+package import Unix
+
+extension QueueDirectory {
+    /// What a log of some length, and a bucket, take.
+    private static let leastRoom: (bytes: UInt64, inodes: UInt64) = (1 << 16, 4)
+
+    /// Fails with ENOSPC where a log could hardly be begun.
+    package func checkRoom() throws(QueueError) {
+        try step(QueueError.log) { () throws(SystemError) in
+            let free = try Path.freeSpace(path)
+            let hasInodes = !free.hasInodes || free.inodes >= Self.leastRoom.inodes
+            guard free.bytes >= Self.leastRoom.bytes, hasInodes else {
+                throw SystemError("write", .noSpace, path)
+            }
+        }
+    }
+
+    /// Puts a claimed message into the bucket of its next attempt, which is later than the current minute.
+    package func postpone(_ message: ClaimedMessage, until next: Time, now: Time) throws(QueueError) {
+        let minute = max(next.seconds / 60, now.seconds / 60 + 1)
+        guard message.place != .deferred(minute: minute) else { return }
+        try move(message, to: .deferred(minute: minute))
+    }
+
+    /// Moves a claimed message; its lock stays.
+    package func move(_ message: ClaimedMessage, to place: Place) throws(QueueError) {
+        try rename(message.id.text, from: message.place, to: place)
+        let before = message.place
+        message.place = place
+        tidy(before)
+    }
+
+    /// Sets a file aside that is none of ours or damaged, whatever its name.
+    package func setAside(_ name: String, in place: Place) throws(QueueError) {
+        try rename(name, from: place, to: .corrupt)
+    }
+
+    private func rename(_ name: String, from: Place, to: Place) throws(QueueError) {
+        try step(QueueError.move) { () throws(SystemError) in
+            // A bucket just made can be removed by another runner before the rename: try again.
+            for _ in 0..<10 {
+                try makeBucket(of: to)
+                do throws(SystemError) {
+                    let target = try Directory(to.path, in: root)
+                    return try withDirectory(from) { source throws(SystemError) in
+                        try source.rename(name, to: target, as: name)
+                    }
+                } catch {
+                    guard error.code == .noEntry, to.bucket != nil else { throw error }
+                }
+            }
+            throw SystemError("rename", .noEntry, name)
+        }
+    }
+
+    private func makeBucket(of place: Place) throws(SystemError) {
+        guard let bucket = place.bucket else { return }
+        let parent = try Directory(place.parent, in: root)
+        if try parent.makeDirectory(bucket, mode: 0o700) { try parent.descriptor.keepOrderOfNames() }
+    }
+
+    /// Removes a bucket that is empty; where what was in it could come back after a power cut, `clean` does.
+    package func tidy(_ place: Place) {
+        guard place.bucket != nil, root.descriptor.carriesNameWithSync() else { return }
+        _ = try? removeIfEmpty(place)
+    }
+
+    /// Whether it went: a message may have come into it meanwhile, or another runner removed it.
+    private func removeIfEmpty(_ place: Place) throws(QueueError) -> Bool {
+        guard let bucket = place.bucket else { return false }
+        do throws(SystemError) { try Directory(place.parent, in: root).removeDirectory(bucket) } catch {
+            guard error.code == .notEmpty || error.code == .noEntry else { throw .move(error) }
+            return false
+        }
+        return true
+    }
+
+    /// Ends a message with whose recipients nothing is left to do: S7 to S9 of queue(5).
+    package func remove(_ message: ClaimedMessage, log: MessageLog?) throws(QueueError) {
+        if let log, !log.endsInRemoval {
+            try log.append([LogEvent(time: .now(), recipient: 0, kind: .removed)])
+            try log.synchronize()
+        }
+        try step(QueueError.move) { () throws(SystemError) in
+            try withDirectory(message.place) { directory throws(SystemError) in
+                try directory.remove(message.id.text)
+            }
+            guard let log else { return }
+            // A message that came back without its log would be delivered again.
+            try log.keepOrderOfNames()
+            try self.log.removeIfPresent(message.id.text)
+        }
+        tidy(message.place)
+    }
+
+    /// Injects under an id that is the same at each attempt: an earlier one that got through is enough, of
+    /// one that did not nothing is kept.
+    package func once(_ id: MessageID, _ inject: () throws(QueueError) -> Void) throws(QueueError) {
+        do throws(QueueError) { try inject() } catch {
+            guard error == .exists else { throw error }
+            if try !isInjected(id) { try inject() }
+        }
+    }
+
+    /// Whether an earlier attempt to inject under `id`, whose injector is known to be gone, got through; it is
+    /// durable then. What it left unfinished is removed.
+    private func isInjected(_ id: MessageID) throws(QueueError) -> Bool {
+        switch try claim(id, in: .incoming) {
+        case .claimed(let message):
+            try message.synchronize()
+            return true
+        // A runner has it, or had it.
+        case .busy, .gone: return true
+        case .invalid: return false
+        case .unfinished:
+            try removeUnfinished(id, in: .incoming)
+            return false
+        }
+    }
+
+    /// Removes a file that was never acknowledged and that nobody is writing. Locks it, so that an injector
+    /// that comes back to life sees that its name is gone.
+    package func removeUnfinished(_ id: MessageID, in place: Place) throws(QueueError) {
+        guard case .unfinished = try claim(id, in: place) else { return }
+        try step(QueueError.move) { () throws(SystemError) in
+            try withDirectory(place) { directory throws(SystemError) in
+                _ = try directory.removeIfPresent(id.text)
+            }
+        }
+    }
+}
+
+extension QueueDirectory {
+    /// Removes what only a crash leaves: logs without a message, and empty buckets. How many.
+    package func clean() throws(QueueError) -> Int {
+        try step(QueueError.move) { () throws(SystemError) in try root.descriptor.keepOrderOfNames() }
+        let logs = try step(QueueError.scan) { () throws(SystemError) in try log.names() }
+        // The messages are read after the logs: one that comes meanwhile has no log among those read. One that
+        // moves meanwhile can be missed; not so when all are read again, the other way round.
+        let places = try allPlaces()
+        var orphans = Set(logs)
+        for place in places { orphans.subtract(try names(in: place).ids.map(\.text)) }
+        if !orphans.isEmpty {
+            for place in try allPlaces().reversed() { orphans.subtract(try names(in: place).ids.map(\.text)) }
+        }
+        for name in orphans {
+            try step(QueueError.log) { () throws(SystemError) in _ = try log.removeIfPresent(name) }
+        }
+        return orphans.count + (try places.count { place throws(QueueError) in try removeIfEmpty(place) })
+    }
+}

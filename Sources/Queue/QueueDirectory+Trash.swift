@@ -1,0 +1,60 @@
+import Bytes
+package import Unix
+
+// What the operator threw away waits in a bucket named by the minute in which it goes for good: S11 of queue(5).
+
+extension QueueDirectory {
+    /// Throws a claimed message away; until `end` it can come back.
+    package func discard(_ message: ClaimedMessage, until end: Time) throws(QueueError) {
+        try move(message, to: .trash(minute: end.seconds / 60 + 1, wasHeld: message.place == .hold))
+    }
+
+    /// Puts a claimed message back where it was: on hold, or among those that are due.
+    package func restore(_ message: ClaimedMessage) throws(QueueError) {
+        guard case .trash(_, let wasHeld) = message.place else { return }
+        try move(message, to: wasHeld ? .hold : .incoming)
+    }
+
+    /// Earliest end first.
+    package func trashPlaces() throws(QueueError) -> [Place] {
+        do throws(SystemError) {
+            return try Directory("trash", in: root).names().compactMap { Place.trash(bucket: $0) }
+                .sorted { ($0.minute ?? 0, $0.path) < ($1.minute ?? 0, $1.path) }
+        } catch {
+            // A queue that was made before there was one.
+            guard error.code == .noEntry else { throw .scan(error) }
+            return []
+        }
+    }
+
+    /// Removes for good what has been in the trash for its time, at most `limit` messages: a runner has other
+    /// things to do. How many.
+    package func emptyTrash(at now: Time, limit: Int = 1000) throws(QueueError) -> Int {
+        var removed = 0
+        for place in try trashPlaces() where place.minute.map({ $0 <= now.seconds / 60 }) ?? false {
+            for id in try names(in: place, limit: limit - removed).ids {
+                if try destroy(id, in: place) { removed += 1 }
+            }
+            tidy(place)
+            if removed >= limit { break }
+        }
+        return removed
+    }
+
+    /// Removes a message for good; false where somebody is just bringing it back. Nothing is left to do for it
+    /// whatever a power cut brings back of it, so nothing is synced.
+    package func destroy(_ id: MessageID, in place: Place) throws(QueueError) -> Bool {
+        let claim = try claim(id, in: place)
+        switch claim {
+        case .busy, .gone: return false
+        case .claimed, .unfinished, .invalid: break
+        }
+        try step(QueueError.move) { () throws(SystemError) in
+            try withDirectory(place) { directory throws(SystemError) in
+                _ = try directory.removeIfPresent(id.text)
+            }
+            try log.removeIfPresent(id.text)
+        }
+        return true
+    }
+}

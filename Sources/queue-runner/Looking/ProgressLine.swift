@@ -1,0 +1,24 @@
+import Unix
+
+/// Where standard error is a terminal: one line there that is drawn anew now and then. Elsewhere: nothing.
+final class ProgressLine {
+    private let isOnTerminal = StandardDescriptors.isTerminal(2)
+    private var isDrawn = false
+    private var nextDrawing = Deadline.after(.zero)
+
+    private static let rhythm = Duration.milliseconds(200)
+
+    func draw(_ text: () -> String) {
+        guard isOnTerminal, nextDrawing.hasPassed else { return }
+        nextDrawing = .after(Self.rhythm)
+        isDrawn = true
+        try? File.writeAll(2, "\r\u{1B}[K\(text())".utf8)
+    }
+
+    /// Before anything else is written.
+    func erase() {
+        guard isDrawn else { return }
+        isDrawn = false
+        try? File.writeAll(2, "\r\u{1B}[K".utf8)
+    }
+}

@@ -1,0 +1,132 @@
+import Bytes
+import Mail
+import Program
+import Queue
+import Unix
+
+/// Where recipients go instead.
+enum RerouteTarget {
+    /// To this address.
+    case address([UInt8])
+    /// To the same local part in another domain.
+    case domain([UInt8])
+    /// To the same address, by way of this host and not of the domain's mail exchangers.
+    case route([UInt8])
+
+    /// `user@domain`, `@domain`, `host`, `host:port`, `[192.0.2.1]` or `[2001:db8::1]:port`.
+    init?(_ text: String) {
+        let bytes = Array(text.utf8)
+        if bytes.first == .ascii("@") {
+            guard Address([.ascii("x")] + bytes) != nil else { return nil }
+            self = .domain(Array(bytes.dropFirst()))
+        } else if bytes.contains(.ascii("@")) {
+            guard Address(bytes) != nil else { return nil }
+            self = .address(bytes)
+        } else {
+            guard Self.isRoute(bytes) else { return nil }
+            self = .route(bytes.folded())
+        }
+    }
+
+    /// As far as that can be told without a resolver: a name or an address literal, perhaps a port.
+    private static func isRoute(_ text: [UInt8]) -> Bool {
+        guard text.count <= 255 else { return false }
+        var host = text[...]
+        if text.last != .ascii("]"), let colon = text.lastIndex(of: .ascii(":")) {
+            guard let port = UInt16(strictDecimal: text[(colon + 1)...]), port > 0 else { return false }
+            host = text[..<colon]
+        }
+        if host.first == .ascii("["), host.last == .ascii("]") {
+            host = host.dropFirst().dropLast()
+            if host.contains(.ascii(":")) {
+                return host.allSatisfy { $0.hexValue != nil || $0 == .ascii(":") || $0 == .dot }
+            }
+        }
+        return Address([UInt8]("x@") + host) != nil
+    }
+
+    var inWords: String {
+        switch self {
+        case .address(let address): "to <\(address.escaped())>"
+        case .domain(let domain): "to @\(domain.escaped())"
+        case .route(let route): "by way of \(route.escaped())"
+        }
+    }
+
+    /// The recipient that takes another's place. Whom the sender wrote to stays known (RFC 3461 §5.2.1).
+    func applied(to recipient: Envelope.Recipient) -> Envelope.Recipient {
+        var parameters = Parameters()
+        for parameter in Parameters(kept: recipient.parameters).all
+        where !parameter.isNamed(RecipientParameters.route) { parameters.append(parameter) }
+        var address = recipient.address
+        switch self {
+        case .address(let other): address = other
+        case .domain(let domain):
+            let localPart = address.lastIndex(of: .ascii("@")).map { address[..<$0] } ?? address[...]
+            address = localPart + [.ascii("@")] + domain
+        case .route(let route): parameters.add(RecipientParameters.route, route)
+        }
+        if address != recipient.address,
+            let original = RecipientParameters.OriginalRecipient(addedFor: recipient.address, to: parameters)
+        {
+            parameters.add("ORCPT", original.text)
+        }
+        return Envelope.Recipient(address, parameters: parameters.text)
+    }
+}
+
+/// Sends recipients of a claimed message elsewhere. A message file is never rewritten: a copy for the new recipients
+/// goes into the queue, then the old ones are written down as done.
+struct Reroute {
+    private let target: RerouteTarget
+    private let queue: QueueDirectory
+    private let configuration: Configuration
+
+    init(to target: RerouteTarget, _ queue: QueueDirectory, _ configuration: Configuration) {
+        self.target = target
+        self.queue = queue
+        self.configuration = configuration
+    }
+
+    /// Of the numbers above a message's recipients, those for what a queue makes of it: see `Notifier`.
+    private static let firstNumber = 3_000_000
+
+    /// What was done, in words. A crash between the copy and the log leaves both; the same command then meets its
+    /// own trace, for as long as the copy has not been delivered.
+    func apply(to message: ClaimedMessage, recipients wanted: [Int]) throws(QueueError) -> String {
+        guard let log = try MessageLog.open(for: message, in: queue, creating: true) else { return "" }
+        let numbers = wanted.filter(RecipientStates(log.events).isOpen)
+        guard !numbers.isEmpty else { return "has no recipient left to send elsewhere" }
+        let id = message.id.derived(Self.firstNumber + log.events.count, at: message.arrival)
+        let parameters = ForwardedWishes.mail(Parameters(kept: message.envelope.parameters), by: .single)
+        let envelope = Envelope(
+            reversePath: message.envelope.reversePath, parameters: parameters.text,
+            recipients: numbers.map { target.applied(to: message.envelope.recipients[$0 - 1]) })
+        let isHeld = message.place == .hold
+        try queue.once(id) { () throws(QueueError) in
+            let copy = try Injection(queue: queue.path, envelope: envelope, id: id)
+            try Settlement.copyContent(of: message, to: copy, limit: message.head.contentLength)
+            try copy.commit(kick: nil, holding: isHeld ? queue.path : nil)
+        }
+        let text = "rerouted \(target.inWords) as \(id)"
+        try log.append(
+            numbers.map { number in
+                LogEvent(time: .now(), recipient: number, kind: .delivered, status: "2.1.5", text: text)
+            })
+        try log.synchronize()
+        try end(message, log)
+        return numbers.count == message.envelope.recipients.count
+            ? text : "\(numbers.count) of \(message.envelope.recipients.count) recipients \(text)"
+    }
+
+    /// A message with whose recipients nothing is left to do goes, unless somebody is to be told of it.
+    private func end(_ message: ClaimedMessage, _ log: MessageLog) throws(QueueError) {
+        let states = RecipientStates(log.events)
+        guard !(1...message.envelope.recipients.count).contains(where: states.isOpen) else { return }
+        if states.last.values.contains(where: \.kind.isOwed) {
+            if message.place != .incoming { try queue.move(message, to: .incoming) }
+        } else {
+            try queue.remove(message, log: log)
+        }
+    }
+}
