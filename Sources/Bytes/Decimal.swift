@@ -22,14 +22,21 @@ extension Array where Element == UInt8 {
     }
 
     package mutating func append(decimal value: UInt64, width: Int = 1) {
-        var rest = value
-        var digits: [UInt8] = []
-        repeat {
-            digits.append(0x30 + UInt8(truncatingIfNeeded: rest % 10))
+        var digits = 1
+        var rest = value / 10
+        while rest != 0 {
+            digits += 1
             rest /= 10
-        } while rest != 0
-        for _ in 0..<Swift.max(0, width - digits.count) { append(0x30) }
-        append(contentsOf: digits.reversed())
+        }
+        let start = count
+        for _ in 0..<Swift.max(width, digits) { append(0x30) }
+        rest = value
+        var index = count
+        while rest != 0, index > start {
+            index -= 1
+            self[index] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        }
     }
 
     /// Any other integer of at most 64 bits. (A generic number is slow to start with; hence the others.)

@@ -29,7 +29,19 @@ package struct EnhancedStatus: Hashable, CustomStringConvertible, Sendable {
         self = status
     }
 
-    package var description: String { "\(kind.rawValue).\(subject).\(detail)" }
+    package func append(to bytes: inout [UInt8]) {
+        bytes.append(decimal: Int(kind.rawValue))
+        bytes.append(.dot)
+        bytes.append(decimal: Int(subject))
+        bytes.append(.dot)
+        bytes.append(decimal: Int(detail))
+    }
+
+    package var description: String {
+        var bytes: [UInt8] = []
+        append(to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
 }
 
 extension Cursor {

@@ -4,7 +4,7 @@ import Unix
 /// A row of the configuration table.
 package struct ConfigurationKey {
     package enum ValueType {
-        case text, list, networks, number, bytes, duration, durations, log, choice([String]), addresses,
+        case text, list, networks, number, bytes, duration, durations, log, choice(() -> [String]), addresses,
             servers, port
 
         package var expectation: String {
@@ -17,7 +17,7 @@ package struct ConfigurationKey {
             case .duration: "a duration such as 30s, 5m, 4h or 5d"
             case .durations: "durations such as 5m 10m 1h, each from 1m to 30d"
             case .log: "syslog, stderr, none, or a file's path that begins with /"
-            case .choice(let choices): "one of " + choices.joined(separator: ", ")
+            case .choice(let choices): "one of " + choices().joined(separator: ", ")
             case .addresses: "IP addresses"
             case .servers: "IP addresses, each perhaps with #port behind it"
             case .port: "a port number from 1 to 65535"

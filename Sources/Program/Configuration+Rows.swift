@@ -59,7 +59,8 @@ func duration(
 }
 
 func choice<Value>(
-    _ name: String, _ standard: String, _ meaning: String, _ choices: [String],
+    _ name: String, _ standard: String, _ meaning: String,
+    _ choices: @autoclosure @escaping () -> [String],
     _ read: @escaping (String) -> Value?, _ assign: @escaping (inout Configuration, Value) -> Void
 ) -> Key {
     parsed(name, .choice(choices), standard, meaning, read, assign)
@@ -90,8 +91,17 @@ func seconds(_ text: String) -> Duration? {
     return .seconds(count)
 }
 
+/// By bytes: what Characters are made of would be much of what a tool touches at its start.
 func words(_ text: String) -> [String] {
-    text.split { $0 == "," || $0 == " " || $0 == "\t" }.map(String.init)
+    let bytes = Array(text.utf8)
+    var words: [String] = []
+    var start = 0
+    for index in 0...bytes.count
+    where index == bytes.count || bytes[index].isWhitespace || bytes[index] == .ascii(",") {
+        if index > start { words.append(String(decoding: bytes[start..<index], as: UTF8.self)) }
+        start = index + 1
+    }
+    return words
 }
 
 /// The values of all words, or nil if one has none.

@@ -132,14 +132,14 @@ package struct Tool: Sendable {
         }
         if option.argument == nil {
             guard parts.count == 1 else { throw UsageError("option --\(option.long) takes no argument") }
-            result.given.append((option.long, ""))
+            result.give(option.long, "")
         } else if parts.count == 2 {
-            result.given.append((option.long, String(parts[1])))
+            result.give(option.long, String(parts[1]))
         } else {
             guard let value = rest.popFirst() else {
                 throw UsageError("option --\(option.long) needs an argument")
             }
-            result.given.append((option.long, value))
+            result.give(option.long, value)
         }
     }
 
@@ -153,15 +153,15 @@ package struct Tool: Sendable {
                 throw UsageError("unknown option -\(shown)")
             }
             if option.argument == nil {
-                result.given.append((option.long, ""))
+                result.give(option.long, "")
             } else if !letters.isEmpty {
-                result.given.append((option.long, String(decoding: letters, as: UTF8.self)))
+                result.give(option.long, String(decoding: letters, as: UTF8.self))
                 return
             } else {
                 guard let value = rest.popFirst() else {
                     throw UsageError("option -\(shown) needs an argument")
                 }
-                result.given.append((option.long, value))
+                result.give(option.long, value)
             }
         }
     }
@@ -176,12 +176,21 @@ package struct UsageError: Error, Equatable {
 /// What a command line said. Options are asked for by their long name.
 package struct Arguments {
     package var operands: [String] = []
-    fileprivate(set) var given: [(name: String, value: String)] = []
+    /// Two lists rather than one of pairs: a type less to be made at the start of every tool.
+    private var names: [String] = []
+    private var values: [String] = []
 
-    package func has(_ long: String) -> Bool { given.contains { $0.name == long } }
+    fileprivate mutating func give(_ name: String, _ value: String) {
+        names.append(name)
+        values.append(value)
+    }
+
+    package func has(_ long: String) -> Bool { names.contains(long) }
     /// The last value given.
-    package func value(_ long: String) -> String? { given.last { $0.name == long }?.value }
-    package func values(_ long: String) -> [String] { given.filter { $0.name == long }.map(\.value) }
+    package func value(_ long: String) -> String? { names.lastIndex(of: long).map { values[$0] } }
+    package func values(_ long: String) -> [String] {
+        names.indices.filter { names[$0] == long }.map { values[$0] }
+    }
 
     /// A whole number between the bounds, or nil when the option was not given.
     package func number(_ long: String, _ range: ClosedRange<Int>) throws(UsageError) -> Int? {

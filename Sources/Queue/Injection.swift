@@ -26,25 +26,29 @@ package final class Injection {
     private static let gatherLimit = 1 << 17
 
     /// Begins a message in the queue at `queue`. `id` is given where a repeated step must meet its own trace.
+    /// `blank`: of the same queue, where one is ready.
     package init(
-        queue: String, envelope: Envelope, id: MessageID? = nil, arrival: Time = .now()
+        queue: String, envelope: Envelope, id: MessageID? = nil, arrival: Time = .now(),
+        blank: consuming Blank? = nil
     ) throws(QueueError) {
         guard envelope.isStorable else { throw .envelope }
         let id = id ?? MessageID.new(at: arrival)
-        do throws(SystemError) {
-            bootID = try Host.bootID()
-            directory = try Directory(searching: "\(queue)/incoming")
-            if let unnamed = try directory.openUnnamed(mode: 0o660) {
-                file = unnamed
-                _ = try file.tryLock()
-                isNamed = false
-            } else {
+        var blank = blank
+        if blank == nil { blank = try Blank.make(in: queue) }
+        if let blank {
+            bootID = blank.bootID
+            directory = blank.directory
+            file = blank.file
+            isNamed = false
+        } else {
+            do throws(SystemError) {
+                bootID = try Host.bootID()
+                directory = try Directory(searching: "\(queue)/incoming")
                 file = try Self.createNamed(id.text, in: directory)
-                isNamed = true
-            }
-            // The runner reads and locks it by group, whatever this process's umask.
-            try file.setMode(0o660)
-        } catch { throw .inject(error) }
+                try file.setMode(0o660)
+            } catch { throw .inject(error) }
+            isNamed = true
+        }
         self.id = id
         self.arrival = arrival
         self.envelope = envelope

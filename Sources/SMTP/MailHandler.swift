@@ -14,6 +14,9 @@ package protocol MailHandler: AnyObject {
     func commit() -> Reply
     /// The content was refused, or its end never came: nothing may stay.
     func abandon()
+    /// The client has all replies, and has not said more: the time for what need not keep it waiting, and for what
+    /// its next command will need.
+    func rest(in transaction: Transaction?)
     /// Something was refused: for the log.
     func note(_ refusal: Refusal)
 }

@@ -24,7 +24,10 @@ package struct Reply: Equatable, Sendable {
         for (index, line) in lines.enumerated() {
             bytes.append(decimal: code)
             bytes.append(index == lines.count - 1 ? .space : .ascii("-"))
-            if let status { bytes += "\(status) " }
+            if let status {
+                status.append(to: &bytes)
+                bytes.append(.space)
+            }
             bytes += line
             bytes += "\r\n"
         }

@@ -95,6 +95,11 @@ package struct ServerSession {
         return execute(line, consumed)
     }
 
+    /// The caller has sent all output, and is about to wait for the client.
+    package func rest() {
+        if state == .command { handler.rest(in: transaction) }
+    }
+
     /// The end of the connection: what was begun is given up.
     package mutating func ended() {
         if state == .data { handler.abandon() }

@@ -47,10 +47,13 @@ extension Descriptor {
     /// Reads to the end, at most `limit` bytes; nil when there is more.
     package func readAll(limit: Int) throws(SystemError) -> [UInt8]? {
         var bytes: [UInt8] = []
+        // Most files are small, and memory that is not touched costs nothing.
+        var portion = 4096
         while bytes.count <= limit {
-            let part = try read(upTo: min(limit + 1 - bytes.count, 65536))
+            let part = try read(upTo: min(limit + 1 - bytes.count, portion))
             if part.isEmpty { return bytes }
-            bytes += part
+            if bytes.isEmpty { bytes = part } else { bytes += part }
+            portion = min(portion * 4, 1 << 16)
         }
         return nil
     }

@@ -64,12 +64,12 @@ package struct Network: Equatable {
     }
 
     package init?(_ text: String) {
-        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let address = IPAddress(String(parts[0])) else { return nil }
+        let (host, length) = SocketAddress.parts(of: text, separator: .ascii("/"))
+        guard let address = IPAddress(host) else { return nil }
         let full = address.bytes.count * 8
         self.address = address
-        if parts.count == 2 {
-            guard let length = Int(strictDecimal: Array(parts[1].utf8)), length <= full else { return nil }
+        if let length {
+            guard let length = Int(strictDecimal: length), length <= full else { return nil }
             prefixLength = length
         } else {
             prefixLength = full
@@ -102,14 +102,23 @@ package enum SocketAddress: Equatable, CustomStringConvertible {
 
     /// `192.0.2.1`, `2001:db8::1`, or with a port behind `#`, as name servers are written: `192.0.2.1#5353`.
     package init?(server text: String, standardPort: UInt16) {
-        let parts = text.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let address = IPAddress(String(parts[0])) else { return nil }
+        let (host, digits) = Self.parts(of: text, separator: .ascii("#"))
+        guard let address = IPAddress(host) else { return nil }
         var port = standardPort
-        if parts.count == 2 {
-            guard let number = UInt16(strictDecimal: parts[1].utf8), number > 0 else { return nil }
+        if let digits {
+            guard let number = UInt16(strictDecimal: digits), number > 0 else { return nil }
             port = number
         }
         self = .ip(address, port: port)
+    }
+
+    /// What stands before and behind the first separator; by bytes, as every tool does this at its start.
+    fileprivate static func parts(of text: String, separator: UInt8) -> (
+        host: String, rest: ArraySlice<UInt8>?
+    ) {
+        let bytes = Array(text.utf8)
+        guard let place = bytes.firstIndex(of: separator) else { return (text, nil) }
+        return (String(decoding: bytes[..<place], as: UTF8.self), bytes[(place + 1)...])
     }
 
     package var ip: IPAddress? {

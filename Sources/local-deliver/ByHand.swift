@@ -38,7 +38,8 @@ struct ByHand {
             Main.tool.wrong("no such address")
         }
         let reversePath = path == [UInt8]("<>") ? [] : path
-        let decision = rules.decide(localPart: address.localPart, domain: address.domain)
+        let decision = rules.decide(
+            localPart: address.localPart, domain: address.domain, explaining: true)
         let plan = DeliveryPlan(decision, for: address, rules: rules)
         if explaining { return explain(decision, plan, rules) }
 

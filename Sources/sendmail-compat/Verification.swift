@@ -34,7 +34,8 @@ struct Verification {
         let margin = String(repeating: "  ", count: depth)
         func say(_ text: String) { try? File.writeAll(1, "\(margin)\(text)\n".utf8) }
         let parsed = RecipientAddress(address)
-        let decision = rules.decide(localPart: parsed.localPart, domain: parsed.domain)
+        let decision = rules.decide(
+            localPart: parsed.localPart, domain: parsed.domain, explaining: true)
         let shown = address.escaped(limit: 320)
         for step in decision.steps { say("\(shown): \(step)") }
         switch decision.outcome {

@@ -18,6 +18,10 @@ final class Reception: MailHandler {
     private let client: Client
     private let rules: RecipientRules
     private var injection: Injection?
+    /// For the message that is about to come.
+    private var blank: Blank?
+    /// What the log is to hear of the message that was just taken, and the runner.
+    private var committed: (id: MessageID, messageID: [UInt8])?
     private var failure: QueueError?
     /// The front of the content, until the whole header is surely in it.
     private var front: [UInt8] = []
@@ -79,7 +83,7 @@ final class Reception: MailHandler {
         do throws(QueueError) {
             let now = Time.now()
             let injection = try Injection(
-                queue: configuration.queueDirectory, envelope: envelope, arrival: now)
+                queue: configuration.queueDirectory, envelope: envelope, arrival: now, blank: blank.take())
             self.injection = injection
             log.info("\(injection.id): client=\(client.name)")
             try injection.append(
@@ -106,6 +110,8 @@ final class Reception: MailHandler {
 
     func commit() -> Reply {
         defer { abandon() }
+        // A client that does not wait for its answers.
+        announce()
         guard failure == nil, let injection else {
             return refusal(failure ?? .envelope)
         }
@@ -115,10 +121,8 @@ final class Reception: MailHandler {
             return Reply(554, EnhancedStatus(5, 4, 6), "Too many hops, this is a mail loop")
         }
         do throws(QueueError) {
-            try injection.commit(kick: configuration.serviceSocket("kick"))
-            log.info(
-                "\(injection.id): message-id=\((header.first("Message-ID")?.value ?? Array("<>".utf8)).escaped(limit: 200))"
-            )
+            try injection.commit(kick: nil)
+            committed = (injection.id, header.first("Message-ID")?.value ?? Array("<>".utf8))
             return Reply(250, EnhancedStatus(2, 0, 0), "Ok: queued as \(injection.id)")
         } catch { return refusal(error) }
     }
@@ -126,6 +130,23 @@ final class Reception: MailHandler {
     func abandon() {
         injection = nil
         front = []
+    }
+
+    // MARK: Between commands
+
+    func rest(in transaction: Transaction?) {
+        announce()
+        guard let transaction, !transaction.recipients.isEmpty, blank == nil else { return }
+        // Where it cannot be had now, DATA says why.
+        do throws(QueueError) { blank = try Blank.make(in: configuration.queueDirectory) } catch {}
+    }
+
+    /// Wakes the runner for what was committed. The client has its answer: if this process died, cron would do.
+    func announce() {
+        guard let (id, messageID) = committed else { return }
+        committed = nil
+        log.info("\(id): message-id=\(messageID.escaped(limit: 200))")
+        ServiceSocket.kick(configuration.serviceSocket("kick"), about: id.bytes)
     }
 
     private func refusal(_ error: QueueError) -> Reply {

@@ -53,6 +53,7 @@ struct Server {
             }
         }
         session.ended()
+        reception.announce()
     }
 
     /// The client need not wait for our log.
@@ -80,7 +81,10 @@ struct Server {
                     try stream.write(session.refusalOfTLS)
                 }
             case .proceed:
-                if step.consumed == 0, try !stream.fill() { throw .disconnected }
+                guard step.consumed == 0 else { continue }
+                try stream.flush()
+                session.rest()
+                guard try stream.fill() else { throw .disconnected }
             }
         }
     }

@@ -93,7 +93,8 @@ private func short(_ outcome: RecipientDecision.Outcome) -> String {
 
     @Test("what an address becomes, for a stranger", arguments: table)
     func decide(localPart: String, domain: String?, expected: String) {
-        let decision = rules.decide(localPart: Array(localPart.utf8), domain: domain.map { Array($0.utf8) })
+        let decision = rules.decide(
+            localPart: Array(localPart.utf8), domain: domain.map { Array($0.utf8) }, explaining: true)
         #expect(short(decision.outcome) == expected, "\(decision.steps)")
         #expect(!decision.steps.isEmpty)
         #expect(decision.steps.allSatisfy { $0.utf8.allSatisfy(\.isPrintable) })

@@ -42,6 +42,7 @@ final class FakeHandler: MailHandler {
         return Reply(250, EnhancedStatus(2, 0, 0), "Ok: queued")
     }
 
+    func rest(in transaction: Transaction?) {}
     func abandon() { abandoned += 1 }
 
     func note(_ refusal: Refusal) { refusals.append(refusal) }

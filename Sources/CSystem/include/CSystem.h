@@ -17,6 +17,9 @@ int64_t cs_send_with_descriptors(int socket, const void *bytes, size_t count, co
 int64_t cs_receive_with_descriptors(int socket, void *bytes, size_t capacity, int *descriptors, int *n);
 int cs_peer_credentials(int socket, unsigned *uid, unsigned *gid);
 int cs_random(void *bytes, size_t count);
+/// The CRC-32C of `count` bytes behind those that led to `state`; neither inverts it. The second takes no short cut.
+uint32_t cs_crc32c(uint32_t state, const void *bytes, size_t count);
+uint32_t cs_crc32c_by_table(uint32_t state, const void *bytes, size_t count);
 /// Whether the filesystem behind `file` carries a new name with the file's fsync: the magic of statfs.
 int64_t cs_filesystem_type(int file);
 /// Makes everything on the filesystem behind `file` durable (Linux; elsewhere only the file).

@@ -22,7 +22,7 @@ package struct RecipientDecision {
     }
 
     package let outcome: Outcome
-    /// One line each, for people.
+    /// One line each, for people; none unless they were asked for.
     package let steps: [String]
 
     package var isAccepted: Bool {

@@ -37,73 +37,87 @@ package struct RecipientRules {
 }
 
 extension RecipientRules {
+    /// Why a decision came out as it did: sentences that are not even made where nobody asks.
+    private struct Steps {
+        let areWanted: Bool
+        private(set) var texts: [String] = []
+
+        init(areWanted: Bool) { self.areWanted = areWanted }
+
+        mutating func note(_ text: @autoclosure () -> String) {
+            if areWanted { texts.append(text()) }
+        }
+    }
+
     /// Decides about `localPart` (unquoted) at `domain`; nil: no domain was given, the address is ours.
-    package func decide(localPart: [UInt8], domain: [UInt8]?) -> RecipientDecision {
-        var steps: [String] = []
+    /// `explaining`: with the steps that led there.
+    package func decide(
+        localPart: [UInt8], domain: [UInt8]?, explaining: Bool = false
+    ) -> RecipientDecision {
+        var steps = Steps(areWanted: explaining)
         let outcome: RecipientDecision.Outcome
         do throws(LookupFailure) {
             outcome = try route(localPart, domain, &steps)
         } catch {
-            steps.append("lookup failed: \(error.text)")
+            steps.note("lookup failed: \(error.text)")
             outcome = .deferred(EnhancedStatus(4, 3, 0), "recipient lookup failed", cause: error.text)
         }
-        return RecipientDecision(outcome: outcome, steps: steps)
+        return RecipientDecision(outcome: outcome, steps: steps.texts)
     }
 
     private func route(
-        _ localPart: [UInt8], _ domain: [UInt8]?, _ steps: inout [String]
+        _ localPart: [UInt8], _ domain: [UInt8]?, _ steps: inout Steps
     ) throws(LookupFailure) -> RecipientDecision.Outcome {
         guard !localPart.isEmpty, !localPart.contains(where: \.isControl) else {
-            steps.append("the local part is empty or holds control characters")
+            steps.note("the local part is empty or holds control characters")
             return .refused(EnhancedStatus(5, 1, 3), "bad recipient address")
         }
         guard let domain else {
-            steps.append("no domain: local")
+            steps.note("no domain: local")
             return try local(localPart, &steps)
         }
         guard !domain.isEmpty else {
-            steps.append("the domain is empty")
+            steps.note("the domain is empty")
             return .refused(EnhancedStatus(5, 1, 3), "bad recipient address")
         }
-        let shown = domain.escaped(limit: 255)
+        var shown: String { domain.escaped(limit: 255) }
         if isLocal(domain) {
-            steps.append("\(shown) is in local-domains")
+            steps.note("\(shown) is in local-domains")
             return try local(localPart, &steps)
         }
         if mayRelay {
-            steps.append("\(shown) is another host's, and the sender may relay")
+            steps.note("\(shown) is another host's, and the sender may relay")
             return .relay(domain)
         }
         guard isRelayed(domain) else {
-            steps.append("\(shown) is neither in local-domains nor in relay-domains")
+            steps.note("\(shown) is neither in local-domains nor in relay-domains")
             return .refused(EnhancedStatus(5, 7, 1), "relay access denied")
         }
         // T20: behind us the domain's own host may trust us, and read a route in the local part.
         guard !localPart.contains(where: { "%!@:".utf8.contains($0) }) else {
-            steps.append("\(shown) is in relay-domains, but the local part holds a route")
+            steps.note("\(shown) is in relay-domains, but the local part holds a route")
             return .refused(EnhancedStatus(5, 7, 1), "relay access denied")
         }
-        steps.append("\(shown) is in relay-domains")
+        steps.note("\(shown) is in relay-domains")
         return .relay(domain)
     }
 
     /// Aliases first, then accounts; the whole local part first, then what stands before the delimiter.
     private func local(
-        _ localPart: [UInt8], _ steps: inout [String]
+        _ localPart: [UInt8], _ steps: inout Steps
     ) throws(LookupFailure) -> RecipientDecision.Outcome {
         let (base, detail) = Self.split(localPart, at: delimiter)
         for name in detail == nil ? [localPart] : [localPart, base] {
             if let targets = try alias(name) {
-                steps.append("alias \(name.escaped(limit: 64)), \(targets.count) targets")
+                steps.note("alias \(name.escaped(limit: 64)), \(targets.count) targets")
                 let owner = [UInt8]("owner-") + name
                 let hasOwner = try alias(owner) != nil
                 return .alias(name.folded(), targets, owner: hasOwner ? owner.folded() : nil)
             }
-            steps.append("no alias \(name.escaped(limit: 64))")
+            steps.note("no alias \(name.escaped(limit: 64))")
         }
-        for (name, detail) in detail == nil ? [(localPart, nil)] : [(localPart, nil), (base, detail)] {
-            if let outcome = try account(name, detail, &steps) { return outcome }
-        }
+        if let outcome = try account(localPart, nil, &steps) { return outcome }
+        if detail != nil, let outcome = try account(base, detail, &steps) { return outcome }
         if base.equalsFolded("postmaster") {
             // RFC 5321 §4.5.1: postmaster is always there.
             return try postmasterOutcome(&steps)
@@ -112,16 +126,16 @@ extension RecipientRules {
     }
 
     private func postmasterOutcome(
-        _ steps: inout [String]
+        _ steps: inout Steps
     ) throws(LookupFailure) -> RecipientDecision.Outcome {
-        let shown = postmaster.escaped(limit: 64)
-        steps.append("postmaster is \(shown)")
+        var shown: String { postmaster.escaped(limit: 64) }
+        steps.note("postmaster is \(shown)")
         if postmaster.contains(.ascii("@")) || postmaster.equalsFolded("postmaster") {
             let isSelf = !postmaster.contains(.ascii("@"))
             return isSelf ? .rootMailbox : .alias([UInt8]("postmaster"), [.address(postmaster)], owner: nil)
         }
         if let targets = try alias(postmaster) {
-            steps.append("alias \(shown), \(targets.count) targets")
+            steps.note("alias \(shown), \(targets.count) targets")
             return .alias(postmaster.folded(), targets, owner: nil)
         }
         // A postmaster who is configured but missing must not make us refuse postmaster's mail.
@@ -130,35 +144,36 @@ extension RecipientRules {
 
     /// The account of that name, as written or in lower case, if it may have mail.
     private func account(
-        _ name: [UInt8], _ detail: [UInt8]?, _ steps: inout [String]
+        _ name: [UInt8], _ detail: [UInt8]?, _ steps: inout Steps
     ) throws(LookupFailure) -> RecipientDecision.Outcome? {
-        let shown = name.escaped(limit: 64)
+        var shown: String { name.escaped(limit: 64) }
         guard name.count <= 256, name.allSatisfy({ $0.isVisible && $0 != .ascii("/") && $0 != .ascii(":") })
         else {
-            steps.append("no account can be called \(shown)")
+            steps.note("no account can be called \(shown)")
             return nil
         }
         let folded = name.folded()
         var found = try user(String(decoding: name, as: UTF8.self))
         if found == nil, folded != name { found = try user(String(decoding: folded, as: UTF8.self)) }
         guard let found else {
-            steps.append("no account \(shown)")
+            steps.note("no account \(shown)")
             return nil
         }
         if onlyUserID == nil, found.uid == 0 {
-            steps.append("root gets no mail as root: it goes to relais's own mailbox")
+            steps.note("root gets no mail as root: it goes to relais's own mailbox")
             return .rootMailbox
         }
         guard mayHaveMail(found.uid) else {
-            let why =
+            var why: String {
                 onlyUserID == nil
-                ? "its uid \(found.uid) is no person's (first-user-id)"
-                : "this private instance delivers for its own user alone"
-            steps.append("account \(shown), but \(why)")
+                    ? "its uid \(found.uid) is no person's (first-user-id)"
+                    : "this private instance delivers for its own user alone"
+            }
+            steps.note("account \(shown), but \(why)")
             return nil
         }
-        let behind = detail.map { ", extension \($0.escaped(limit: 64))" } ?? ""
-        steps.append("account \(found.name)\(behind)")
+        var behind: String { detail.map { ", extension \($0.escaped(limit: 64))" } ?? "" }
+        steps.note("account \(found.name)\(behind)")
         return .user(found, extension: detail)
     }
 

@@ -31,6 +31,7 @@ extension FuzzTarget {
             isOpen = false
             return Reply(250, nil, "Ok")
         }
+        func rest(in transaction: Transaction?) {}
         func abandon() { isOpen = false }
         func note(_ refusal: Refusal) {}
     }
