@@ -1,5 +1,6 @@
 import Bytes
 import Mail
+import Unix
 
 /// Who sends a message to whom, as the queue keeps it. Paths are without angle brackets and hold no control
 /// byte; parameters are text as on the wire (`SIZE=… BODY=…`), unknown ones included.
@@ -18,9 +19,18 @@ package struct Envelope: Equatable {
             address.lastIndex(of: .ascii("@")).map { address[($0 + 1)...].folded() }
         }
 
-        /// The next hop that the operator chose instead of the domain's mail exchangers.
-        package var route: [UInt8]? {
-            parameters.isEmpty ? nil : Parameters(kept: parameters).first(RecipientParameters.route)?.value
+        /// The next hop that the operator chose instead of the domain's mail exchangers. Only he may: the message
+        /// must have been injected by the queue's owner, as whom this process works.
+        package func route(injectedBy user: UInt32) -> [UInt8]? {
+            guard user == Identity.user, !parameters.isEmpty else { return nil }
+            return Parameters(kept: parameters).first(RecipientParameters.route)?.value
+        }
+
+        package var withoutRoute: Recipient {
+            var kept = Parameters()
+            for parameter in Parameters(kept: parameters).all
+            where !parameter.isNamed(RecipientParameters.route) { kept.append(parameter) }
+            return Recipient(address, parameters: kept.text)
         }
     }
 

@@ -6,7 +6,10 @@ extension ClaimedMessage {
     package func export(to output: CInt, recipients: [Int]) throws(QueueError) {
         guard !recipients.isEmpty else { throw .envelope }
         var head = head
-        head.envelope.recipients = recipients.map { envelope.recipients[$0 - 1] }
+        head.envelope.recipients = recipients.map { number in
+            let recipient = envelope.recipients[number - 1]
+            return recipient.route(injectedBy: injector) == nil ? recipient.withoutRoute : recipient
+        }
         let bytes = head.encoded
         var headCRC = CRC32C()
         headCRC.update(bytes[...])

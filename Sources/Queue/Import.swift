@@ -7,6 +7,8 @@ package struct Import {
     private let queue: QueueDirectory
     private var buffer: [UInt8] = []
     private var start = 0
+    /// Where in the stream the next message begins.
+    package private(set) var offset = 0
 
     private static let portion = 1 << 16
 
@@ -24,7 +26,7 @@ package struct Import {
     /// Takes the next message into the queue; nil at the end. Nothing is kept of one that is not whole.
     package mutating func next() throws(QueueError) -> Taken? {
         guard let (head, headCRC) = try readHead() else { return nil }
-        let isPresent = try queue.find(head.id) != nil
+        let isPresent = try queue.isPresent(head.id)
         let injection =
             isPresent
             ? nil
@@ -38,6 +40,7 @@ package struct Import {
             throw .damaged("the end of \(head.id) is missing, or tells another CRC")
         }
         start += MessageTrailer.size
+        offset += head.encoded.count + head.contentLength + MessageTrailer.size
         guard let injection else { return .present(head.id) }
         do throws(QueueError) { try injection.commit(kick: nil) } catch {
             guard error == .exists else { throw error }
@@ -93,5 +96,24 @@ package struct Import {
             } catch { throw .inject(error) }
         }
         return buffer.count - start
+    }
+}
+
+extension QueueDirectory {
+    /// Whether a message that is about to be imported is here; it is durable then. What an earlier attempt, or a
+    /// message of that id that is gone, left behind is removed.
+    fileprivate func isPresent(_ id: MessageID) throws(QueueError) -> Bool {
+        try removeUnfinished(id, in: .incoming)
+        for place in try allPlaces() {
+            switch try claim(id, in: place) {
+            case .gone, .unfinished: continue
+            case .busy, .invalid: return true
+            case .claimed(let message):
+                try message.synchronize()
+                return true
+            }
+        }
+        try step(QueueError.log) { () throws(SystemError) in _ = try log.removeIfPresent(id.text) }
+        return false
     }
 }

@@ -21,6 +21,8 @@ package struct MessageHead: Equatable {
     /// No head is longer: some 50,000 recipients of the longest kind.
     package static let longest = 1 << 24
     static let lengthDigits = 20
+    /// The year 2255: later is no time that a clock would tell.
+    private static let latestArrival: Int64 = 1 << 53
 
     /// The head as it stands in the file; its size does not depend on `contentLength`.
     package var encoded: [UInt8] {
@@ -59,6 +61,7 @@ package struct MessageHead: Equatable {
         let id = try line("id ", &cursor)
         guard let id = MessageID(name: id) else { throw cursor.failure("id") }
         let arrival = try number("arrival ", &cursor)
+        guard arrival <= latestArrival else { throw cursor.failure("arrival") }
         let boot = try line("boot ", &cursor)
         guard boot.count <= 36, boot.allSatisfy(\.isPrintable) else { throw cursor.failure("boot") }
         let length = try number("content ", &cursor)

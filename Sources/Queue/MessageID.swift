@@ -55,9 +55,10 @@ package struct MessageID: Hashable, Comparable, CustomStringConvertible {
 
     /// The id of the `number`-th message that this one gives rise to (a bounce, a forwarded copy): the same
     /// each time it is asked for, so that a step repeated after a crash meets its own trace.
-    package func derived(_ number: Int, at arrival: Time) -> MessageID {
+    /// `content`: what besides the number makes one message another.
+    package func derived(_ number: Int, of content: [UInt8] = [], at arrival: Time) -> MessageID {
         var mix: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in text.utf8 { mix = (mix ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        for byte in bytes + content { mix = (mix ^ UInt64(byte)) &* 0x100_0000_01B3 }
         for shift in stride(from: 0, to: 64, by: 8) {
             mix = (mix ^ UInt64(truncatingIfNeeded: number >> shift & 255)) &* 0x100_0000_01B3
         }

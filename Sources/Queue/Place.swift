@@ -52,5 +52,7 @@ package enum Place: Hashable {
         }
     }
 
+    var wasHeld: Bool { if case .trash(_, wasHeld: true) = self { true } else { false } }
+
     package var isTrash: Bool { if case .trash = self { true } else { false } }
 }

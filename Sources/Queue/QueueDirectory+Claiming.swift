@@ -52,18 +52,35 @@ extension QueueDirectory {
     private func endInterruptedMove(
         of id: MessageID, in place: Place, _ status: FileStatus
     ) throws(SystemError) -> Removed {
+        guard let other = try otherName(of: id, in: place, status) else { return .none }
+        try withDirectory(place.isTrash ? place : other) { directory throws(SystemError) in
+            try directory.remove(id.text)
+        }
+        return place.isTrash ? .ours : .other
+    }
+
+    /// Where else a message is named, if a move was cut short.
+    func otherName(of id: MessageID, in place: Place) throws(QueueError) -> Place? {
+        try step(QueueError.scan) { () throws(SystemError) in
+            let status = try? withDirectory(place) { directory throws(SystemError) in
+                try directory.status(of: id.text)
+            }
+            guard let status = status ?? nil, status.links == 2 else { return nil }
+            return try otherName(of: id, in: place, status)
+        }
+    }
+
+    private func otherName(
+        of id: MessageID, in place: Place, _ status: FileStatus
+    ) throws(SystemError) -> Place? {
         let places: [Place]
         do throws(QueueError) { places = try allPlaces() } catch {
             throw error.cause ?? SystemError("open", .inputOutput, path)
         }
         for other in places where other != place {
-            guard try isNamed(id, in: other, status) else { continue }
-            try withDirectory(place.isTrash ? place : other) { directory throws(SystemError) in
-                try directory.remove(id.text)
-            }
-            return place.isTrash ? .ours : .other
+            if try isNamed(id, in: other, status) { return other }
         }
-        return .none
+        return nil
     }
 
     private func isNamed(

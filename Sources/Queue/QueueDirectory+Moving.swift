@@ -31,9 +31,22 @@ extension QueueDirectory {
         tidy(before)
     }
 
-    /// Sets a file aside that is none of ours or damaged, whatever its name.
-    package func setAside(_ name: String, in place: Place) throws(QueueError) {
-        try rename(name, from: place, to: .corrupt)
+    /// Sets a file aside that is none of ours or damaged, whatever its name; where one of that name is there
+    /// already, with a number behind it.
+    package func setAside(_ name: [UInt8], in place: Place) throws(QueueError) {
+        try step(QueueError.move) { () throws(SystemError) in
+            let corrupt = try Directory(Place.corrupt.path, in: root)
+            try withDirectory(place) { source throws(SystemError) in
+                for number in 0... {
+                    let suffix = number == 0 ? [] : Array(".\(number)".utf8)
+                    do throws(SystemError) {
+                        return try source.rename(name, to: corrupt, as: name.prefix(240) + suffix)
+                    } catch {
+                        guard error.code == .exists, number < 1000 else { throw error }
+                    }
+                }
+            }
+        }
     }
 
     private func rename(_ name: String, from: Place, to: Place) throws(QueueError) {
@@ -54,7 +67,7 @@ extension QueueDirectory {
         }
     }
 
-    private func makeBucket(of place: Place) throws(SystemError) {
+    func makeBucket(of place: Place) throws(SystemError) {
         guard let bucket = place.bucket else { return }
         let parent = try Directory(place.parent, in: root)
         if try parent.makeDirectory(bucket, mode: 0o700) { try parent.descriptor.keepOrderOfNames() }
@@ -135,18 +148,33 @@ extension QueueDirectory {
     /// Removes what only a crash leaves: logs without a message, and empty buckets. How many.
     package func clean() throws(QueueError) -> Int {
         try step(QueueError.move) { () throws(SystemError) in try root.descriptor.keepOrderOfNames() }
-        let logs = try step(QueueError.scan) { () throws(SystemError) in try log.names() }
+        let orphans = try orphanLogs()
+        try removeLogs(orphans)
+        return orphans.count
+            + (try allPlaces().count { place throws(QueueError) in try removeIfEmpty(place) })
+    }
+
+    /// Logs that tell of no message.
+    func orphanLogs() throws(QueueError) -> [String] {
+        var orphans = Set(try step(QueueError.scan) { () throws(SystemError) in try log.names() })
         // The messages are read after the logs: one that comes meanwhile has no log among those read. One that
         // moves meanwhile can be missed; not so when all are read again, the other way round.
-        let places = try allPlaces()
-        var orphans = Set(logs)
-        for place in places { orphans.subtract(try names(in: place).ids.map(\.text)) }
+        for place in try allPlaces() { orphans.subtract(try names(in: place).ids.map(\.text)) }
         if !orphans.isEmpty {
             for place in try allPlaces().reversed() { orphans.subtract(try names(in: place).ids.map(\.text)) }
         }
-        for name in orphans {
+        // One whose message ended meanwhile is gone by now, or is about to be.
+        if !orphans.isEmpty {
+            pause(.milliseconds(100))
+            let left = Set(try step(QueueError.scan) { () throws(SystemError) in try log.names() })
+            orphans.formIntersection(left)
+        }
+        return orphans.filter { MessageID($0) != nil }.sorted()
+    }
+
+    func removeLogs(_ names: [String]) throws(QueueError) {
+        for name in names {
             try step(QueueError.log) { () throws(SystemError) in _ = try log.removeIfPresent(name) }
         }
-        return orphans.count + (try places.count { place throws(QueueError) in try removeIfEmpty(place) })
     }
 }

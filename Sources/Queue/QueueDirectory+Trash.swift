@@ -6,7 +6,7 @@ package import Unix
 extension QueueDirectory {
     /// Throws a claimed message away; until `end` it can come back.
     package func discard(_ message: ClaimedMessage, until end: Time) throws(QueueError) {
-        try move(message, to: .trash(minute: end.seconds / 60 + 1, wasHeld: message.place == .hold))
+        try move(message, to: roomInTrash(until: end, wasHeld: message.place == .hold))
     }
 
     /// Puts a claimed message back where it was: on hold, or among those that are due.
@@ -29,7 +29,7 @@ extension QueueDirectory {
 
     /// Removes for good what has been in the trash for its time, at most `limit` messages: a runner has other
     /// things to do. How many.
-    package func emptyTrash(at now: Time, limit: Int = 1000) throws(QueueError) -> Int {
+    package func emptyTrash(at now: Time, limit: Int) throws(QueueError) -> Int {
         var removed = 0
         for place in try trashPlaces() where place.minute.map({ $0 <= now.seconds / 60 }) ?? false {
             for id in try names(in: place, limit: limit - removed).ids {
@@ -41,20 +41,35 @@ extension QueueDirectory {
         return removed
     }
 
-    /// Removes a message for good; false where somebody is just bringing it back. Nothing is left to do for it
-    /// whatever a power cut brings back of it, so nothing is synced.
+    /// Removes a message for good, whatever its file holds; false where it is gone, or somebody is just bringing it
+    /// back. Nothing is left to do for it whatever a power cut brings back of it, so nothing is synced.
     package func destroy(_ id: MessageID, in place: Place) throws(QueueError) -> Bool {
-        let claim = try claim(id, in: place)
-        switch claim {
-        case .busy, .gone: return false
-        case .claimed, .unfinished, .invalid: break
-        }
         try step(QueueError.move) { () throws(SystemError) in
             try withDirectory(place) { directory throws(SystemError) in
-                _ = try directory.removeIfPresent(id.text)
+                guard let file = try directory.openIfPresent(id.text, .readWrite), try file.tryLock(),
+                    let named = try directory.status(of: id.text), try named.isSameFile(as: file.status())
+                else { return false }
+                // Another name is that of a move that was cut: what is elsewhere too is mail, and keeps its log.
+                let isOnly = named.links == 1
+                guard try directory.removeIfPresent(id.text), isOnly else { return false }
+                try log.removeIfPresent(id.text)
+                return true
             }
-            try log.removeIfPresent(id.text)
         }
-        return true
+    }
+
+    /// The bucket for what goes for good at `end`; where there is no room for a new one, the latest that there is.
+    private func roomInTrash(until end: Time, wasHeld: Bool) throws(QueueError) -> Place {
+        let wanted = Place.trash(minute: end.seconds / 60 + 1, wasHeld: wasHeld)
+        do throws(SystemError) {
+            try makeBucket(of: wanted)
+            return wanted
+        } catch {
+            let others = try trashPlaces().filter { $0.wasHeld == wasHeld }
+            guard error.code == .noSpace || error.code == .overQuota, let latest = others.last else {
+                throw .move(error)
+            }
+            return latest
+        }
     }
 }

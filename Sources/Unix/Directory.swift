@@ -127,6 +127,19 @@ package struct Directory: ~Copyable {
         }
     }
 
+    /// The same for names that need not be UTF-8.
+    package func rename(
+        _ name: [UInt8], to other: borrowing Directory, as newName: [UInt8]
+    ) throws(SystemError) {
+        let target = other.descriptor.raw
+        let (from, to) = (
+            name.map { CChar(bitPattern: $0) } + [0], newName.map { CChar(bitPattern: $0) } + [0]
+        )
+        try SystemCall.perform("rename", shown(name.escaped(limit: 80))) {
+            unsafe cs_rename_noreplace(descriptor.raw, from, target, to)
+        }
+    }
+
     /// Puts a file in the place of another at one stroke.
     package func replace(_ newName: String, with name: String) throws(SystemError) {
         try SystemCall.perform("rename", shown(name)) {

@@ -22,11 +22,14 @@ package struct Time: Comparable, Hashable {
     }
 
     package static func < (a: Time, b: Time) -> Bool { a.microseconds < b.microseconds }
+    /// What would be beyond all time ends at it: a number that a stranger wrote must not be a trap.
     package static func + (a: Time, b: Duration) -> Time {
-        Time(microseconds: a.microseconds + b.microseconds)
+        let (sum, over) = a.microseconds.addingReportingOverflow(b.microseconds)
+        return Time(microseconds: over ? (b > .zero ? .max : .min) : sum)
     }
     package static func - (a: Time, b: Time) -> Duration {
-        .microseconds(a.microseconds - b.microseconds)
+        let (difference, over) = a.microseconds.subtractingReportingOverflow(b.microseconds)
+        return .microseconds(over ? (a > b ? .max : .min) : difference)
     }
 }
 

@@ -67,6 +67,7 @@ enum Main {
                     "only root and the queue's owner may read \(configuration.queueDirectory)", .noPermission)
             }
             if case .damaged = error { tool.fail("\(error)", .dataError) }
+            if case .export = error { tool.fail("\(error)", .inputOutput) }
             tool.fail("\(error)", error.cause?.code == .noEntry ? .configuration : .temporaryFailure)
         }
     }
@@ -95,7 +96,10 @@ enum Main {
             return .ok
         case .list, .why, .status: return try look(task, configuration, queue)
         case .operate(let command, let selection):
-            return try Operation(command, selection, queue, configuration).run() ? .ok : .noInput
+            if case .export = command, StandardDescriptors.isTerminal(1) {
+                tool.wrong("--export writes messages to standard output: send that to a file")
+            }
+            return try Operation(command, selection, queue, configuration).run()
         case .take: return try takeMessages(configuration, queue)
         case .verify(let isDry):
             return try VerificationReport(
@@ -167,15 +171,21 @@ enum Main {
         var status = ExitStatus.ok
         var source = Import(from: 0, into: queue)
         defer { ServiceSocket.kick(configuration.serviceSocket("kick")) }
-        while let taken = try source.next() {
-            switch taken {
-            case .new(let id):
-                log.info("\(id): imported, by the operator")
-                say("\(id): imported")
-            case .present(let id):
-                complain("\(id): in this queue already; left as it is")
-                status = .dataError
+        do throws(QueueError) {
+            while let taken = try source.next() {
+                switch taken {
+                case .new(let id):
+                    log.info("\(id): imported, by the operator")
+                    say("\(id): imported")
+                case .present(let id):
+                    complain("\(id): in this queue already; left as it is")
+                    status = .dataError
+                }
             }
+        } catch {
+            // What was taken and delivered must not come again.
+            if source.offset > 0 { complain("go on with: tail -c +\(source.offset + 1)") }
+            throw error
         }
         return status
     }

@@ -29,13 +29,16 @@ final class RemoteDelivery {
         end = .after(settings.deliveryLimit)
     }
 
-    /// Decides every recipient of `letters`.
-    func deliver(_ letters: [Letter], to destination: Destination) {
+    /// Decides every recipient of `letters`. `isRoute`: somebody of ours named the destination, and a mistake of
+    /// his is no reason to send mail back.
+    func deliver(_ letters: [Letter], to destination: Destination, isRoute: Bool = false) {
         let route: Route
         do throws(NoRoute) { route = try settings.find(destination) } catch {
             let (kind, subject, detail) = error.enhancedStatus
+            let isOurs = isRoute && !error.isTemporary
             let outcome = ClientOutcome(
-                error.isTemporary ? .deferred : .failed, EnhancedStatus(kind, subject, detail),
+                error.isTemporary || isRoute ? .deferred : .failed,
+                isOurs ? EnhancedStatus(4, 3, 5) : EnhancedStatus(kind, subject, detail),
                 Array(error.description.utf8))
             for letter in letters { letter.decideRest(outcome) }
             return

@@ -64,27 +64,31 @@ struct Service {
     private func parameters(_ text: [UInt8]) -> Parameters { (try? Parameters(text)) ?? Parameters() }
 
     private func deliver(_ letters: [Letter], to name: [UInt8]) {
-        guard let destination = destination(name, letters) else {
-            let outcome = ClientOutcome(
-                .failed, EnhancedStatus(5, 1, 2), Array("\(name.escaped()) is no mail domain".utf8))
+        let isRoute = isRoute(name, letters)
+        let text = String(decoding: name, as: UTF8.self)
+        guard let destination = isRoute ? Destination(route: text) : Destination(mailDomain: text) else {
+            let outcome =
+                isRoute
+                ? ClientOutcome(
+                    .deferred, EnhancedStatus(4, 3, 5), Array("\(name.escaped()) is no host".utf8))
+                : ClientOutcome(
+                    .failed, EnhancedStatus(5, 1, 2), Array("\(name.escaped()) is no mail domain".utf8))
             for letter in letters { letter.decideRest(outcome) }
             return
         }
         RemoteDelivery(settings, log: log, for: Asker(socket: Self.socket))
-            .deliver(letters, to: destination)
+            .deliver(letters, to: destination, isRoute: isRoute)
     }
 
-    /// Where a name leads. The domain of a recipient is a mail domain and nothing else, so that nobody
-    /// reaches a host of ours by writing its address into a mail address (T71); another name was put there
-    /// by our own configuration and may be any host.
-    private func destination(_ name: [UInt8], _ letters: [Letter]) -> Destination? {
-        let text = String(decoding: name, as: UTF8.self)
-        let isDomainOfRecipient = letters.contains { letter in
+    /// The domain of a recipient is a mail domain and nothing else, so that nobody reaches a host of ours by
+    /// writing its address into a mail address (T71); another name was put there by our own configuration or
+    /// operator, and may be any host.
+    private func isRoute(_ name: [UInt8], _ letters: [Letter]) -> Bool {
+        !letters.contains { letter in
             letter.transaction.recipients.contains { recipient in
                 guard let at = recipient.address.lastIndex(of: .ascii("@")) else { return false }
                 return recipient.address[(at + 1)...].equalsFolded(name)
             }
         }
-        return isDomainOfRecipient ? Destination(mailDomain: text) : Destination(route: text)
     }
 }

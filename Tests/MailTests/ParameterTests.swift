@@ -96,7 +96,8 @@ import Testing
             (.several, "NOTIFY=SUCCESS ORCPT=x;y", "NOTIFY=NEVER ORCPT=x;y"),
             (.several, "NOTIFY=DELAY,FAILURE ORCPT=x;y", "NOTIFY=FAILURE,DELAY ORCPT=x;y"),
             (.several, "", "ORCPT=rfc822;ann+2Bx@b"), (.list, "NOTIFY=SUCCESS ORCPT=x;y", ""),
-            (.list, "", ""),
+            (.list, "", ""), (.single, "ORCPT=x;y X-ROUTE=[192.0.2.1]", "ORCPT=x;y"),
+            (.several, "X-ROUTE=relay.example ORCPT=x;y", "ORCPT=x;y"),
         ] as [(ForwardedWishes.Road, String, String)])
     func forwarded(road: ForwardedWishes.Road, text: String, expected: String) throws {
         let parameters = try Parameters(Array(text.utf8))

@@ -104,7 +104,7 @@ import Unix
         #expect(try store.claimFree(other, in: .incoming).reason == "has 2 links")
         try run("touch", "\(queue.path)/incoming/..evil", "\(queue.path)/incoming/UPPER")
         #expect(try store.names(in: .incoming).strange.count == 2)
-        try store.setAside("UPPER", in: .incoming)
+        try store.setAside(Array("UPPER".utf8), in: .incoming)
         #expect(try queue.names("corrupt") == ["UPPER"])
     }
 

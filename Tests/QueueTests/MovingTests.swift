@@ -20,7 +20,7 @@ import Unix
         let trash = try store.trashPlaces()
         #expect(trash == [.trash(minute: 1001, wasHeld: place == .hold)])
         #expect(try store.find(id)?.place == trash[0])
-        #expect(try store.emptyTrash(at: Self.now) == 0)
+        #expect(try store.emptyTrash(at: Self.now, limit: 10) == 0)
         do {
             let message = try #require(try store.claimFree(id, in: trash[0]).message)
             try store.restore(message)

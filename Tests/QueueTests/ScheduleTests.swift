@@ -36,5 +36,9 @@ import Unix
         #expect(MessageID("0mhzk3vxq7c1p5v0d4x8r2l.") == nil)
         #expect(early.derived(1, at: Time(seconds: 5)) == early.derived(1, at: Time(seconds: 5)))
         #expect(early.derived(1, at: Time(seconds: 5)) != early.derived(2, at: Time(seconds: 5)))
+        let (one, other) = (Array("a".utf8), Array("b".utf8))
+        #expect(early.derived(1, of: one, at: early.arrival) == early.derived(1, of: one, at: early.arrival))
+        #expect(
+            early.derived(1, of: one, at: early.arrival) != early.derived(1, of: other, at: early.arrival))
     }
 }

@@ -41,13 +41,15 @@ import Unix
         ])
     func refused(word: String) { #expect(MessageSelector(word) == nil) }
 
-    @Test("a route is read from the parameters, a domain from the address")
+    @Test("a route is read from the parameters of what the queue's owner injected, a domain from the address")
     func destinations() {
         let routed = Envelope.Recipient(
             Array("bob@One.example".utf8), parameters: Array("NOTIFY=NEVER X-ROUTE=[192.0.2.1]:25".utf8))
-        #expect(routed.route == Array("[192.0.2.1]:25".utf8))
+        #expect(routed.route(injectedBy: Identity.user) == Array("[192.0.2.1]:25".utf8))
+        #expect(routed.route(injectedBy: Identity.user + 1) == nil)
+        #expect(routed.withoutRoute.parameters == Array("NOTIFY=NEVER".utf8))
         #expect(routed.domain == Array("one.example".utf8))
-        #expect(Self.envelope.recipients.map(\.route) == [nil, nil, nil])
+        #expect(Self.envelope.recipients.allSatisfy { $0.route(injectedBy: Identity.user) == nil })
         #expect(Self.envelope.recipients[2].domain == nil)
     }
 }

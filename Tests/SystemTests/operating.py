@@ -132,6 +132,25 @@ def rerouting(i):
     assert "goes by way of [192.0.2.1]:2525" in queue_runner(host, "--why", again)
     back = operate(host, "--reroute", "@new.example", again).decode().split()[-1]
     assert envelopes()[back] == envelopes()[back] and not any("X-ROUTE" in line for line in envelopes()[back])
+    # Two commands, the first of which stopped between the copy and the log: the second is not taken for the first.
+    for held in (False, True):
+        name = put(host, "hold" if held else "incoming", "ann@example.org", [f"bob{held}@old.example", "eve@old.example"])
+        operate(host, "--reroute", "x@new.example", f"to=bob{held}@old.example")
+        os.remove(f"{host.queue}/log/{name}")
+        again = operate(host, "--reroute", "x@new.example", f"to=bob{held}@old.example").decode().split()[-1]
+        os.remove(f"{host.queue}/log/{name}")
+        last = operate(host, "--reroute", "relay.example", name).decode().split()[-1]
+        assert last != again and name not in places(host) and places(host)[last] == places(host)[again] == ("hold" if held else "incoming")
+        assert envelopes()[last] == [f"<bob{held}@old.example> X-ROUTE=relay.example", "<eve@old.example> X-ROUTE=relay.example"]
+        assert sum(lines == [f"<x@new.example> ORCPT=rfc822;bob{held}@old.example"] for lines in envelopes().values()) == 1, envelopes()
+    # Several who become one get it once.
+    name = put(host, "incoming", "ann@example.org", ["a@gone.example", "b@gone.example", "c@gone.example"])
+    merged = operate(host, "--reroute", "postmaster@here.example", name).decode().split()[-1]
+    assert envelopes()[merged] == ["<postmaster@here.example>"]
+    for target in ("[192.0.2.999]", "[:::::]", "host:99999", "[192.0.2.1]:0", "a b", "x@", "[IPv6:nothing]"):
+        operate(host, "--reroute", target, merged, status=64)
+    assert merged in places(host)
+    operate(host, "--reroute", "[IPv6:2001:db8::1]:25", merged)
     shutil.rmtree(host.directory)
     # For real: mail for a dead domain goes by way of b's server, which does not know it, and then to somebody there.
     name = f"reroute-{os.getpid()}"
@@ -149,8 +168,17 @@ def rerouting(i):
     arrived(i.b, f"Subject: {name}".encode())
 
 
-@test("a route is the operator's word only: from a stranger it is refused")
+@test("a route is the operator's word only: a stranger's is refused, none goes on with a forwarded copy; a mistake in it sends nothing back")
 def routes_of_others(i):
+    name = f"no-such-route-{os.getpid()}"
+    send(i.a, "x@dead.example", name, sender=address(i.a))
+    identity = eventually(lambda: next((json.loads(line)["queue_id"] for line in run(*i.a.command("queue-runner", "--list", "--json", "to=x@dead.example")).splitlines()
+                                        if json.loads(line)["queue_name"] == "deferred"), None), "a deferral", 60)
+    copy = run(*i.a.command("queue-runner", "--reroute", "nowhere.example", identity)).decode().split()[-1]
+    eventually(lambda: f"{copy}: to=<x@dead.example>" in log_of(i.a), "an attempt")
+    line = next(line for line in log_of(i.a).splitlines() if f"{copy}: to=<x@dead.example>" in line)
+    assert "status=deferred" in line and "dsn=4.3.5" in line, line
+    eventually(lambda: subprocess.run(i.a.command("queue-runner", "--remove", copy), capture_output=True).returncode == 0, "its removal")
     with smtplib.SMTP(i.a.address, i.a.ports["smtp"], timeout=30) as client:
         client.ehlo()
         client.mail("a@far.example")
@@ -175,6 +203,23 @@ def moving(_):
     assert entry["arrival_time"] == now - 7200 and [r["address"] for r in entry["recipients"]] == ["x@one.example"] and entry["recipients_done"] == 0
     assert large in open(f"{there.queue}/incoming/{two}", "rb").read()
     assert queue_runner(there, "--verify") == "3 messages verified: all is well\n"
+    # What an import that was killed left behind is not taken for the message: unfinished, empty, and a log of a message that is gone.
+    name = put(here, "incoming", "a@b.example", ["x@one.example"], content=large)
+    single = operate(here, "--export", name)
+    for left in (b"", single[:150], single[:200000]):
+        with open(f"{there.queue}/incoming/{name}", "wb") as file:
+            file.write(left)
+        operate(there, "--import", input=single)
+        assert large in open(f"{there.queue}/incoming/{name}", "rb").read()
+        inode = os.stat(f"{there.queue}/incoming/{name}").st_ino
+        operate(there, "--remove", name)
+        operate(there, "--purge", name)
+        with open(f"{there.queue}/log/{name}", "w") as file:
+            file.write(f"message {inode} {int(name[:11], 36)}\n1 0 R - 0 \n")
+    operate(there, "--import", input=single)
+    assert json.loads(queue_runner(there, "--list", "--json", name))["recipients"] and not os.path.exists(f"{there.queue}/log/{name}")
+    operate(there, "--remove", name)
+    operate(there, "--purge", name)
     # Once more: what is there is left alone, and said.
     errors = operate(there, "--import", input=stream, status=65).decode()
     assert errors.count("in this queue already") == 3 and len(places(there)) == 3
@@ -192,6 +237,11 @@ def moving(_):
         status = 0 if cut in (0, ends[0]) else 65
         operate(there, "--import", input=stream[:cut], status=status)
         assert len(places(there)) == whole, (cut, places(there))
+        if whole and status:
+            # And how to go on.
+            done = subprocess.run(there.command("queue-runner", "--import"), input=stream[:cut], capture_output=True)
+            [offset] = re.findall(r"go on with: tail -c \+(\d+)", done.stderr.decode())
+            assert int(offset) == ends[whole - 1] + 1, (offset, ends)
         if whole:
             operate(there, "--remove", "all")
             operate(there, "--purge", "all")
@@ -205,7 +255,22 @@ def moving(_):
     before = places(here)
     with open("/dev/full", "wb") as full:
         done = subprocess.run(here.command("queue-runner", "--export", "all"), stdout=full, stderr=subprocess.PIPE)
-    assert done.returncode == 75 and b"No space left" in done.stderr and places(here) == before, done
+    assert done.returncode == 74 and b"No space left" in done.stderr and places(here) == before, done
+    # A reader that dies has not got what it did not read; nothing is let go of before all that was written is safe.
+    with open(here.config, "a") as file:
+        file.write("trash-lifetime = 0\n")
+    many = [put(here, "incoming", "many@b.example", ["z@one.example"], content=large) for _ in range(10)]
+    reader = subprocess.Popen(["head", "-c", "1000000"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    done = subprocess.run(here.command("queue-runner", "--export", "from=many@b.example"), stdout=reader.stdin, stderr=subprocess.PIPE)
+    reader.stdin.close()
+    reader.wait()
+    assert done.returncode == 74 and set(many) <= set(places(here)), (done, places(here))
+    # Without a trash, too, there is a way back from an export.
+    operate(here, "--export", many[0])
+    assert places(here)[many[0]].startswith("trash/")
+    # A sender who has not heard of a failure yet is to hear of it from this queue.
+    owed = put(here, "incoming", "a@b.example", ["x@one.example", "y@one.example"], [event(now - 60, 1, b"F", b"5.1.1", 0, b"no such user")])
+    assert b"yet to be told" in operate(here, "--export", owed, status=66) and places(here)[owed] == "incoming"
     for host in (here, there):
         shutil.rmtree(host.directory)
 
@@ -278,8 +343,62 @@ def verify(_):
     assert writing in os.listdir(f"{host.queue}/incoming") and "1" * 24 not in os.listdir(f"{host.queue}/log")
     # A second time only what the operator has to decide is left.
     lines, last = findings()
-    assert last.startswith("4 messages verified: 0 things mended, 13 left"), (last, places(host))
+    assert last.startswith("4 messages verified: 0 things mended, 14 left"), (last, lines)
     assert all("corrupt/" in line or line.split(":")[0] in ("log/notes", f"log/{odd}", "deferred/soon", "trash/never", "core", f"incoming/{shown}") for line in lines), lines
+    shutil.rmtree(host.directory)
+
+
+@test("numbers and names that a stranger put into the queue stop nothing: no pass, no --verify, no story")
+def hostile(_):
+    host = private_queue("hostile")
+    now = int(time.time())
+    for arrival in (2**63 - 1, 2**53 + 1, 2**62):
+        put(host, "incoming", "ann@example.org", ["x@one.example"], arrival=arrival % 36**11)
+        name = put(host, f"deferred/{now // 60 - 5}", "ann@example.org", ["x@one.example"])
+        path = f"{host.queue}/deferred/{now // 60 - 5}/{name}"
+        text = re.sub(rb"arrival \d+", b"arrival %d" % arrival, open(path, "rb").read())
+        open(path, "wb").write(text)
+        done = subprocess.run(host.command("queue-runner", "--import"), input=text, capture_output=True)
+        assert done.returncode == 65, done
+        assert subprocess.run(host.command("queue-runner", "--why", name), capture_output=True).returncode == 66
+    for name in (b"\xff\xfe", b"foo", b"UPPER CASE"):
+        open(host.queue.encode() + b"/incoming/" + name, "w").close()
+    open(f"{host.queue}/corrupt/foo", "w").close()
+    os.mkdir(f"{host.queue}/incoming/{'0' * 24}", 0o700)
+    last = put(host, "hold", "ann@example.org", ["x@one.example"])
+    os.chmod(f"{host.queue}/hold/{last}", 0o664)
+    done = subprocess.run(host.command("queue-runner", "--verify"), capture_output=True, timeout=60)
+    lines = done.stdout.decode().splitlines()
+    assert done.returncode == 69 and any(line.startswith(f"hold/{last}: has mode") for line in lines) and "verified" in lines[-1], done
+    names = os.listdir(f"{host.queue}/corrupt".encode())
+    assert {b"\xff\xfe", b"foo", b"foo.1", b"UPPER CASE"} <= set(names), names
+    done = subprocess.run(host.command("queue-runner"), capture_output=True, timeout=60)
+    assert done.returncode == 0, done
+    shutil.rmtree(host.directory)
+
+
+@test("a command chooses what a runner moves while it looks")
+def moving_targets(_):
+    host = private_queue("moving")
+    minute = int(time.time()) // 60 + 60
+    queuefiles.fill(f"{host.queue}/incoming", [("cron@example.org", ["x@one.example"])] * 2000)
+    for number in range(8):
+        os.mkdir(f"{host.queue}/deferred/{minute + number}")
+    names = sorted(os.listdir(f"{host.queue}/incoming"), reverse=True)[:600]
+
+    def move():
+        for number, name in enumerate(names):
+            try:
+                os.rename(f"{host.queue}/incoming/{name}", f"{host.queue}/deferred/{minute + number % 8 + (100 if number % 8 == 0 else 0)}/{name}")
+            except FileNotFoundError:
+                os.makedirs(f"{host.queue}/deferred/{minute + number % 8 + (100 if number % 8 == 0 else 0)}", exist_ok=True)
+    thread = threading.Thread(target=move)
+    thread.start()
+    operate(host, "--remove", "from=cron@example.org")
+    thread.join()
+    # What was moved after the command ended is none of it.
+    operate_left = sum(not place.startswith("trash/") for place in places(host).values())
+    assert operate_left == 0, operate_left
     shutil.rmtree(host.directory)
 
 

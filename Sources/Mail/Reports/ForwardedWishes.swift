@@ -28,7 +28,8 @@ package enum ForwardedWishes {
     ) -> Parameters {
         var copy = Parameters()
         guard road != .list else { return copy }
-        for parameter in parameters.all {
+        // A next hop was chosen for one recipient, not for those whom he names.
+        for parameter in parameters.all where !parameter.isNamed(RecipientParameters.route) {
             guard parameter.isNamed("NOTIFY"), road == .several,
                 var notify = parameter.value.flatMap({ RecipientParameters.Notify($0) })
             else {

@@ -42,7 +42,9 @@ extension QueueDirectory {
     /// The domains for which something of a message is still to be done. Its log is read only where there
     /// are several.
     fileprivate func openDomains(of message: QueuedMessage) throws(QueueError) -> Set<[UInt8]> {
-        let domains = message.envelope.recipients.map { $0.route ?? $0.domain }
+        let domains = message.envelope.recipients.map {
+            $0.route(injectedBy: message.injector) ?? $0.domain
+        }
         let all = Set(domains.compactMap(\.self))
         guard all.count > 1 else { return all }
         var isDone = [Bool](repeating: false, count: domains.count)

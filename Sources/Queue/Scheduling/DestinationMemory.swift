@@ -61,6 +61,9 @@ package struct FailingDestination: Equatable {
 package final class DestinationMemory {
     private let directory: Directory?
 
+    /// No domain's name begins like that.
+    private static let temporaryPrefix = "=."
+
     package init(queue: String) { directory = try? Directory("\(queue)/destinations") }
 
     package subscript(domain: [UInt8]) -> FailingDestination? {
@@ -77,11 +80,14 @@ package final class DestinationMemory {
                 _ = try? directory?.removeIfPresent(name)
                 return
             }
-            // At one stroke: others look at it without a lock. No domain has that name.
-            let temporary = "=\(Host.bareName).\(Identity.process)"
-            guard let file = try? directory?.open(temporary, .create(mode: 0o600)) else { return }
-            try? file.write(newValue.encoded)
-            try? directory?.replace(name, with: temporary)
+            // At one stroke: others look at it without a lock.
+            let temporary = "\(Self.temporaryPrefix)\(Host.bareName).\(Identity.process)"
+            do throws(SystemError) {
+                guard let file = try directory?.open(temporary, .create(mode: 0o600)) else { return }
+                try file.truncate(to: 0)
+                try file.write(newValue.encoded)
+                try directory?.replace(name, with: temporary)
+            } catch { _ = try? directory?.removeIfPresent(temporary) }
         }
     }
 
@@ -90,6 +96,7 @@ package final class DestinationMemory {
         guard let names = try? directory?.names() else { return [] }
         return names.sorted().compactMap { name in
             let domain = Self.domain(of: name)
+            guard Self.name(of: domain) == name else { return nil }
             return self[domain].map { (domain, $0) }
         }
     }

@@ -42,7 +42,7 @@ package struct Verification {
         checkCorrupt(ids.map { Array($0.text.utf8) } + strange)
         for place in try queue.allPlaces() where place != .corrupt {
             let (ids, strange) = try queue.names(in: place)
-            for name in strange { try checkStrange(name, in: place) }
+            for name in strange { checkStrange(name, in: place) }
             for id in ids {
                 try check(id, in: place)
                 progress(messages)
@@ -88,6 +88,10 @@ package struct Verification {
     /// It is being written, or gone, or something is wrong with it.
     private mutating func checkLocked(_ id: MessageID, in place: Place) throws(QueueError) {
         let path = "\(place.path)/\(id)"
+        if let other = try queue.otherName(of: id, in: place) {
+            find(path, "is also \(other.path)/\(id): a move was cut short", remedy: "ended")
+            if isDry { return }
+        }
         switch try queue.claim(id, in: place, thoroughly: true) {
         case .gone: break
         case .claimed: messages += 1
@@ -98,18 +102,32 @@ package struct Verification {
             }
         case .unfinished(let since):
             guard now - since > Self.stale else { break }
-            find(path, "was never finished, so never acknowledged", remedy: "removed")
-            if !isDry { try queue.removeUnfinished(id, in: place) }
+            mend(path, "was never finished, so never acknowledged", remedy: "removed") {
+                () throws(QueueError) in
+                try queue.removeUnfinished(id, in: place)
+            }
         case .invalid(let reason):
-            find(path, reason, remedy: "moved to corrupt/, and not delivered")
-            if !isDry { try queue.setAside(id.text, in: place) }
+            mend(path, reason, remedy: "moved to corrupt/, and not delivered") { () throws(QueueError) in
+                try queue.setAside(id.bytes, in: place)
+            }
         }
     }
 
-    private func checkStrange(_ name: [UInt8], in place: Place) throws(QueueError) {
+    /// Does it first: what cannot be done is for the operator, and stops nothing else.
+    private func mend(
+        _ path: String, _ what: String, remedy: String, _ body: () throws(QueueError) -> Void
+    ) {
+        do throws(QueueError) {
+            if !isDry { try body() }
+            find(path, what, remedy: remedy)
+        } catch { find(path, "\(what); it could not be \(remedy): \(error)") }
+    }
+
+    private func checkStrange(_ name: [UInt8], in place: Place) {
         let path = "\(place.path)/\(name.escaped(limit: 80))"
-        find(path, "is not named by an id, so no message of ours", remedy: "moved to corrupt/")
-        if !isDry { try queue.setAside(String(decoding: name, as: UTF8.self), in: place) }
+        mend(path, "is not named by an id, so no message of ours", remedy: "moved to corrupt/") {
+            () throws(QueueError) in try queue.setAside(name, in: place)
+        }
     }
 
     private func checkCorrupt(_ names: [[UInt8]]) {
@@ -124,7 +142,6 @@ package struct Verification {
 
     private mutating func checkLogs() throws(QueueError) {
         let names = try step(QueueError.scan) { () throws(SystemError) in try queue.log.names() }
-        var hasOrphans = false
         for name in names.sorted() {
             let path = "log/\(Array(name.utf8).escaped(limit: 80))"
             guard let id = MessageID(name) else {
@@ -133,12 +150,15 @@ package struct Verification {
             }
             if let message = try message(id) {
                 try check(try MessageLog.text(of: id, in: queue), of: message, path)
-            } else if try queue.find(id) == nil {
-                hasOrphans = true
-                find(path, "tells of a message that is gone", remedy: "removed")
             }
         }
-        if hasOrphans, !isDry { _ = try queue.clean() }
+        // With care for messages that move while they are looked for, or end.
+        for name in try queue.orphanLogs() {
+            mend(
+                "log/\(Array(name.utf8).escaped(limit: 80))", "tells of a message that is gone",
+                remedy: "removed"
+            ) { () throws(QueueError) in try queue.removeLogs([name]) }
+        }
     }
 
     private func message(_ id: MessageID) throws(QueueError) -> QueuedMessage? {
@@ -179,11 +199,12 @@ package struct Verification {
     /// S7 of queue(5): only the removal is left to do.
     private func endRemoval(of message: QueuedMessage) throws(QueueError) {
         guard case .claimed(let claimed) = try queue.claim(message.id, in: message.place) else { return }
-        find(
+        mend(
             "\(message.place.path)/\(message.id)", "is done with, but its removal was cut short",
-            remedy: "removed")
-        guard !isDry else { return }
-        try queue.remove(claimed, log: try MessageLog.open(for: claimed, in: queue, creating: false))
+            remedy: "removed"
+        ) { () throws(QueueError) in
+            try queue.remove(claimed, log: try MessageLog.open(for: claimed, in: queue, creating: false))
+        }
     }
 
     // MARK: What is not a message

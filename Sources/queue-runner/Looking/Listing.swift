@@ -78,8 +78,10 @@ struct Reasons {
 
     init(_ queue: QueueDirectory) { memory = DestinationMemory(queue: queue.path) }
 
-    mutating func destination(of recipient: Envelope.Recipient) -> FailingDestination? {
-        guard let domain = recipient.route ?? recipient.domain else { return nil }
+    mutating func destination(
+        of recipient: Envelope.Recipient, injectedBy user: UInt32
+    ) -> FailingDestination? {
+        guard let domain = recipient.route(injectedBy: user) ?? recipient.domain else { return nil }
         if domain != latest.domain { latest = (domain, memory[domain]) }
         return latest.state
     }

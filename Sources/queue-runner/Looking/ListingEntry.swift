@@ -26,8 +26,9 @@ struct ListingEntry {
             let last = states.last[index + 1]
             waiting.append(
                 Waiting(
-                    address: recipient.address, route: recipient.route,
-                    reason: last?.text ?? reasons.destination(of: recipient)?.text ?? "",
+                    address: recipient.address, route: recipient.route(injectedBy: message.injector),
+                    reason: last?.text ?? reasons.destination(of: recipient, injectedBy: message.injector)?
+                        .text ?? "",
                     last: last, attempts: states.attempts[index + 1] ?? 0))
         }
         self.waiting = waiting

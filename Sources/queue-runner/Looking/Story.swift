@@ -86,11 +86,12 @@ struct Story {
     private mutating func story(of number: Int) -> String {
         let recipient = message.envelope.recipients[number - 1]
         var text = "<\(recipient.address.escaped())>: \(standing(of: number))\n"
-        if let route = recipient.route {
+        if let route = recipient.route(injectedBy: message.injector) {
             text += "  goes by way of \(route.escaped()), as the operator said\n"
         }
         for event in events where event.recipient == number { text += "  \(sentence(for: event))\n" }
-        if states.isOpen(number), let state = reasons.destination(of: recipient) {
+        if states.isOpen(number), let state = reasons.destination(of: recipient, injectedBy: message.injector)
+        {
             text +=
                 "  its destination has been failing since \(state.since.inWords(at: now)); "
                 + "\(times(state.failures, "attempt")) failed; the next \(state.next.inWords(at: now)); "

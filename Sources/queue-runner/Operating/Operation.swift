@@ -11,12 +11,24 @@ final class Operation {
     private let queue: QueueDirectory
     private let configuration: Configuration
     private let log: Log
-    /// Where messages are exported to; what is done is not said there then.
-    private static let output: CInt = 1
+    /// Those that need not be looked at again.
+    private var handled: Set<MessageID> = []
+    private var busy: Set<MessageID> = []
     private var done = 0
-    private var complaints = 0
+    private var status = ExitStatus.ok
     /// The last that was moved: what makes it durable makes all of them.
     private var last: ClaimedMessage?
+    /// Written out, and not yet removed.
+    private var exported: [ClaimedMessage] = []
+
+    /// Mail that moves is met at last: no runner moves it that often while we look.
+    private static let mostRounds = 20
+    /// So many are written out before they are removed: each is an open file.
+    private static let mostExported = 200
+    /// For what was exported: whoever has it may lose it.
+    private static let leastTrashLifetime = Duration.seconds(86400)
+    /// Where messages are exported to.
+    private static let output: CInt = 1
 
     init(
         _ command: OperatorCommand, _ selection: Selection, _ queue: QueueDirectory,
@@ -29,96 +41,115 @@ final class Operation {
         log = configuration.openLog("queue-runner")
     }
 
-    /// Whether it was done to all that were meant, and there were any.
-    func run() throws(QueueError) -> Bool {
-        for id in selection.ids { try find(id) }
-        if selection.isSearch { try search() }
-        if case .export = command { try synchronizeOutput() }
-        // Before anybody is told that all is done; and the lock of the last goes before a runner is woken for it.
+    /// Not 0 unless it was done to all that were meant, and there were any.
+    func run() throws(QueueError) -> ExitStatus {
+        do throws(QueueError) {
+            for id in selection.ids { try find(id) }
+            if selection.isSearch { try search() }
+            try removeExported()
+        } catch {
+            try? finish()
+            throw error
+        }
+        try finish()
+        return status
+    }
+
+    /// What was said to be done is made durable, and the lock of the last one goes before a runner is woken for it.
+    private func finish() throws(QueueError) {
+        exported.removeAll()
         try last?.synchronize()
         last = nil
         if done > 0, command.isWorthAKick { ServiceSocket.kick(configuration.serviceSocket("kick")) }
-        return complaints == 0
-    }
-
-    private func synchronizeOutput() throws(QueueError) {
-        do throws(SystemError) { try File.synchronize(Self.output) } catch { throw .export(error) }
     }
 
     // MARK: Choosing
 
     private func find(_ id: MessageID) throws(QueueError) {
-        for place in try command.places(queue) {
-            guard let message = try queue.look(at: id, in: place) else { continue }
-            let numbers = try selection.recipients(of: message, in: queue) ?? []
-            switch try apply(to: message, numbers) {
-            case .done: return
-            case .busy: return complain("\(id): is being delivered or written right now; try again")
-            case .gone: continue
+        // Twice: it may move meanwhile.
+        for _ in 0..<2 where !handled.contains(id) {
+            for place in try command.places(queue) {
+                guard let message = try queue.look(at: id, in: place) else { continue }
+                try visit(message, try selection.recipients(of: message, in: queue) ?? [])
+                if handled.contains(id) { break }
             }
         }
-        complain("\(id): no such message \(command.placesInWords)")
+        if busy.contains(id) {
+            complain("\(id): is being delivered or written right now; try again", .noInput)
+        } else if !handled.contains(id) {
+            complain("\(id): no such message \(command.placesInWords)", .noInput)
+        }
     }
 
+    /// Until a round over all places finds nothing new: what a runner moves from one to another while we look is met
+    /// in the next.
     private func search() throws(QueueError) {
-        let before = done
-        let named = Set(selection.ids)
-        for place in try command.places(queue) {
-            // All names before the first is moved: none comes twice.
-            for id in try queue.names(in: place).ids where !named.contains(id) {
-                guard let message = try queue.look(at: id, in: place),
-                    let numbers = try selection.recipients(of: message, in: queue)
-                else { continue }
-                if try apply(to: message, numbers) == .busy {
-                    complain("\(id): is being delivered right now: left alone; try again")
+        let before = handled.count
+        for _ in 0..<Self.mostRounds {
+            let count = handled.count
+            var hasMoved = false
+            for place in try command.places(queue) {
+                for id in try queue.names(in: place).ids where !handled.contains(id) {
+                    guard let message = try queue.look(at: id, in: place) else {
+                        hasMoved = true
+                        continue
+                    }
+                    guard let numbers = try selection.recipients(of: message, in: queue) else { continue }
+                    try visit(message, numbers)
+                    if !handled.contains(id), !busy.contains(id) { hasMoved = true }
                 }
             }
+            if handled.count == count, !hasMoved { break }
         }
-        if done == before, complaints == 0 { complain("nothing \(command.placesInWords) is like that") }
+        for id in busy.subtracting(selection.ids).sorted() {
+            complain("\(id): is being delivered right now: left alone; try again", .noInput)
+        }
+        if handled.count == before, busy.isEmpty {
+            complain("nothing \(command.placesInWords) is like that", .noInput)
+        }
     }
 
-    private func complain(_ text: String) {
-        complaints += 1
+    private func complain(_ text: String, _ status: ExitStatus) {
+        if self.status == .ok { self.status = status }
         try? File.writeAll(2, "queue-runner: \(text)\n".utf8)
     }
 
     // MARK: Doing
 
-    private enum Result { case done, busy, gone }
-
-    private func apply(to chosen: QueuedMessage, _ numbers: [Int]) throws(QueueError) -> Result {
+    private func visit(_ chosen: QueuedMessage, _ numbers: [Int]) throws(QueueError) {
         let id = chosen.id
         if case .purge = command {
-            guard try queue.destroy(id, in: chosen.place) else { return .busy }
-            return report(id, "removed for good")
+            if try queue.destroy(id, in: chosen.place) { report(id, "removed for good") }
+            return
         }
         switch try queue.claim(id, in: chosen.place) {
-        case .busy: return .busy
-        case .gone, .unfinished, .invalid: return .gone
+        case .busy: busy.insert(id)
+        case .gone, .unfinished, .invalid: break
         case .claimed(let message):
+            busy.remove(id)
+            handled.insert(id)
             do throws(QueueError) {
-                let text = try apply(to: message, numbers)
+                guard let text = try apply(to: message, numbers) else { return }
                 last = message
-                return report(id, text)
+                report(id, text)
             } catch {
                 // What one message has need not be so with the next, but for where all of them go.
                 if case .export = error { throw error }
-                complain("\(id): \(error)")
-                return .done
+                complain("\(id): \(error)", .temporaryFailure)
             }
         }
     }
 
-    private func report(_ id: MessageID, _ text: String) -> Result {
+    private func report(_ id: MessageID, _ text: String) {
         done += 1
+        handled.insert(id)
         log.info("\(id): \(text), by the operator")
-        if case .export = command { return .done }
-        try? File.writeAll(Self.output, "\(id): \(text)\n".utf8)
-        return .done
+        let isExport = if case .export = command { true } else { false }
+        try? File.writeAll(isExport ? 2 : 1, "\(id): \(text)\n".utf8)
     }
 
-    /// What was done, in words.
-    private func apply(to message: ClaimedMessage, _ numbers: [Int]) throws(QueueError) -> String {
+    /// What was done, in words; nil where that is yet to be said, or was said to be impossible.
+    private func apply(to message: ClaimedMessage, _ numbers: [Int]) throws(QueueError) -> String? {
         switch command {
         case .hold:
             try queue.move(message, to: .hold)
@@ -129,17 +160,16 @@ final class Operation {
         case .retry:
             try hurry(message)
             return "due now"
-        case .remove: return try remove(message)
+        case .remove: return try remove(message, keepingFor: configuration.trashLifetime)
         case .undo:
             try queue.restore(message)
             return message.place == .hold ? "back, and on hold as it was" : "back, and due now"
         case .export:
-            try message.export(to: Self.output, recipients: try openRecipients(of: message))
-            try remove(message)
-            return "exported"
+            try export(message)
+            return nil
         case .reroute(let target):
             return try Reroute(to: target, queue, configuration).apply(to: message, recipients: numbers)
-        case .purge: return "removed for good"
+        case .purge: return nil
         }
     }
 
@@ -147,25 +177,58 @@ final class Operation {
     private func hurry(_ message: ClaimedMessage) throws(QueueError) {
         let memory = DestinationMemory(queue: queue.path)
         for recipient in message.envelope.recipients {
-            if let destination = recipient.route ?? recipient.domain { memory[destination]?.next = .now() }
+            guard let destination = recipient.route(injectedBy: message.injector) ?? recipient.domain else {
+                continue
+            }
+            memory[destination]?.next = .now()
         }
         if message.place != .incoming { try queue.move(message, to: .incoming) }
     }
 
-    @discardableResult
-    private func remove(_ message: ClaimedMessage) throws(QueueError) -> String {
-        guard configuration.trashLifetime > .zero else {
-            try queue.remove(message, log: try MessageLog.open(for: message, in: queue, creating: true))
+    private func remove(
+        _ message: ClaimedMessage, keepingFor lifetime: Duration
+    ) throws(QueueError) -> String {
+        guard lifetime > .zero else {
+            try queue.remove(message, log: try MessageLog.open(for: message, in: queue, creating: false))
             return "removed"
         }
-        let end = Time.now() + configuration.trashLifetime
-        try queue.discard(message, until: end)
+        let end = Time.now() + lifetime
+        do throws(QueueError) { try queue.discard(message, until: end) } catch {
+            guard error.isOutOfSpace else { throw error }
+            complain(
+                "there is no room for the trash: --purge makes some, or trash-lifetime = 0", .temporaryFailure
+            )
+            throw error
+        }
         return "removed, in the trash until \(end.inWords)"
     }
 
-    private func openRecipients(of message: ClaimedMessage) throws(QueueError) -> [Int] {
+    // MARK: Exporting
+
+    /// Writes it out; it is removed when that is safe.
+    private func export(_ message: ClaimedMessage) throws(QueueError) {
         let events = try MessageLog.open(for: message, in: queue, creating: false)?.events ?? []
         let states = RecipientStates(events)
-        return (1...message.envelope.recipients.count).filter(states.isOpen)
+        let open = (1...message.envelope.recipients.count).filter(states.isOpen)
+        guard !open.isEmpty, !states.last.values.contains(where: \.kind.isOwed) else {
+            return complain(
+                "\(message.id): left here: its sender is yet to be told of something; try again when a runner has done so",
+                .noInput)
+        }
+        try message.export(to: Self.output, recipients: open)
+        exported.append(message)
+        if exported.count >= Self.mostExported { try removeExported() }
+    }
+
+    private func removeExported() throws(QueueError) {
+        guard !exported.isEmpty else { return }
+        do throws(SystemError) { try File.synchronize(Self.output) } catch { throw .export(error) }
+        for message in exported {
+            let lifetime = max(configuration.trashLifetime, Self.leastTrashLifetime)
+            _ = try remove(message, keepingFor: lifetime)
+            last = message
+            report(message.id, "exported")
+        }
+        exported.removeAll()
     }
 }

@@ -38,8 +38,9 @@ enum RerouteTarget {
         }
         if host.first == .ascii("["), host.last == .ascii("]") {
             host = host.dropFirst().dropLast()
-            if host.contains(.ascii(":")) {
-                return host.allSatisfy { $0.hexValue != nil || $0 == .ascii(":") || $0 == .dot }
+            if host.contains(.ascii(":")) || host.allSatisfy({ $0.isDigit || $0 == .dot }) {
+                let address = host.hasPrefixFolded("IPv6:") ? host.dropFirst(5) : host
+                return IPAddress(String(decoding: address, as: UTF8.self)) != nil
             }
         }
         return Address([UInt8]("x@") + host) != nil
@@ -55,9 +56,7 @@ enum RerouteTarget {
 
     /// The recipient that takes another's place. Whom the sender wrote to stays known (RFC 3461 §5.2.1).
     func applied(to recipient: Envelope.Recipient) -> Envelope.Recipient {
-        var parameters = Parameters()
-        for parameter in Parameters(kept: recipient.parameters).all
-        where !parameter.isNamed(RecipientParameters.route) { parameters.append(parameter) }
+        var parameters = Parameters(kept: recipient.withoutRoute.parameters)
         var address = recipient.address
         switch self {
         case .address(let other): address = other
@@ -88,25 +87,48 @@ struct Reroute {
         self.configuration = configuration
     }
 
-    /// Of the numbers above a message's recipients, those for what a queue makes of it: see `Notifier`.
-    private static let firstNumber = 3_000_000
+    /// Of the numbers above a message's recipients, which are for what a queue makes of it: see `Notifier`.
+    private static let number = 3_000_000
+
+    /// Several recipients that become one address are one recipient, whose sender hears of it once.
+    private func recipients(_ numbers: [Int], of message: ClaimedMessage) -> [Envelope.Recipient] {
+        var result: [Envelope.Recipient] = []
+        for recipient in numbers.map({ target.applied(to: message.envelope.recipients[$0 - 1]) }) {
+            if case .route = target {
+                result.append(recipient)
+                continue
+            }
+            if let index = result.firstIndex(where: { $0.address.equalsFolded(recipient.address) }) {
+                if result[index] != recipient { result[index].parameters = [] }
+            } else {
+                result.append(recipient)
+            }
+        }
+        return result
+    }
 
     /// What was done, in words. A crash between the copy and the log leaves both; the same command then meets its
-    /// own trace, for as long as the copy has not been delivered.
+    /// own trace, for as long as the copy is in the queue.
     func apply(to message: ClaimedMessage, recipients wanted: [Int]) throws(QueueError) -> String {
+        try queue.checkRoom()
         guard let log = try MessageLog.open(for: message, in: queue, creating: true) else { return "" }
         let numbers = wanted.filter(RecipientStates(log.events).isOpen)
         guard !numbers.isEmpty else { return "has no recipient left to send elsewhere" }
-        let id = message.id.derived(Self.firstNumber + log.events.count, at: message.arrival)
         let parameters = ForwardedWishes.mail(Parameters(kept: message.envelope.parameters), by: .single)
         let envelope = Envelope(
             reversePath: message.envelope.reversePath, parameters: parameters.text,
-            recipients: numbers.map { target.applied(to: message.envelope.recipients[$0 - 1]) })
-        let isHeld = message.place == .hold
-        try queue.once(id) { () throws(QueueError) in
-            let copy = try Injection(queue: queue.path, envelope: envelope, id: id)
-            try Settlement.copyContent(of: message, to: copy, limit: message.head.contentLength)
-            try copy.commit(kick: nil, holding: isHeld ? queue.path : nil)
+            recipients: recipients(numbers, of: message))
+        // Another command makes another copy.
+        let meant =
+            numbers.map { Array("\($0) ".utf8) } + envelope.recipients.map { $0.address + $0.parameters }
+        let id = message.id.derived(Self.number, of: Array(meant.joined()), at: message.arrival)
+        if try queue.find(id).map({ $0.place == .incoming }) ?? true {
+            let isHeld = message.place == .hold
+            try queue.once(id) { () throws(QueueError) in
+                let copy = try Injection(queue: queue.path, envelope: envelope, id: id)
+                try Settlement.copyContent(of: message, to: copy, limit: message.head.contentLength)
+                try copy.commit(kick: nil, holding: isHeld ? queue.path : nil)
+            }
         }
         let text = "rerouted \(target.inWords) as \(id)"
         try log.append(

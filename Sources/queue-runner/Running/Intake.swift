@@ -20,7 +20,8 @@ final class Intake {
     /// Those among them that are to be looked at again in another minute.
     private var left: [MessageID] = []
     private var nextScan = Deadline.after(.zero)
-    private var lastMinute: Int64 = 0
+    /// Of the last reading of the buckets.
+    private(set) var minute: Int64 = 0
 
     /// A file that nobody finished, and a lock that its injector keeps, are news after this.
     private static let stale = Duration.seconds(3600)
@@ -71,8 +72,8 @@ final class Intake {
         let began = Deadline.monotonicMicroseconds()
         let now = Time.now()
         var places: [Place] = [.incoming]
-        if now.seconds / 60 != lastMinute {
-            lastMinute = now.seconds / 60
+        if now.seconds / 60 != minute {
+            minute = now.seconds / 60
             known.subtract(left)
             left.removeAll()
             places += try queue.dueBuckets(at: now, horizon: horizon).map { .deferred(minute: $0) }
@@ -87,7 +88,7 @@ final class Intake {
     func read(_ place: Place) throws(QueueError) {
         let (ids, strange) = try queue.names(in: place)
         for name in strange {
-            setAside(String(decoding: name, as: UTF8.self), in: place, "its name is no id")
+            setAside(name, in: place, "its name is no id")
         }
         for id in ids where !known.contains(id) { backlog.append((place, id)) }
         if ids.isEmpty { queue.tidy(place) }
@@ -132,7 +133,7 @@ final class Intake {
                 guard Time.now() - since > Self.stale else { break }
                 log.warning("\(id): removed: never finished, never acknowledged")
                 try queue.removeUnfinished(id, in: place)
-            case .invalid(let reason): setAside(id.text, in: place, reason)
+            case .invalid(let reason): setAside(id.bytes, in: place, reason)
             }
         } catch {
             log.error("\(id): \(error)")
@@ -140,8 +141,8 @@ final class Intake {
         return nil
     }
 
-    private func setAside(_ name: String, in place: Place, _ reason: String) {
-        let shown = Array(name.utf8).escaped(limit: 80)
+    private func setAside(_ name: [UInt8], in place: Place, _ reason: String) {
+        let shown = name.escaped(limit: 80)
         do throws(QueueError) {
             try queue.setAside(name, in: place)
             log.error("\(shown): moved to corrupt/: \(reason)")

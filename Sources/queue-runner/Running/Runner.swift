@@ -32,6 +32,7 @@ final class Runner {
     /// Messages that are locked, and how many may be: each is an open file, and another while it is handed
     /// over.
     private var claimed = 0
+    private var lastMinute: Int64 = 0
     private let mostClaimed: Int
 
     /// inetd counts starts: never linger less than two seconds.
@@ -65,6 +66,11 @@ final class Runner {
     func run() throws(QueueError) {
         while true {
             try intake.look()
+            if intake.minute != lastMinute {
+                lastMinute = intake.minute
+                // Not more than mail can wait for.
+                emptyTrash(limit: 50)
+            }
             takeMessages()
             dispatcher.dispatch()
             lock.beat()
@@ -139,10 +145,9 @@ final class Runner {
 
     private func destination(of recipient: Int, _ work: Work) -> Job.Destination {
         Job.Destination(
-            work.recipient(recipient), isLocal: { configuration.isLocal(domain: $0) },
-            delimiter: configuration.recipientDelimiter.utf8.first,
-            // Only the operator may send mail to a host of his choice.
-            heedingRoute: work.message.injector == Identity.user)
+            work.recipient(recipient), injectedBy: work.message.injector,
+            isLocal: { configuration.isLocal(domain: $0) },
+            delimiter: configuration.recipientDelimiter.utf8.first)
     }
 
     private func assign(_ recipients: [Int], of work: Work) -> [Assignment] {
@@ -172,9 +177,9 @@ final class Runner {
 
     // MARK: Nothing to do
 
-    private func emptyTrash() {
+    private func emptyTrash(limit: Int) {
         do throws(QueueError) {
-            let count = try queue.emptyTrash(at: .now())
+            let count = try queue.emptyTrash(at: .now(), limit: limit)
             if count > 0 { log.info("trash: \(count) message\(count == 1 ? "" : "s") gone for good") }
         } catch { log.error("trash: \(error)") }
     }
@@ -182,7 +187,7 @@ final class Runner {
     /// Waits for a kick, or for the next minute; false when it is time to end.
     private func stayIdle() throws(QueueError) -> Bool {
         intake.invalidate()
-        if mode != .kicked { emptyTrash() }
+        if mode != .kicked { emptyTrash(limit: 1000) }
         guard mode != .once, let kicks else { return false }
         let toNextMinute = Duration.seconds(60) - .microseconds(Time.now().microseconds % 60_000_000)
         let wait = mode == .kicked ? Self.linger : toNextMinute

@@ -96,10 +96,10 @@ struct Assignment {
 extension Job.Destination {
     /// Which destination a recipient belongs to.
     init(
-        _ recipient: Envelope.Recipient, isLocal: (ArraySlice<UInt8>) -> Bool, delimiter: UInt8?,
-        heedingRoute: Bool
+        _ recipient: Envelope.Recipient, injectedBy user: UInt32, isLocal: (ArraySlice<UInt8>) -> Bool,
+        delimiter: UInt8?
     ) {
-        if heedingRoute, let route = recipient.route {
+        if let route = recipient.route(injectedBy: user) {
             self = .remote(route)
             return
         }
