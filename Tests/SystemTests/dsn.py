@@ -1,5 +1,5 @@
 """Reports on messages (RFC 3461 to 3464), made by the tools and read by Python's email."""
-import contextlib, email, email.policy, itertools, smtplib, socket
+import contextlib, email, email.policy, itertools, smtplib
 from harness import *
 import queuefiles
 
@@ -180,11 +180,6 @@ def double_bounce(i):
         eventually(lambda: not os.listdir(f"{host.queue}/log") and not os.listdir(f"{host.queue}/incoming"), "an empty queue")
 
 
-def listens(address, port):
-    with socket.socket() as client:
-        return client.connect_ex((address, port)) == 0
-
-
 @contextlib.contextmanager
 def postfix_sink(i, *options):
     """Postfix's smtp-sink in front of *.live.example; yields what it was told, as far as it has come."""
@@ -192,7 +187,7 @@ def postfix_sink(i, *options):
     sink = subprocess.Popen([need("smtp-sink"), "-4", *options, "-D", dump, f"127.0.0.5:{i.a.ports['smtp']}", "100"],
                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        eventually(lambda: listens("127.0.0.5", i.a.ports["smtp"]), "smtp-sink's start")
+        listening("127.0.0.5", i.a.ports["smtp"])
         yield lambda: open(dump).read() if os.path.exists(dump) else ""
     finally:
         sink.terminate()

@@ -1,5 +1,5 @@
 """What the system tests stand on: a registry, an instance of two hosts, and clients that we did not write."""
-import importlib.machinery, importlib.util, os, pwd, shutil, subprocess, sys, tempfile, time, traceback
+import importlib.machinery, importlib.util, os, pwd, shutil, socket, subprocess, sys, tempfile, time, traceback
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 loader = importlib.machinery.SourceFileLoader("instance", os.path.join(TOP, "scripts", "instance"))
@@ -50,6 +50,14 @@ def eventually(condition, what, seconds=20):
             return value
         time.sleep(0.02)
     raise AssertionError(f"did not happen within {seconds} s: {what}")
+
+
+def listening(address, port):
+    """Waits until a server that was just started listens."""
+    def answers():
+        with socket.socket() as client:
+            return client.connect_ex((address, port)) == 0
+    eventually(answers, f"a server at {address}:{port}")
 
 
 def mailbox_text(host):

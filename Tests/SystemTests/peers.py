@@ -20,6 +20,7 @@ def smtp_sink(i):
     sink = subprocess.Popen([need("smtp-sink"), "-4", "-D", dump, f"127.0.0.4:{i.a.ports['smtp']}", "100"],
                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
+        listening("127.0.0.4", i.a.ports["smtp"])
         for number in range(20):
             send(i.a, "x@many.example", f"to-many-{number}.")
         taken = lambda: open(dump, "rb").read() if os.path.exists(dump) else b""

@@ -13,21 +13,24 @@ package struct DataEncoder {
     package mutating func encode(_ part: ArraySlice<UInt8>) -> [UInt8] {
         var output: [UInt8] = []
         output.reserveCapacity(part.count + part.count / 16 + 2)
-        var position = part.startIndex
-        while position < part.endIndex {
-            let byte = part[position]
+        let bytes = part.span
+        var position = 0
+        while position < bytes.count {
+            let byte = bytes[position]
             if hasPendingCR, byte != .lf { addText([.space], to: &output) }
             hasPendingCR = false
             if byte == .lf {
-                output += [.cr, .lf]
+                output.append(.cr)
+                output.append(.lf)
                 isAtLineStart = true
                 position += 1
             } else if byte == .cr {
                 hasPendingCR = true
                 position += 1
             } else {
-                let end = part[position...].firstIndex { $0 == .lf || $0 == .cr } ?? part.endIndex
-                addText(part[position..<end], to: &output)
+                var end = position + 1
+                while end < bytes.count, bytes[end] != .lf, bytes[end] != .cr { end += 1 }
+                addText(part[(part.startIndex + position)..<(part.startIndex + end)], to: &output)
                 position = end
             }
         }
