@@ -75,16 +75,3 @@ extension Status {
         }
     }
 }
-
-extension QueueCensus.State {
-    fileprivate var key: StaticString {
-        switch self {
-        case .incoming: "incoming"
-        case .active: "active"
-        case .deferred: "deferred"
-        case .held: "held"
-        case .corrupt: "corrupt"
-        case .trash: "trash"
-        }
-    }
-}

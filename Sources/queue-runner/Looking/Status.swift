@@ -59,7 +59,7 @@ struct Status {
 }
 
 extension QueueCensus.State {
-    var name: String {
+    var key: StaticString {
         switch self {
         case .incoming: "incoming"
         case .active: "active"
@@ -69,6 +69,8 @@ extension QueueCensus.State {
         case .trash: "trash"
         }
     }
+
+    var name: String { key.description }
 }
 
 // MARK: - For people
