@@ -143,6 +143,10 @@ def rerouting(i):
         assert last != again and name not in places(host) and places(host)[last] == places(host)[again] == ("hold" if held else "incoming")
         assert envelopes()[last] == [f"<bob{held}@old.example> X-ROUTE=relay.example", "<eve@old.example> X-ROUTE=relay.example"]
         assert sum(lines == [f"<x@new.example> ORCPT=rfc822;bob{held}@old.example"] for lines in envelopes().values()) == 1, envelopes()
+    # A copy that is like what was chosen is not sent round.
+    name = put(host, "incoming", "ann@example.org", ["x@round.example"])
+    for target in ("[192.0.2.1]:25", "@round.example", "y@round.example"):
+        assert operate(host, "--reroute", target, "domain=round.example").decode().count("rerouted") == 1
     # Several who become one get it once.
     name = put(host, "incoming", "ann@example.org", ["a@gone.example", "b@gone.example", "c@gone.example"])
     merged = operate(host, "--reroute", "postmaster@here.example", name).decode().split()[-1]

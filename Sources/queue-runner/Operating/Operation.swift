@@ -168,7 +168,11 @@ final class Operation {
             try export(message)
             return nil
         case .reroute(let target):
-            return try Reroute(to: target, queue, configuration).apply(to: message, recipients: numbers)
+            let (text, copy) = try Reroute(to: target, queue, configuration)
+                .apply(to: message, recipients: numbers)
+            // It is like what was chosen, perhaps, and is not to go round again.
+            if let copy { handled.insert(copy) }
+            return text
         case .purge: return nil
         }
     }

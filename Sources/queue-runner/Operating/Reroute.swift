@@ -107,13 +107,17 @@ struct Reroute {
         return result
     }
 
-    /// What was done, in words. A crash between the copy and the log leaves both; the same command then meets its
+    /// What was done, in words, and the copy. A crash between the copy and the log leaves both; the same command then meets its
     /// own trace, for as long as the copy is in the queue.
-    func apply(to message: ClaimedMessage, recipients wanted: [Int]) throws(QueueError) -> String {
+    func apply(
+        to message: ClaimedMessage, recipients wanted: [Int]
+    ) throws(QueueError) -> (text: String, copy: MessageID?) {
         try queue.checkRoom()
-        guard let log = try MessageLog.open(for: message, in: queue, creating: true) else { return "" }
+        guard let log = try MessageLog.open(for: message, in: queue, creating: true) else {
+            return ("", nil)
+        }
         let numbers = wanted.filter(RecipientStates(log.events).isOpen)
-        guard !numbers.isEmpty else { return "has no recipient left to send elsewhere" }
+        guard !numbers.isEmpty else { return ("has no recipient left to send elsewhere", nil) }
         let parameters = ForwardedWishes.mail(Parameters(kept: message.envelope.parameters), by: .single)
         let envelope = Envelope(
             reversePath: message.envelope.reversePath, parameters: parameters.text,
@@ -137,8 +141,8 @@ struct Reroute {
             })
         try log.synchronize()
         try end(message, log)
-        return numbers.count == message.envelope.recipients.count
-            ? text : "\(numbers.count) of \(message.envelope.recipients.count) recipients \(text)"
+        let count = message.envelope.recipients.count
+        return (numbers.count == count ? text : "\(numbers.count) of \(count) recipients \(text)", id)
     }
 
     /// A message with whose recipients nothing is left to do goes, unless somebody is to be told of it.
