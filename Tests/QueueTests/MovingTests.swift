@@ -43,11 +43,22 @@ import Unix
         // A name that is none of a minute's is nobody's.
         try Directory("\(queue.path)/trash").makeDirectory("soon", mode: 0o700)
         let later = Self.now + .seconds(60)
-        #expect(try store.emptyTrash(at: later, limit: 3) == 3)
-        #expect(try store.emptyTrash(at: later, limit: 3) == 1)
+        #expect(try emptyTrash(of: store, at: later, limit: 3) == 3)
+        #expect(try emptyTrash(of: store, at: later, limit: 1) == 1)
         #expect(try store.emptyTrash(at: later, limit: 3) == 0)
         #expect(try queue.names("trash") == ["1011", "soon"])
         #expect(try queue.names("log").count == 1)
+    }
+
+    /// Not all at once while another test starts a child, which holds our locks until its exec.
+    private func emptyTrash(of store: QueueDirectory, at now: Time, limit: Int) throws -> Int {
+        var removed = 0
+        let deadline = Deadline.after(.seconds(5))
+        while removed < limit, !deadline.hasPassed {
+            removed += try store.emptyTrash(at: now, limit: limit - removed)
+            if removed < limit { pause(.milliseconds(1)) }
+        }
+        return removed
     }
 
     @Test("a crash between the link and the unlink of a move leaves one message, not two, and never none")
