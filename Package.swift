@@ -4,17 +4,27 @@
 
 import PackageDescription
 
+// Release tools are Embedded Swift: no type is made at run time, none is looked up by name, and what starts before main is
+// libc's. A tool is a third of the size, and starts as a C program does. It is the same source: debug builds, which the unit
+// tests run, have the whole runtime, and so has a release build where a toolchain lacks the embedded library, with
+// RELAIS_WHOLE_RUNTIME set.
+let embedded =
+    Context.environment["RELAIS_WHOLE_RUNTIME"] == nil
+    ? ["-enable-experimental-feature", "Embedded"] : []
+// The compiler numbers the constant arrays of a function, and each module that has a copy of the function in its own order,
+// under names that the linker takes for the same: so there must be none (scripts/onename looks for more of the kind). What
+// no program uses goes, and the rest can be put in order, function by function.
+let compiled =
+    embedded.isEmpty
+    ? [] : embedded + ["-Xllvm", "-sil-disable-pass=object-outliner"]
+
 let strict: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("InternalImportsByDefault"),
     .strictMemorySafety(),
     .treatAllWarnings(as: .error),
-    // Types are found by calling for them, not by having the runtime read their mangled names: a sixth of all that a short
-    // session of smtpd executes.
-    .unsafeFlags(
-        ["-Xfrontend", "-disable-concrete-type-metadata-mangled-name-accessors"],
-        .when(configuration: .release)),
+    .unsafeFlags(compiled, .when(configuration: .release)),
 ]
 
 // What runs at start lies together (scripts/link.order, made by scripts/order), so that few pages are touched. lld, which
@@ -28,16 +38,21 @@ let inOrder = [
 // Release tools are one file that runs in an empty chroot. Debug builds stay dynamic: they link faster.
 let fullyStatic: [LinkerSetting] = [
     .unsafeFlags(
-        ["-static-executable"] + inOrder, .when(configuration: .release))
+        ["-static-executable"] + embedded + inOrder, .when(configuration: .release))
 ]
 // charset-decode alone uses the system's libc, for iconv (see relais(7), "Charsets").
 let staticSwiftOnly: [LinkerSetting] = [
     .unsafeFlags(
-        ["-static-stdlib"] + inOrder, .when(configuration: .release))
+        ["-static-stdlib"] + embedded + inOrder, .when(configuration: .release))
 ]
 
-func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+/// `linking`: what a module map says is not heeded in Embedded Swift.
+func library(
+    _ name: String, _ dependencies: [Target.Dependency] = [], linking libraries: [String] = []
+) -> Target {
+    .target(
+        name: name, dependencies: dependencies, swiftSettings: strict,
+        linkerSettings: libraries.map { .linkedLibrary($0) })
 }
 
 func tool(
@@ -93,11 +108,11 @@ let package = Package(
         library("Mail", ["Bytes"]),
         library("MIME", ["Mail", "Bytes"]),
         library("Program", ["Unix", "Mail", "Bytes"]),
-        library("TLS", ["Unix", "Bytes", "COpenSSL"]),
-        library("Resolver", ["Unix", "Mail", "Bytes", "CAres"]),
+        library("TLS", ["Unix", "Bytes", "COpenSSL"], linking: ["ssl", "crypto"]),
+        library("Resolver", ["Unix", "Mail", "Bytes", "CAres"], linking: ["cares"]),
         library("Queue", ["Unix", "Mail", "Bytes"]),
         library("MailStore", ["Unix", "Mail", "Bytes"]),
-        library("Auth", ["Unix", "Bytes", "CCrypt"]),
+        library("Auth", ["Unix", "Bytes", "CCrypt"], linking: ["crypt"]),
         library("SMTP", ["Mail", "Bytes"]),
         library("POP3", ["Mail", "Bytes"]),
         library("IMAP", ["MIME", "Mail", "Bytes"]),

@@ -83,7 +83,7 @@ need_instance() { need openbsd-inetd:inetd nsd:nsd openssl:openssl python3:pytho
 # Release tools: one file each that runs anywhere; links fully static by itself (charset-decode: the system's libc).
 build_release() {
     say "building the release tools"
-    (cd "$top" && swift build -c release --static-swift-stdlib --scratch-path .build-release 2>&1 |
+    (cd "$top" && swift build -c release --scratch-path .build-release 2>&1 |
         grep -v 'Using .* in statically linked applications' | grep -vE '^/.*warning: *$' | show_progress) || die "the build failed"
     for program in $programs; do [ -x "$release/$program" ] || die "the build made no $program"; done
 }

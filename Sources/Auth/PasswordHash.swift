@@ -31,7 +31,7 @@ enum PasswordHash {
     static let decoy = Array("$6$relaisrelais$".utf8)
 
     private static func matchesCrypt(_ password: [UInt8], _ stored: [UInt8]) -> Bool {
-        guard stored.count >= 13, isUsable(stored), stored.allSatisfy(\.isVisible) else { return false }
+        guard stored.count >= 13, isUsable(stored), stored.allSatisfy({ $0.isVisible }) else { return false }
         return crypt(password, String(decoding: stored, as: UTF8.self)).map { equal($0, stored) } ?? false
     }
 

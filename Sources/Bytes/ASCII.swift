@@ -68,7 +68,7 @@ extension Sequence where Element == UInt8 {
     }
 
     /// The bytes with A–Z turned into a–z.
-    @inlinable package func folded() -> [UInt8] { map(\.lowercased) }
+    @inlinable package func folded() -> [UInt8] { map { $0.lowercased } }
 }
 
 extension Collection<UInt8> {

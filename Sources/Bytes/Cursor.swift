@@ -79,7 +79,7 @@ package struct Cursor {
         upTo limit: UInt64 = .max, _ production: StaticString
     ) throws(SyntaxError) -> UInt64 {
         let start = offset
-        guard let value = UInt64(strictDecimal: take(while: \.isDigit)), value <= limit else {
+        guard let value = UInt64(strictDecimal: take(while: { $0.isDigit })), value <= limit else {
             throw SyntaxError(production, at: start)
         }
         return value

@@ -17,7 +17,7 @@ package enum Netstring {
     /// Reads one netstring of at most `limit` payload bytes from the front of `buffer`.
     package static func read(_ buffer: ArraySlice<UInt8>, limit: Int) -> Frame {
         guard let colon = buffer.prefix(20).firstIndex(of: .ascii(":")) else {
-            return buffer.count < 20 && buffer.allSatisfy(\.isDigit) ? .incomplete : .malformed
+            return buffer.count < 20 && buffer.allSatisfy { $0.isDigit } ? .incomplete : .malformed
         }
         guard let length = Int(strictDecimal: buffer[buffer.startIndex..<colon]), length <= limit else {
             return .malformed

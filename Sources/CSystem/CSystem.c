@@ -1,19 +1,7 @@
 #define _GNU_SOURCE
 #include "CSystem.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/file.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/types.h>
-#include <unistd.h>
+#include <grp.h>
 #if defined(__linux__)
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -23,6 +11,26 @@
 #define RENAME_NOREPLACE 1
 #endif
 #endif
+
+static int argument_count;
+static char **arguments;
+
+// libc hands constructors what it hands main.
+__attribute__((constructor)) static void keep_arguments(int count, char **words) {
+    argument_count = count;
+    arguments = words;
+}
+
+char **cs_arguments(int *count) {
+    *count = argument_count;
+    return arguments;
+}
+
+int cs_errno(void) { return errno; }
+void cs_set_errno(int code) { errno = code; }
+void cs_ignore_signal(int number) { signal(number, SIG_IGN); }
+int cs_set_groups(size_t count, const unsigned *groups) { return setgroups(count, groups); }
+int cs_fcntl(int file, int command, int argument) { return fcntl(file, command, argument); }
 
 int cs_open(int directory, const char *path, int flags, unsigned mode) {
     return openat(directory, path, flags | O_CLOEXEC, (mode_t)mode);

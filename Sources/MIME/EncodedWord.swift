@@ -68,7 +68,7 @@ package struct CharsetDecoder {
         let fields = limit.dropFirst(2).split(
             separator: .ascii("?"), maxSplits: 3, omittingEmptySubsequences: false)
         guard fields.count == 4, fields[1].count == 1, fields[3].first == .ascii("="),
-            !fields[2].contains(where: \.isWhitespace)
+            !fields[2].contains(where: { $0.isWhitespace })
         else { return nil }
         let charset = Array(fields[0].prefix { $0 != .ascii("*") })
         let bytes: [UInt8]

@@ -82,7 +82,7 @@ package final class Part {
         let parts = value.value.split(separator: .ascii("/"), maxSplits: 1, omittingEmptySubsequences: false)
         // What is no type at all is text (RFC 2045 §5.2).
         guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty,
-            parts.allSatisfy({ $0.allSatisfy(\.isVisible) })
+            parts.allSatisfy({ $0.allSatisfy { $0.isVisible } })
         else {
             return
         }

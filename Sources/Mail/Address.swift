@@ -116,7 +116,7 @@ extension Cursor {
             guard unit[position - 1] == .quote, position - start > 2 else { throw failure("quoted-string") }
         } else {
             repeat {
-                guard !take(while: \.isAtext).isEmpty else { throw failure("local-part") }
+                guard !take(while: { $0.isAtext }).isEmpty else { throw failure("local-part") }
             } while skip(.dot)
         }
         guard position - start <= AddressLimit.localPart else { throw failure("local-part") }

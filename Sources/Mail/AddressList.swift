@@ -30,7 +30,7 @@ package struct AddressList: Equatable {
         /// As an address of an envelope: the local part quoted again where it must be.
         package var address: Address {
             let atoms = localPart.split(separator: .dot, omittingEmptySubsequences: false)
-            if atoms.allSatisfy({ !$0.isEmpty && $0.allSatisfy(\.isAtext) }) {
+            if atoms.allSatisfy({ !$0.isEmpty && $0.allSatisfy({ $0.isAtext }) }) {
                 return Address(localPart: localPart, domain: domain)
             }
             var quoted: [UInt8] = [.quote]
@@ -58,7 +58,7 @@ package struct AddressList: Equatable {
 
     /// The mailboxes that stand there as the grammar has it.
     package var exactMailboxes: [Mailbox] {
-        mailboxes.enumerated().filter { !guesses.contains($0.offset) }.map(\.element)
+        mailboxes.enumerated().filter { !guesses.contains($0.offset) }.map { $0.element }
     }
 
     /// Reads the value of a From, To, Cc … field.
@@ -234,7 +234,7 @@ private struct AddressReader {
 
     /// The text of a comment that follows at once, without its parentheses.
     private mutating func trailingComment() -> [UInt8] {
-        _ = cursor.take(while: \.isWhitespace)
+        _ = cursor.take(while: { $0.isWhitespace })
         guard cursor.peek == .ascii("(") else { return [] }
         let start = cursor.position
         cursor.skipCFWS()

@@ -90,7 +90,7 @@ extension Cursor {
     package mutating func dateTime() throws(SyntaxError) -> DateTime {
         skipCFWS()
         if peek?.isAlpha == true {
-            _ = take(while: \.isAlpha)
+            _ = take(while: { $0.isAlpha })
             skipCFWS()
             _ = skip(.ascii(","))
             skipCFWS()
@@ -98,13 +98,13 @@ extension Cursor {
         let day = Int(try decimal(upTo: 31, "day"))
         skipCFWS()
         if skip(.ascii("-")) { skipCFWS() }
-        let name = take(while: \.isAlpha)
+        let name = take(while: { $0.isAlpha })
         guard let month = DateTime.months.firstIndex(where: { name.prefix(3).equalsFolded($0.utf8) }) else {
             throw failure("month")
         }
         skipCFWS()
         if skip(.ascii("-")) { skipCFWS() }
-        let yearDigits = take(while: \.isDigit)
+        let yearDigits = take(while: { $0.isDigit })
         guard var year = Int(strictDecimal: yearDigits), yearDigits.count <= 4, day >= 1 else {
             throw failure("year")
         }
@@ -140,11 +140,13 @@ extension Cursor {
     private mutating func zone() -> Int? {
         if let sign = peek, sign == .ascii("+") || sign == .ascii("-") {
             _ = next()
-            guard let number = Int(strictDecimal: take(while: \.isDigit)), number <= 9959 else { return nil }
+            guard let number = Int(strictDecimal: take(while: { $0.isDigit })), number <= 9959 else {
+                return nil
+            }
             let minutes = number / 100 * 60 + number % 100
             return sign == .ascii("-") ? -minutes : minutes
         }
-        let name = take(while: \.isAlpha)
+        let name = take(while: { $0.isAlpha })
         let hours: [(StaticString, Int)] = [
             ("EST", -5), ("EDT", -4), ("CST", -6), ("CDT", -5), ("MST", -7), ("MDT", -6), ("PST", -8),
             ("PDT", -7),

@@ -63,7 +63,7 @@ extension Cursor {
     }
 
     private mutating func statusPart() throws(SyntaxError) -> UInt16 {
-        let digits = take(while: \.isDigit)
+        let digits = take(while: { $0.isDigit })
         guard digits.count <= 3, digits.count == 1 || digits.first != 0x30,
             let value = UInt16(strictDecimal: digits)
         else { throw failure("status-code") }

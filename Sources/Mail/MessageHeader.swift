@@ -56,7 +56,7 @@ package struct MessageHeader {
     private static func colon(in line: ArraySlice<UInt8>) -> Int? {
         guard let colon = line.firstIndex(of: .ascii(":")) else { return nil }
         let name = line[..<colon].trimmed()
-        guard name.startIndex == line.startIndex, !name.isEmpty, name.allSatisfy(\.isVisible) else {
+        guard name.startIndex == line.startIndex, !name.isEmpty, name.allSatisfy({ $0.isVisible }) else {
             return nil
         }
         return colon
@@ -90,7 +90,7 @@ extension MessageHeader {
     /// for it, or many who do not (RFC 3834 §2, RFC 2919).
     package var isBulk: Bool {
         if contains("List-Id") { return true }
-        if let value = first("Precedence")?.value.prefix(while: \.isAlpha),
+        if let value = first("Precedence")?.value.prefix(while: { $0.isAlpha }),
             ["bulk", "list", "junk"].contains(where: { value.equalsFolded($0.utf8) })
         {
             return true

@@ -8,7 +8,7 @@ package struct Parameter: Equatable, Sendable {
     package let value: [UInt8]?
 
     package init(_ keyword: [UInt8], _ value: [UInt8]?) {
-        self.keyword = keyword.map(\.uppercased)
+        self.keyword = keyword.map { $0.uppercased }
         self.value = value
     }
 

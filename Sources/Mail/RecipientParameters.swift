@@ -50,7 +50,7 @@ package struct RecipientParameters: Equatable, Sendable {
     private static func original(_ text: [UInt8]) -> OriginalRecipient? {
         guard text.count <= longestOriginal else { return nil }
         var cursor = Cursor(text)
-        let type = cursor.take(while: \.isAtext)
+        let type = cursor.take(while: { $0.isAtext })
         guard !type.isEmpty, cursor.skip(.ascii(";")), !cursor.isAtEnd,
             let address = XText.decodePrintable(cursor.rest)
         else { return nil }

@@ -36,7 +36,7 @@ package enum TraceField {
     /// Who gave us a message, from the value of the field that `received` wrote when it came under this id:
     /// `mx.example ([192.0.2.1])`. Nil for a message of this host's, and for any other field.
     package static func origin(_ value: [UInt8], id: String) -> [UInt8]? {
-        let words = value.split(whereSeparator: \.isWhitespace).map(Array.init)
+        let words = value.split { $0.isWhitespace }.map(Array.init)
         guard words.count > 4, words[0] == Array("from".utf8), words[3].first == .ascii("["),
             words[3].last == .ascii(")"), let place = words.firstIndex(of: Array("id".utf8)),
             place + 1 < words.count, words[place + 1].starts(with: id.utf8)

@@ -12,7 +12,7 @@ package enum XText {
     /// Decoded text that is printable ASCII: what ENVID and ORCPT may hold (RFC 3461 §4.2, §4.4). No line end
     /// gets through (T14).
     static func decodePrintable(_ text: some Collection<UInt8>) -> [UInt8]? {
-        guard let bytes = decode(text), bytes.allSatisfy(\.isPrintable) else { return nil }
+        guard let bytes = decode(text), bytes.allSatisfy({ $0.isPrintable }) else { return nil }
         return bytes
     }
 

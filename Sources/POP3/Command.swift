@@ -48,7 +48,7 @@ enum Command: Equatable {
 
     /// Reads a line without its line end.
     static func read(_ line: ArraySlice<UInt8>) throws(Failure) -> Command {
-        let verb = line.prefix(while: \.isAlpha)
+        let verb = line.prefix(while: { $0.isAlpha })
         let rest = line.dropFirst(verb.count)
         guard let entry = table.first(where: { verb.equalsFolded($0.name) }),
             rest.isEmpty || rest.first == .space
@@ -73,7 +73,7 @@ enum Command: Equatable {
 
     /// RFC 1939 §7: everything behind the one space, spaces included.
     private static func password(_ rest: ArraySlice<UInt8>) throws(Failure) -> [UInt8] {
-        guard !rest.isEmpty, rest.count <= 512, !rest.contains(where: \.isControl) else { throw .syntax }
+        guard !rest.isEmpty, rest.count <= 512, !rest.contains(where: { $0.isControl }) else { throw .syntax }
         return Array(rest)
     }
 

@@ -130,8 +130,20 @@ extension Configuration {
     /// The `mailbox` key for one user: `~` and `%u` filled in; a Maildir ends in a slash.
     package func mailboxPath(user: String, home: String) -> String {
         let path = mailbox.hasPrefix("~/") ? home + mailbox.dropFirst() : mailbox
-        return path.split(separator: "%u", omittingEmptySubsequences: false).joined(separator: user)
+        var filled: [UInt8] = []
+        var rest = Array(path.utf8)[...]
+        while let byte = rest.popFirst() {
+            if byte == .ascii("%"), rest.first == .ascii("u") {
+                rest.removeFirst()
+                filled += user.utf8
+            } else {
+                filled.append(byte)
+            }
+        }
+        return String(decoding: filled, as: UTF8.self)
     }
+
+    package func mailboxPath(of user: User) -> String { mailboxPath(user: user.name, home: user.home) }
 
     /// Whether a password may come in the clear from `address` (nil: this host).
     package func allowsPlaintextLogin(from address: IPAddress?) -> Bool {

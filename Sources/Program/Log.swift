@@ -79,7 +79,7 @@ package final class Log {
     private static let host = Array(Host.bareName.utf8.prefix { $0 != .dot })
 
     private static func printable(_ text: String) -> String {
-        text.utf8.count <= longest && text.utf8.allSatisfy(\.isPrintable)
+        text.utf8.count <= longest && text.utf8.allSatisfy { $0.isPrintable }
             ? text : Array(text.utf8).escapedControls(limit: longest)
     }
 }

@@ -51,8 +51,8 @@ package struct Tool: Sendable {
         #if DEBUG
             SystemCall.armFromEnvironment()
         #endif
-        do {
-            let arguments = try parse(CommandLine.arguments.dropFirst())
+        do throws(UsageError) {
+            let arguments = try parse(Environment.arguments.dropFirst())
             if arguments.has("help") { answer(help) }
             if arguments.has("version") { answer("\(name) (relais) \(Self.version)\n") }
             return arguments

@@ -63,7 +63,7 @@ package struct MessageHead: Equatable {
         let arrival = try number("arrival ", &cursor)
         guard arrival <= latestArrival else { throw cursor.failure("arrival") }
         let boot = try line("boot ", &cursor)
-        guard boot.count <= 36, boot.allSatisfy(\.isPrintable) else { throw cursor.failure("boot") }
+        guard boot.count <= 36, boot.allSatisfy({ $0.isPrintable }) else { throw cursor.failure("boot") }
         let length = try number("content ", &cursor)
         let (reversePath, parameters) = try path("from <", &cursor)
         var recipients: [Envelope.Recipient] = []

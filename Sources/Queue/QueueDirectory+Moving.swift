@@ -159,9 +159,11 @@ extension QueueDirectory {
         var orphans = Set(try step(QueueError.scan) { () throws(SystemError) in try log.names() })
         // The messages are read after the logs: one that comes meanwhile has no log among those read. One that
         // moves meanwhile can be missed; not so when all are read again, the other way round.
-        for place in try allPlaces() { orphans.subtract(try names(in: place).ids.map(\.text)) }
+        for place in try allPlaces() { orphans.subtract(try names(in: place).ids.map({ $0.text })) }
         if !orphans.isEmpty {
-            for place in try allPlaces().reversed() { orphans.subtract(try names(in: place).ids.map(\.text)) }
+            for place in try allPlaces().reversed() {
+                orphans.subtract(try names(in: place).ids.map({ $0.text }))
+            }
         }
         // One whose message ended meanwhile is gone by now, or is about to be.
         if !orphans.isEmpty {

@@ -37,7 +37,7 @@ package struct DNSName: Hashable {
     /// is no number, which would be an address (RFC 3696 §2).
     package var isHostName: Bool {
         let labels = labels
-        guard let last = labels.last, !last.allSatisfy(\.isDigit) else { return false }
+        guard let last = labels.last, !last.allSatisfy({ $0.isDigit }) else { return false }
         return labels.allSatisfy { label in
             label.first != .ascii("-") && label.last != .ascii("-")
                 && label.allSatisfy { $0.isAlphanumeric || $0 == .ascii("-") || $0 == .ascii("_") }

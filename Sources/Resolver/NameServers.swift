@@ -11,7 +11,7 @@ package enum NameServers {
     package static func parse(_ configuration: [UInt8], port: UInt16 = port) -> [SocketAddress] {
         var servers: [SocketAddress] = []
         for line in configuration.split(separator: .lf) where servers.count < most {
-            let words = line.split(whereSeparator: \.isWhitespace)
+            let words = line.split { $0.isWhitespace }
             guard words.count >= 2, words[0].elementsEqual([UInt8]("nameserver")) else { continue }
             if let address = IPAddress(String(decoding: words[1], as: UTF8.self)) {
                 servers.append(.ip(address, port: port))

@@ -41,7 +41,7 @@ extension Route {
         }
         exchangers = Array(exchangers.prefix(mostExchangers))
 
-        let found = addresses(of: exchangers.map(\.name), in: surroundings, lookUp)
+        let found = addresses(of: exchangers.map { $0.name }, in: surroundings, lookUp)
         var hosts: [Host] = []
         var worst: NoRoute?
         for (exchanger, addresses) in zip(exchangers, found) {

@@ -70,7 +70,7 @@ extension Command {
     /// Reads a line without its CRLF.
     package static func read(_ line: ArraySlice<UInt8>) throws(CommandError) -> Command {
         var cursor = Cursor(line)
-        let verb = cursor.take(while: \.isAlpha)
+        let verb = cursor.take(while: { $0.isAlpha })
         guard let entry = verbs.first(where: { verb.equalsFolded($0.name) }),
             cursor.isAtEnd || cursor.peek == .space
         else { throw .unknown }
@@ -88,7 +88,7 @@ extension Command {
     /// RFC 5321 §4.1.1.1. Domain or literal are not looked at more closely: too many clients have neither.
     private static func hello(_ cursor: inout Cursor, isExtended: Bool) throws(CommandError) -> Command {
         let name = cursor.rest.trimmed()
-        guard !name.isEmpty, name.count <= AddressLimit.domain, name.allSatisfy(\.isVisible) else {
+        guard !name.isEmpty, name.count <= AddressLimit.domain, name.allSatisfy({ $0.isVisible }) else {
             throw .syntax(isExtended ? "EHLO domain" : "HELO domain")
         }
         return .hello(Array(name), isExtended: isExtended)

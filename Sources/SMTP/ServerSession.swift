@@ -215,7 +215,7 @@ package struct ServerSession {
     }
 
     private static func verb(_ line: ArraySlice<UInt8>) -> String {
-        String(decoding: line.prefix(10).prefix { $0.isAlpha }.map(\.uppercased), as: UTF8.self)
+        String(decoding: line.prefix(10).prefix { $0.isAlpha }.map { $0.uppercased }, as: UTF8.self)
     }
 
     // MARK: Mail data

@@ -2,7 +2,7 @@ import COpenSSL
 
 /// What the sessions of one kind share: role, protocol versions, certificate or trust. At least TLS 1.2, no
 /// renegotiation, no compression (T9); OpenSSL's configuration file is never read.
-@safe package struct TLSContext: ~Copyable {
+@usableFromInline @safe package struct TLSContext: ~Copyable {
     let handle: OpaquePointer
     let isServer: Bool
     /// `handle` refers to it: every session keeps it, too.

@@ -5,7 +5,7 @@ package import Unix
 /// One end of a TLS conversation that touches no descriptor: ciphertext goes in by `receive` and comes out
 /// by `takeOutput`, whoever carries it. After an error there is only `takeOutput`, for the alert: no
 /// plaintext is given out any more.
-@safe package struct TLSSession: ~Copyable {
+@usableFromInline @safe package struct TLSSession: ~Copyable {
     private let handle: OpaquePointer
     /// Ciphertext that came and was not looked at; that waits to be sent. Owned by `handle`.
     private let incoming: OpaquePointer

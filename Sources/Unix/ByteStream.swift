@@ -1,5 +1,5 @@
 import Bytes
-import Glibc
+import CSystem
 
 /// What can end a conversation.
 package enum StreamError: Error, Equatable {
@@ -135,11 +135,11 @@ package final class ByteStream {
         while true {
             let result = unsafe bytes.withUnsafeBytes { room in
                 SystemCall.attempt { () -> Int in
-                    let sent = unsafe Glibc.send(
+                    let sent = unsafe CSystem.send(
                         output, room.baseAddress, SystemCall.portion(of: room.count), Self.sendFlags)
                     // A pipe, a terminal or a file is not sent to but written.
-                    if sent < 0, errno == ENOTSOCK {
-                        return unsafe Glibc.write(
+                    if sent < 0, cs_errno() == ENOTSOCK {
+                        return unsafe CSystem.write(
                             output, room.baseAddress, SystemCall.portion(of: room.count))
                     }
                     return sent

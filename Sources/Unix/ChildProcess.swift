@@ -1,5 +1,4 @@
 import CSystem
-import Glibc
 
 /// Another program, started and waited for. Descriptors other than the three given are not inherited:
 /// everything that we open is close-on-exec.
@@ -23,7 +22,7 @@ package struct ChildProcess {
             unsafe posix_spawnattr_destroy(&attributes)
         }
         // Copies above 2 first, so that no assignment overwrites the source of the next.
-        let sources = [input, output, error].map { fcntl($0, F_DUPFD_CLOEXEC, 10) }
+        let sources = [input, output, error].map { cs_fcntl($0, F_DUPFD_CLOEXEC, 10) }
         defer { for source in sources where source >= 0 { close(source) } }
         for (target, source) in sources.enumerated() {
             guard source >= 0 else { throw SystemError("dup", .badDescriptor, path) }

@@ -1,21 +1,20 @@
 import CSystem
-import Glibc
 
 /// An open file that closes when its owner goes away. Where a failing close means lost data (a file that
 /// carries mail), call `close()`; `deinit` is for the ways out that already failed.
-package struct Descriptor: ~Copyable {
-    package let raw: CInt
+@usableFromInline package struct Descriptor: ~Copyable {
+    package private(set) var raw: CInt
 
     /// Takes over an open descriptor: one just opened, or 0, 1, 2 in a program's main.
     package init(adopting raw: CInt) { self.raw = raw }
 
-    deinit { _ = Glibc.close(raw) }
+    deinit { if raw >= 0 { _ = CSystem.close(raw) } }
 
     package consuming func close() throws(SystemError) {
         let raw = self.raw
-        discard self
+        self.raw = -1
         // Not retried on EINTR: Linux has closed the descriptor by then.
-        if Glibc.close(raw) != 0, Errno.current != .interrupted {
+        if CSystem.close(raw) != 0, Errno.current != .interrupted {
             throw SystemError("close", .current, "")
         }
     }
@@ -23,13 +22,13 @@ package struct Descriptor: ~Copyable {
     /// Gives the descriptor away without closing it.
     package consuming func release() -> CInt {
         let raw = self.raw
-        discard self
+        self.raw = -1
         return raw
     }
 
     package func duplicate() throws(SystemError) -> Descriptor {
         Descriptor(
-            adopting: try SystemCall.perform("dup") { fcntl(raw, F_DUPFD_CLOEXEC, 3) })
+            adopting: try SystemCall.perform("dup") { cs_fcntl(raw, F_DUPFD_CLOEXEC, 3) })
     }
 }
 
@@ -122,7 +121,7 @@ package enum File {
         let bytes = unsafe [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
             do throws(SystemError) {
                 count = try SystemCall.perform("read") {
-                    unsafe Glibc.read(raw, buffer.baseAddress, capacity)
+                    unsafe CSystem.read(raw, buffer.baseAddress, capacity)
                 }
             } catch { failure = error }
         }
@@ -167,7 +166,7 @@ package enum File {
         while done < bytes.count {
             done += try SystemCall.perform("write") {
                 unsafe bytes.withUnsafeBytes { room in
-                    unsafe Glibc.write(
+                    unsafe CSystem.write(
                         raw, room.baseAddress! + done, SystemCall.portion(of: room.count - done))
                 }
             }

@@ -1,5 +1,4 @@
 import CSystem
-import Glibc
 
 /// The standard descriptors of a program that somebody else started.
 package enum StandardDescriptors {
@@ -12,7 +11,7 @@ package enum StandardDescriptors {
                 close(raw)
                 return
             }
-            _ = fcntl(raw, F_SETFD, 0)
+            _ = cs_fcntl(raw, F_SETFD, 0)
         }
     }
 
@@ -29,7 +28,7 @@ package enum StandardDescriptors {
     /// Makes `source` the descriptor `target`, which is inherited by programs started from here.
     package static func assign(_ source: CInt, to target: CInt) throws(SystemError) {
         if source == target {
-            try SystemCall.perform("fcntl") { fcntl(source, F_SETFD, 0) }
+            try SystemCall.perform("fcntl") { cs_fcntl(source, F_SETFD, 0) }
         } else {
             try SystemCall.perform("dup2") { dup2(source, target) }
         }
@@ -40,11 +39,11 @@ package enum StandardDescriptors {
 
     package static func isSocket(_ raw: CInt) -> Bool {
         var about = stat()
-        return unsafe fstat(raw, &about) == 0 && about.st_mode & S_IFMT == S_IFSOCK
+        return unsafe fstat(raw, &about) == 0 && CInt(about.st_mode) & S_IFMT == S_IFSOCK
     }
 
     package static func isTerminal(_ raw: CInt) -> Bool { isatty(raw) == 1 }
 
     /// A peer that goes away shows as EPIPE, not as a signal.
-    package static func ignoreBrokenPipes() { signal(SIGPIPE, SIG_IGN) }
+    package static func ignoreBrokenPipes() { cs_ignore_signal(SIGPIPE) }
 }

@@ -1,6 +1,5 @@
 import Bytes
 import CSystem
-import Glibc
 
 /// An open directory; every name below is looked up in it, so that a directory swapped for a link after
 /// it was opened changes nothing.
@@ -229,9 +228,9 @@ package struct Directory: ~Copyable {
         }
         defer { unsafe closedir(stream) }
         while true {
-            errno = 0
+            cs_set_errno(0)
             guard let entry = unsafe readdir(stream) else {
-                if errno != 0 { throw SystemError("readdir", .current, path) }
+                if cs_errno() != 0 { throw SystemError("readdir", .current, path) }
                 return
             }
             let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in

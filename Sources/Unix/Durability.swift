@@ -1,5 +1,4 @@
 import CSystem
-import Glibc
 
 /// What a filesystem promises about a new name.
 extension Descriptor {

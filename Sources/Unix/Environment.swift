@@ -1,7 +1,14 @@
-import Glibc
+import CSystem
 
 /// The process's environment. Programs keep what they name and drop the rest before they do anything else.
 package enum Environment {
+    /// The command line, the program's name first.
+    package static var arguments: [String] {
+        var count: CInt = 0
+        guard let words = unsafe cs_arguments(&count) else { return [] }
+        return (0..<Int(count)).compactMap { unsafe words[$0].map { unsafe String(cString: $0) } }
+    }
+
     package static func value(of name: String) -> String? {
         guard let text = unsafe getenv(name) else { return nil }
         return unsafe String(cString: text)

@@ -1,4 +1,4 @@
-import Glibc
+import CSystem
 
 /// What `fstat` tells, in the terms that we use.
 package struct FileStatus: Equatable {
@@ -26,7 +26,7 @@ package struct FileStatus: Equatable {
         device = UInt64(about.st_dev)
         inode = UInt64(about.st_ino)
         kind =
-            switch about.st_mode & S_IFMT {
+            switch CInt(about.st_mode) & S_IFMT {
             case S_IFREG: .regular
             case S_IFDIR: .directory
             case S_IFLNK: .symbolicLink

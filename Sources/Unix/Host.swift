@@ -1,5 +1,5 @@
 import Bytes
-import Glibc
+import CSystem
 
 /// What the host is called and when it was started.
 package enum Host {
@@ -26,7 +26,7 @@ package enum Host {
     private static func lines(of path: String) -> [[String]] {
         guard let bytes = (try? Path.contents(path)) ?? nil else { return [] }
         return bytes.split(separator: .lf).map { line in
-            line.prefix { $0 != .ascii("#") }.split(whereSeparator: \.isWhitespace)
+            line.prefix { $0 != .ascii("#") }.split { $0.isWhitespace }
                 .map { String(decoding: $0, as: UTF8.self) }
         }.filter { !$0.isEmpty }
     }

@@ -1,5 +1,4 @@
 import CSystem
-import Glibc
 
 /// Who this process is, and giving that up.
 package enum Identity {
@@ -11,7 +10,7 @@ package enum Identity {
 
     /// Whether a process of this host has that id; not asked of groups.
     package static func processExists(_ id: Int32) -> Bool {
-        id > 0 && (kill(id, 0) == 0 || errno == EPERM)
+        id > 0 && (kill(id, 0) == 0 || cs_errno() == EPERM)
     }
     package static var isRoot: Bool { geteuid() == 0 }
     package static var isSetGroup: Bool { getgid() != getegid() || getuid() != geteuid() }
@@ -26,7 +25,7 @@ package enum Identity {
             guard geteuid() == user else { throw SystemError("setuid", .notPermitted, String(user)) }
             return
         }
-        try SystemCall.perform("setgroups") { unsafe setgroups(groups.count, groups) }
+        try SystemCall.perform("setgroups") { unsafe cs_set_groups(groups.count, groups) }
         try SystemCall.perform("setgid", String(group)) { cs_set_group_saving(group, kept ?? group) }
         try SystemCall.perform("setuid", String(user)) { cs_set_user(user) }
         guard getuid() == user, geteuid() == user, getgid() == group, getegid() == group else {

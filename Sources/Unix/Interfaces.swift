@@ -1,4 +1,4 @@
-import Glibc
+import CSystem
 
 extension Host {
     /// The addresses of this host's interfaces. Empty when the kernel does not tell.

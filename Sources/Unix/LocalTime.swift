@@ -1,5 +1,5 @@
 import Bytes
-import Glibc
+import CSystem
 
 /// A moment on the wall of this host's time zone; for log files only: what we put into mail is UTC.
 package struct LocalTime {

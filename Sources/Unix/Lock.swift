@@ -1,5 +1,4 @@
 import CSystem
-import Glibc
 
 /// Advisory locks on open files.
 extension Descriptor {
@@ -31,7 +30,7 @@ extension Descriptor {
         }
     }
 
-    /// The lock of fcntl(2) over the whole file, which mail readers and deliverers take on an mbox.
+    /// The lock of cs_fcntl(2) over the whole file, which mail readers and deliverers take on an mbox.
     package func tryLockWholeFile() throws(SystemError) -> Bool { try tryLockBytes(at: 0, count: 0) }
 
     package func unlockWholeFile() throws(SystemError) {

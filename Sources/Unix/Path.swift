@@ -1,5 +1,4 @@
 import CSystem
-import Glibc
 
 /// Operations on whole path names, for configuration files, logs and the like.
 package enum Path {
@@ -57,8 +56,8 @@ package enum Path {
         try SystemCall.perform("unlink", path) { unsafe unlink(path) }
     }
 
-    package static func isWritable(_ path: String) -> Bool { unsafe Glibc.access(path, W_OK) == 0 }
-    package static func isExecutable(_ path: String) -> Bool { unsafe Glibc.access(path, X_OK) == 0 }
+    package static func isWritable(_ path: String) -> Bool { unsafe CSystem.access(path, W_OK) == 0 }
+    package static func isExecutable(_ path: String) -> Bool { unsafe CSystem.access(path, X_OK) == 0 }
 
     /// Free bytes and free inodes for the unprivileged on the filesystem that holds `path`.
     package static func freeSpace(_ path: String) throws(SystemError) -> (

@@ -1,5 +1,4 @@
 import CSystem
-import Glibc
 
 /// Limits that this process and what it starts cannot raise again.
 package enum ResourceLimit {
@@ -11,7 +10,7 @@ package enum ResourceLimit {
     }
 
     /// A file that would grow beyond its limit is an error of write, not the end of the process.
-    package static func reportFileSize() { signal(SIGXFSZ, SIG_IGN) }
+    package static func reportFileSize() { cs_ignore_signal(SIGXFSZ) }
 
     package static func openFiles(_ most: UInt64) { _ = cs_limit_open_files(most) }
 }

@@ -1,6 +1,5 @@
 import Bytes
 import CSystem
-import Glibc
 
 /// Sockets, as far as a program that inetd starts and that talks to neighbours needs them.
 package enum Socket {
@@ -21,10 +20,10 @@ package enum Socket {
             }
         }
         // Our own socket, shared with nobody: it may be non-blocking while it connects.
-        let flags = fcntl(raw, F_GETFL)
-        _ = fcntl(raw, F_SETFL, flags | O_NONBLOCK)
-        if unsafe address.withKernelForm({ unsafe Glibc.connect(raw, $0, $1) }) != 0 {
-            guard errno == EINPROGRESS else { throw SystemError("connect", .current, "\(address)") }
+        let flags = cs_fcntl(raw, F_GETFL, 0)
+        _ = cs_fcntl(raw, F_SETFL, flags | O_NONBLOCK)
+        if unsafe address.withKernelForm({ unsafe CSystem.connect(raw, $0, $1) }) != 0 {
+            guard cs_errno() == EINPROGRESS else { throw SystemError("connect", .current, "\(address)") }
             guard try Poll.wait(raw, for: .writing, until: deadline, unlessReadable: watched) else {
                 throw SystemError("connect", .timedOut, "\(address)")
             }
@@ -33,7 +32,7 @@ package enum Socket {
             unsafe getsockopt(raw, SOL_SOCKET, SO_ERROR, &code, &size)
             guard code == 0 else { throw SystemError("connect", Errno(code), "\(address)") }
         }
-        _ = fcntl(raw, F_SETFL, flags)
+        _ = cs_fcntl(raw, F_SETFL, flags)
         return socket
     }
 
@@ -64,7 +63,7 @@ package enum ServiceSocket {
         let socket = Descriptor(adopting: try SystemCall.perform("socket") { cs_socket(AF_UNIX, stream) })
         let raw = socket.raw
         try SystemCall.perform("connect", path) {
-            unsafe withAddress(path) { unsafe Glibc.connect(raw, $0, $1) }
+            unsafe withAddress(path) { unsafe CSystem.connect(raw, $0, $1) }
         }
         return socket
     }
@@ -78,7 +77,7 @@ package enum ServiceSocket {
         defer { close(raw) }
         return unsafe withAddress(path) {
             unsafe CInt(clamping: sendto(raw, what, what.count, CInt(MSG_DONTWAIT), $0, $1))
-        } >= 0 || errno == EAGAIN
+        } >= 0 || cs_errno() == EAGAIN
     }
 
     /// A datagram socket of our own at `path`, in the place of what was there: for who listens without inetd.
@@ -111,7 +110,7 @@ package enum ServiceSocket {
         let bytes = Array(path.utf8)
         let room = MemoryLayout.size(ofValue: address.sun_path)
         guard bytes.count < room else {
-            errno = ENAMETOOLONG
+            cs_set_errno(ENAMETOOLONG)
             return -1
         }
         unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: bytes) }
@@ -186,7 +185,7 @@ package enum Poll {
     ) throws(SystemError) -> [CInt] {
         var items = readers.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         try SystemCall.perform("poll") { unsafe poll(&items, nfds_t(items.count), deadline.pollTimeout) }
-        return items.filter { $0.revents != 0 }.map(\.fd)
+        return items.filter { $0.revents != 0 }.map { $0.fd }
     }
 }
 
@@ -245,7 +244,7 @@ extension Socket {
     package static func send(_ raw: CInt, _ bytes: ArraySlice<UInt8>) throws(SystemError) -> Int {
         let flags = CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL)
         let result = unsafe bytes.withUnsafeBytes { buffer in
-            SystemCall.attempt { unsafe Glibc.send(raw, buffer.baseAddress, buffer.count, flags) }
+            SystemCall.attempt { unsafe CSystem.send(raw, buffer.baseAddress, buffer.count, flags) }
         }
         switch result {
         case .success(let count): return count

@@ -1,5 +1,5 @@
 import Bytes
-import Glibc
+import CSystem
 
 /// An IPv4 or IPv6 address, in network byte order.
 package enum IPAddress: Hashable, CustomStringConvertible {

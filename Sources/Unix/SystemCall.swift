@@ -1,5 +1,4 @@
 import CSystem
-import Glibc
 
 /// The one way to the kernel: every call that can fail goes through `perform`, which retries EINTR and
 /// turns -1 into a `SystemError`.

@@ -1,4 +1,4 @@
-import Glibc
+import CSystem
 
 /// A system call that failed: which one, why, and on what. `description` is for logs and operators,
 /// never for a peer.
@@ -24,7 +24,7 @@ package struct Errno: Error, Hashable, CustomStringConvertible {
 
     package init(_ number: CInt) { self.number = number }
 
-    package static var current: Errno { Errno(errno) }
+    package static var current: Errno { Errno(cs_errno()) }
 
     package static let again = Errno(EAGAIN)
     package static let accessDenied = Errno(EACCES)

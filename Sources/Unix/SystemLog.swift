@@ -1,6 +1,5 @@
 import Bytes
 import CSystem
-import Glibc
 
 /// The host's syslog socket; opened with the first line. A host without one loses the line, as with syslog(3).
 package final class SystemLog {
@@ -30,7 +29,7 @@ package final class SystemLog {
         }
         let line = Array("<\(facility * 8 + severity)>\(tag)[\(getpid())]: \(text)".utf8)
         _ = unsafe line.withUnsafeBytes {
-            unsafe Glibc.send(socket, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL))
+            unsafe CSystem.send(socket, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL))
         }
     }
 }

@@ -150,7 +150,7 @@ package enum TLSRecord: Equatable {
 
     /// The record that `bytes` (without the length) are; nil if none.
     package init?(_ bytes: [UInt8]) {
-        guard bytes.allSatisfy(\.isPrintable) else { return nil }
+        guard bytes.allSatisfy({ $0.isPrintable }) else { return nil }
         let words = bytes.split(separator: .space, omittingEmptySubsequences: false)
         func text(_ index: Int) -> String { String(decoding: words[index], as: UTF8.self) }
         func rest() -> String { String(decoding: bytes.dropFirst(words[0].count + 1), as: UTF8.self) }

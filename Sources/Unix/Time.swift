@@ -1,4 +1,4 @@
-import Glibc
+import CSystem
 
 /// A moment of the wall clock, in microseconds since 1970.
 package struct Time: Comparable, Hashable {
@@ -82,5 +82,5 @@ package func pause(_ duration: Duration) {
         tv_sec: Int(duration.microseconds / 1_000_000), tv_nsec: Int(duration.microseconds % 1_000_000 * 1000)
     )
     var left = timespec()
-    while unsafe nanosleep(&wanted, &left) != 0, errno == EINTR { wanted = left }
+    while unsafe nanosleep(&wanted, &left) != 0, cs_errno() == EINTR { wanted = left }
 }

@@ -1,5 +1,5 @@
 import Bytes
-import Glibc
+import CSystem
 
 /// An account of this host.
 package struct User: Equatable {

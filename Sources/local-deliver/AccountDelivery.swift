@@ -132,11 +132,11 @@ struct AccountDelivery {
         var steps: [Step] = []
         for command in targets.commands {
             steps.append(.known(run(command, letter)))
-            if steps.contains(where: \.isDeferred) { return steps }
+            if steps.contains(where: { $0.isDeferred }) { return steps }
         }
         steps += targets.files.map { .mailbox(String(decoding: $0, as: UTF8.self)) }
         if targets.mailbox {
-            steps.append(.mailbox(MailboxDirectory.path(configuration.mailbox, for: user)))
+            steps.append(.mailbox(configuration.mailboxPath(of: user)))
         }
         if !targets.addresses.isEmpty { steps.append(.known(.forwarded(to: targets.addresses))) }
         return steps

@@ -32,7 +32,7 @@ struct ByHand {
         let bytes = Array(recipient.utf8)
         let address = RecipientAddress(bytes)
         let path = Array(sender.utf8)
-        guard !(bytes + path).contains(where: \.isControl), path.count <= Job.longestPath,
+        guard !(bytes + path).contains(where: { $0.isControl }), path.count <= Job.longestPath,
             bytes.count <= Job.longestPath
         else {
             Main.tool.wrong("no such address")
@@ -150,7 +150,7 @@ struct ByHand {
             let delivery = try batch.enter(account)
             let user = delivery.user
             let mailbox =
-                "as \(user.name): mailbox \(MailboxDirectory.path(configuration.mailbox, for: user))"
+                "as \(user.name): mailbox \(configuration.mailboxPath(of: user))"
             guard isFollowed else { return [mailbox] }
             do throws(AccountDelivery.Deferral) {
                 let targets = try delivery.forwardTargets(detail)

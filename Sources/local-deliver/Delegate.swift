@@ -46,7 +46,7 @@ struct Delegate {
         for (number, received) in jobs.enumerated() {
             var job = received.job
             let indexes = Set(
-                zip(batch.letters, isInvolved).filter { $0.0.job == number && $0.1 }.map(\.0.recipient))
+                zip(batch.letters, isInvolved).filter { $0.0.job == number && $0.1 }.map { $0.0.recipient })
             job.recipients.removeAll { !indexes.contains($0.index) }
             guard !job.recipients.isEmpty else { continue }
             try sender.send(job, file: received.file)

@@ -4,19 +4,12 @@ import Unix
 
 /// Where a user's mailbox is, and what root does for it before it becomes the user.
 enum MailboxDirectory {
-    /// The path that the configuration key `mailbox` means for a user.
-    static func path(_ template: String, for user: User) -> String {
-        var path = template
-        if path.hasPrefix("~/") { path = user.home + path.dropFirst() }
-        return path.split(separator: "%u", omittingEmptySubsequences: false).joined(separator: user.name)
-    }
-
     /// For an mbox outside the home: makes it if it is missing, because the user may not be allowed to; and
     /// says which group may make a lock file beside it, if the user may not.
     static func prepare(for user: User, _ configuration: Configuration) throws(AccountFailure) -> UInt32? {
         let template = configuration.mailbox
         guard Identity.isRoot, template.hasPrefix("/"), !template.hasSuffix("/") else { return nil }
-        let (parent, name) = Path.split(path(template, for: user))
+        let (parent, name) = Path.split(configuration.mailboxPath(of: user))
         do throws(SystemError) {
             let directory = try Directory(parent)
             let status = try directory.descriptor.status()

@@ -32,7 +32,7 @@ struct Mailboxes {
     mutating func stage(_ letter: Letter, _ steps: [AccountDelivery.Step]) -> [AccountDelivery.Step] {
         var steps = steps
         for index in steps.indices {
-            guard case .mailbox(let path) = steps[index], !steps.contains(where: \.isDeferred) else {
+            guard case .mailbox(let path) = steps[index], !steps.contains(where: { $0.isDeferred }) else {
                 continue
             }
             steps[index] = stage(letter, at: path)

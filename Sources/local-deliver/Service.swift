@@ -77,7 +77,7 @@ struct Service {
 
     /// As the queue's id is unique over all hosts and times, so is this.
     private func mark(of recipient: Job.Recipient, in job: Job) -> String? {
-        guard job.id.allSatisfy(\.isAlphanumeric) else { return nil }
+        guard job.id.allSatisfy({ $0.isAlphanumeric }) else { return nil }
         let id = String(decoding: job.id, as: UTF8.self)
         return "\(job.arrival.seconds).Q\(id)R\(recipient.index)"
     }
@@ -93,7 +93,7 @@ struct Service {
             }
             return batch.deliver(as: account, runner: receiver)
         }
-        var outcomes = batch.letters.map(\.plan.outcomes)
+        var outcomes = batch.letters.map { $0.plan.outcomes }
         let parts: [[[DeliveryOutcome]]]
         if accounts.count > 1, Identity.isRoot {
             parts = accounts.map { account in

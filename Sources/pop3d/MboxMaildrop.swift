@@ -33,7 +33,7 @@ final class MboxMaildrop: Maildrop {
         mbox = try Mbox(path)
         try mbox.refresh()
         keys = Self.keys(of: mbox.messages)
-        sizes = mbox.messages.map(\.wireSize)
+        sizes = mbox.messages.map { $0.wireSize }
     }
 
     private static func keys(of messages: ArraySlice<MboxIndex.Message>) -> [Key] {
@@ -64,25 +64,22 @@ final class MboxMaildrop: Maildrop {
     func send(_ number: Int, bodyLines: Int?) -> Bool {
         var stuffed = StuffedLines(bodyLines: bodyLines)
         var offset = 0
-        do {
-            while !stuffed.isOver {
-                guard let part = try mbox.read(at: offset, count: 32768, of: { find(number, in: $0) }) else {
-                    return false
-                }
-                if part.isEmpty { break }
-                offset += part.count
-                try output.write(stuffed.take(part))
+        while !stuffed.isOver {
+            guard let part = try? mbox.read(at: offset, count: 32768, of: { find(number, in: $0) }) else {
+                return false
             }
-            try output.write(stuffed.end())
-            return true
-        } catch { return false }
+            if part.isEmpty { break }
+            offset += part.count
+            guard (try? output.write(stuffed.take(part))) != nil else { return false }
+        }
+        return (try? output.write(stuffed.end())) != nil
     }
 
     func remove(_ numbers: [Int]) -> Int {
         let wanted = Set(numbers.map { keys[$0 - 1] })
         do throws(SystemError) {
             try mbox.remove { messages in
-                zip(messages.indices, Self.keys(of: messages)).filter { wanted.contains($1) }.map(\.0)
+                zip(messages.indices, Self.keys(of: messages)).filter { wanted.contains($1) }.map { $0.0 }
             }
             return 0
         } catch { return numbers.count }

@@ -52,8 +52,8 @@ final class MaildirMaildrop: Maildrop {
         guard try lock.tryLock() else { throw SystemError("flock", .again, path) }
         let found = try maildir.entries().sorted { $0.base.lexicographicallyPrecedes($1.base) }
         let readable = Self.measure(found, in: maildir)
-        entries = readable.map(\.entry)
-        sizes = readable.map(\.size)
+        entries = readable.map { $0.entry }
+        sizes = readable.map { $0.size }
         uniqueIDs = Self.uniqueIDs(entries)
     }
 
@@ -75,7 +75,7 @@ final class MaildirMaildrop: Maildrop {
     private static func uniqueIDs(_ entries: [MaildirEntry]) -> [[UInt8]] {
         entries.map { entry in
             let plain = Array(entry.base.prefix { $0 != .ascii(",") })
-            if (1...70).contains(plain.count), plain.allSatisfy(\.isVisible) { return plain }
+            if (1...70).contains(plain.count), plain.allSatisfy({ $0.isVisible }) { return plain }
             var hash: (UInt64, UInt64) = (0xCBF2_9CE4_8422_2325, 0x9E37_79B9_7F4A_7C15)
             for byte in entry.base {
                 hash.0 = (hash.0 ^ UInt64(byte)) &* 0x100_0000_01B3
@@ -103,16 +103,13 @@ final class MaildirMaildrop: Maildrop {
     func send(_ number: Int, bodyLines: Int?) -> Bool {
         var stuffed = StuffedLines(bodyLines: bodyLines)
         var offset = 0
-        do {
-            while !stuffed.isOver {
-                let part = try current?.read(upTo: 32768, at: offset) ?? []
-                if part.isEmpty { break }
-                offset += part.count
-                try output.write(stuffed.take(part))
-            }
-            try output.write(stuffed.end())
-            return true
-        } catch { return false }
+        while !stuffed.isOver {
+            guard let part = try? current?.read(upTo: 32768, at: offset) ?? [] else { return false }
+            if part.isEmpty { break }
+            offset += part.count
+            guard (try? output.write(stuffed.take(part))) != nil else { return false }
+        }
+        return (try? output.write(stuffed.end())) != nil
     }
 
     func remove(_ numbers: [Int]) -> Int {

@@ -18,7 +18,7 @@ enum Task {
 
     private static let names =
         ["kick", "watch", "list", "why", "status", "check", "clean", "verify", "import", "reroute"]
-        + OperatorCommand.simple.map(\.option)
+        + OperatorCommand.simple.map { $0.option }
 
     /// What else belongs to which.
     private static let companions = [
@@ -40,7 +40,7 @@ enum Task {
             }
         }
         let selection = try Selection(arguments.operands)
-        let choosing = ["list", "why", "reroute"] + OperatorCommand.simple.map(\.option)
+        let choosing = ["list", "why", "reroute"] + OperatorCommand.simple.map { $0.option }
         guard selection.isEmpty || choosing.contains(name ?? "") else {
             throw UsageError("--\(name ?? "kick") takes no operands")
         }

@@ -54,7 +54,9 @@ final class Letter {
     private lazy var isASCII: Bool = {
         var position = 0
         while position < content.length {
-            guard let part = try? content.part(at: position), part.allSatisfy(\.isASCII) else { return false }
+            guard let part = try? content.part(at: position), part.allSatisfy({ $0.isASCII }) else {
+                return false
+            }
             position += part.count
         }
         return true

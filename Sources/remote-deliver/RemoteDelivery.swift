@@ -50,7 +50,7 @@ final class RemoteDelivery {
             guard attempts < Self.mostAttempts, !end.hasPassed, !asker.isGone else { break }
             reason = deliver(letters, to: server, &attempts)
             relay = server.relay
-            if letters.allSatisfy(\.isDecided) { return }
+            if letters.allSatisfy({ $0.isDecided }) { return }
         }
         for letter in letters { letter.decideRest(reason, relay: relay) }
     }

@@ -43,7 +43,7 @@ struct Main {
         let invocation: Invocation
         do throws(Invocation.Mistake) {
             invocation = try Invocation(
-                name: CommandLine.arguments.first ?? "", CommandLine.arguments.dropFirst())
+                name: Environment.arguments.first ?? "", Environment.arguments.dropFirst())
         } catch { tool.fail(error.message, .usage) }
         switch invocation.mode {
         case .help: answer(help)

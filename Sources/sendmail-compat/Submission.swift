@@ -120,7 +120,7 @@ struct Submission {
         guard !mailboxes.isEmpty, mailboxes.count == list.mailboxes.count else {
             fail("bad address \(Array(word.utf8).escaped(limit: 100))", .dataError)
         }
-        return mailboxes.map(\.address)
+        return mailboxes.map { $0.address }
     }
 
     /// Each address once, complete and of good syntax.

@@ -22,7 +22,7 @@ struct Verification {
         guard !words.isEmpty else { Main.tool.fail("no recipients", .usage) }
         var status = ExitStatus.ok
         for word in words {
-            let addresses = AddressList(word.utf8).exactMailboxes.map(\.address.text)
+            let addresses = AddressList(word.utf8).exactMailboxes.map { $0.address.text }
             if addresses.isEmpty { status = .dataError }
             for address in addresses where !verify(address, depth: 0) { status = .noUser }
         }

@@ -1,10 +1,48 @@
-// What Glibc's Swift overlay lacks: variadic calls, macros, and Linux calls newer than the C library.
+// The C library as Unix uses it, and what Swift cannot call in it: variadic calls, macros, and calls newer than the library.
+// The headers are named here, not taken from Swift's own module of the C library: there is none in Embedded Swift, which
+// release builds are (Package.swift), and another one on each system.
 #ifndef CSYSTEM_H
 #define CSYSTEM_H
 
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/time.h>
+#include <sys/types.h>
+#include <sys/un.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
 
+/// What main was given.
+char **cs_arguments(int *count);
+int cs_errno(void);
+void cs_set_errno(int code);
+void cs_ignore_signal(int signal);
+int cs_set_groups(size_t count, const unsigned *groups);
+int cs_fcntl(int file, int command, int argument);
 int cs_open(int directory, const char *path, int flags, unsigned mode);
 int cs_rename_noreplace(int from_directory, const char *from, int to_directory, const char *to);
 /// Gives the unnamed file behind `file` a name; without privilege, through /proc/self/fd.

@@ -33,7 +33,7 @@ package final class JobSender {
     /// lock must not travel. Reports name the job by its place in the batch, counted from 0.
     package func send(_ job: Job, file: borrowing Descriptor) throws(ExchangeError) {
         guard hasRoom, !batchEnded, job.isWithinLimits else { throw .tooLarge }
-        waiting.append(Set(job.recipients.map(\.index)))
+        waiting.append(Set(job.recipients.map { $0.index }))
         try transmit(job.framed(), with: [file.raw])
     }
 

@@ -47,7 +47,7 @@ struct RecordReader {
     /// Bytes without control characters: what may stand in a line of the queue's or of a protocol.
     mutating func line(limit: Int, _ production: StaticString) throws(SyntaxError) -> [UInt8] {
         let field = try bytes(limit: limit, production)
-        guard !field.contains(where: \.isControl) else {
+        guard !field.contains(where: { $0.isControl }) else {
             throw SyntaxError(production, at: fields.startIndex)
         }
         return Array(field)

@@ -67,7 +67,7 @@ package struct Report: Equatable {
     }
 
     private static func presentable(_ bytes: some Collection<UInt8>, limit: Int) -> [UInt8] {
-        if bytes.allSatisfy(\.isPrintable) { return Array(bytes.prefix(limit)) }
+        if bytes.allSatisfy({ $0.isPrintable }) { return Array(bytes.prefix(limit)) }
         return Array(bytes.escaped(limit: limit).utf8.prefix(limit))
     }
 
@@ -126,7 +126,7 @@ extension Report {
         _ record: inout RecordReader, limit: Int, _ production: StaticString
     ) throws(SyntaxError) -> [UInt8] {
         let field = try record.bytes(limit: limit, production)
-        guard field.allSatisfy(\.isPrintable) else { throw SyntaxError(production, at: 0) }
+        guard field.allSatisfy({ $0.isPrintable }) else { throw SyntaxError(production, at: 0) }
         return Array(field)
     }
 }

@@ -95,10 +95,10 @@ package struct Command {
             }
             let ready = try Poll.wait(waiting, until: deadline)
             if ready.isEmpty { return false }
-            if ready.contains(where: \.reading), try !Self.drain(output, into: &kept) {
+            if ready.contains(where: { $0.reading }), try !Self.drain(output, into: &kept) {
                 waiting.removeLast()
             }
-            guard ready.contains(where: \.writing) else { continue }
+            guard ready.contains(where: { $0.writing }) else { continue }
             // As much as a pipe that poll calls writable takes without blocking.
             let part = pending.prefix(Self.atomicWrite)
             do throws(SystemError) { try File.writeAll(pipe, part) } catch {

@@ -81,7 +81,7 @@ extension AliasFile.Entry {
         self.line = line.number
         var cursor = Cursor(line.bytes)
         var name: [UInt8] = []
-        _ = cursor.take(while: \.isWhitespace)
+        _ = cursor.take(while: { $0.isWhitespace })
         if cursor.skip(.quote) {
             while let byte = cursor.next(), byte != .quote {
                 name.append(byte == .backslash ? cursor.next() ?? byte : byte)
@@ -89,8 +89,8 @@ extension AliasFile.Entry {
         } else {
             name = Array(cursor.take { $0 != .ascii(":") && !$0.isWhitespace })
         }
-        _ = cursor.take(while: \.isWhitespace)
-        let isEntry = cursor.skip(.ascii(":")) && !name.contains(where: \.isControl)
+        _ = cursor.take(while: { $0.isWhitespace })
+        let isEntry = cursor.skip(.ascii(":")) && !name.contains { $0.isControl }
         self.name = isEntry ? name : []
         list = cursor.rest
     }

@@ -68,7 +68,7 @@ extension RecipientRules {
     private func route(
         _ localPart: [UInt8], _ domain: [UInt8]?, _ steps: inout Steps
     ) throws(LookupFailure) -> RecipientDecision.Outcome {
-        guard !localPart.isEmpty, !localPart.contains(where: \.isControl) else {
+        guard !localPart.isEmpty, !localPart.contains(where: { $0.isControl }) else {
             steps.note("the local part is empty or holds control characters")
             return .refused(EnhancedStatus(5, 1, 3), "bad recipient address")
         }

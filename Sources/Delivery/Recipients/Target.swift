@@ -112,7 +112,7 @@ extension Target {
             self = .include(Array(path))
         case .backslash:
             let name = text.dropFirst()
-            guard !name.isEmpty, !name.contains(where: \.isWhitespace) else { return nil }
+            guard !name.isEmpty, !name.contains(where: { $0.isWhitespace }) else { return nil }
             self = .mailbox(Array(name))
         default:
             guard let address = Self.address(in: item) ?? Self.address(in: text) else { return nil }

@@ -79,7 +79,7 @@ package struct Invocation: Equatable {
 
     /// A word that begins with a hyphen is no address, even behind `--`: somewhere it would be an option.
     private mutating func addRecipient(_ word: String) throws(Mistake) {
-        guard word.utf8.count <= Self.longestWord, !word.utf8.contains(where: \.isControl),
+        guard word.utf8.count <= Self.longestWord, !word.utf8.contains(where: { $0.isControl }),
             !word.hasPrefix("-"), !word.isEmpty
         else {
             throw Mistake(message: "bad recipient \"\(Array(word.utf8).escaped(limit: 60))\"")
@@ -149,7 +149,7 @@ package struct Invocation: Equatable {
             returning = MailParameters.Return(bytes)
             if returning == nil { throw Mistake(message: "-R takes full or hdrs") }
         default:
-            guard !bytes.isEmpty, bytes.allSatisfy(\.isPrintable),
+            guard !bytes.isEmpty, bytes.allSatisfy({ $0.isPrintable }),
                 XText.encode(bytes).count <= MailParameters.longestEnvelopeID
             else { throw Mistake(message: "-V takes at most 100 printable characters") }
             envelopeID = bytes
@@ -158,7 +158,7 @@ package struct Invocation: Equatable {
 
     /// What goes into an envelope or a header field holds no control byte (T76), and is no option (T74).
     private static func line(_ letter: Character, _ value: String) throws(Mistake) -> String {
-        guard !value.utf8.contains(where: \.isControl) else {
+        guard !value.utf8.contains(where: { $0.isControl }) else {
             throw Mistake(message: "the argument of -\(letter) holds a control character")
         }
         guard letter == "F" || !value.hasPrefix("-") else {

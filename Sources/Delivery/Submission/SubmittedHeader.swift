@@ -45,7 +45,7 @@ package struct SubmittedHeader {
         let fields =
             resent.isEmpty
             ? header.fields.filter { $0.isNamed("To") || $0.isNamed("Cc") || $0.isNamed("Bcc") } : resent
-        return fields.flatMap { AddressList($0.rawValue).exactMailboxes.map(\.address) }
+        return fields.flatMap { AddressList($0.rawValue).exactMailboxes.map { $0.address } }
     }
 
     /// The header as the queue keeps it, without the empty line behind it: Bcc and Return-Path taken out,
@@ -103,7 +103,7 @@ package struct SubmittedHeader {
     static func phrase(_ name: [UInt8]) -> [UInt8] {
         let name = Array(name.filter { !$0.isControl }.prefix(200))
         if name.allSatisfy({ $0.isAtext || $0 == .space }) { return name }
-        guard name.allSatisfy(\.isASCII) else {
+        guard name.allSatisfy({ $0.isASCII }) else {
             // An encoded word is at most 75 bytes: 45 of text make 60.
             return encodedWords(name)
         }

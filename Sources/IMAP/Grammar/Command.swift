@@ -49,7 +49,7 @@ extension TaggedCommand {
         var cursor = Cursor(bytes)
         tag = Array(cursor.take { $0.isAtomCharacter && $0 != .ascii("+") || $0 == .ascii("]") })
         guard !tag.isEmpty, tag.count <= 100, cursor.skip(.space) else { throw .noTag }
-        let word = cursor.take(while: \.isAlpha)
+        let word = cursor.take(while: { $0.isAlpha })
         do throws(SyntaxError) {
             guard let command = try Self.read(word, &cursor) else { throw CommandFailure.unknown }
             try cursor.expectEnd("command")
@@ -202,7 +202,7 @@ extension TaggedCommand {
 
     /// `uid = "UID" SP (copy / fetch / search / store)`, and EXPUNGE (RFC 4315 §2.1), MOVE (RFC 6851 §3).
     private static func uid(_ cursor: inout Cursor) throws(SyntaxError) -> Command {
-        let word = cursor.take(while: \.isAlpha)
+        let word = cursor.take(while: { $0.isAlpha })
         try cursor.space()
         if word.equalsFolded("FETCH") { return try fetch(&cursor, uid: true) }
         if word.equalsFolded("STORE") { return try store(&cursor, uid: true) }

@@ -6,7 +6,7 @@ extension Cursor {
 
     /// `atom = 1*ATOM-CHAR`
     mutating func atom() throws(SyntaxError) -> ArraySlice<UInt8> {
-        let atom = take(while: \.isAtomCharacter)
+        let atom = take(while: { $0.isAtomCharacter })
         guard !atom.isEmpty else { throw failure("atom") }
         return atom
     }

@@ -47,7 +47,7 @@ extension Cursor {
     private mutating func macro() -> [FetchItem]? {
         let fast: [FetchItem] = [.flags, .internalDate, .size]
         let start = position
-        let word = take(while: \.isAlpha)
+        let word = take(while: { $0.isAlpha })
         if isAtEnd {
             if word.equalsFolded("ALL") { return fast + [.envelope] }
             if word.equalsFolded("FULL") { return fast + [.envelope, .body] }

@@ -23,7 +23,7 @@ package indirect enum SearchKey: Equatable, Sendable {
         case .header, .body, .text, .sentBefore, .sentOn, .sentSince: true
         case .not(let key): key.isExpensive
         case .or(let a, let b): a.isExpensive || b.isExpensive
-        case .and(let keys): keys.contains(where: \.isExpensive)
+        case .and(let keys): keys.contains { $0.isExpensive }
         default: false
         }
     }
@@ -94,7 +94,7 @@ extension Cursor {
             return .and(keys)
         }
         if let byte = peek, byte.isDigit || byte == .ascii("*") { return .sequence(try sequenceSet()) }
-        let word = take(while: \.isAlpha)
+        let word = take(while: { $0.isAlpha })
         if word.equalsFolded("NOT") {
             try space()
             return .not(try searchKey(depth: depth + 1, &budget))

@@ -10,7 +10,7 @@ enum BodyStructure {
         if part.isMultipart {
             for child in part.children { append(child, extended: extended, to: &output) }
             output += " "
-            output.append(string: part.subtype.map(\.uppercased))
+            output.append(string: part.subtype.map { $0.uppercased })
             if extended {
                 output += " "
                 appendParameters(part.contentType, to: &output)
@@ -24,9 +24,9 @@ enum BodyStructure {
 
     /// `body-type-1part`
     private static func appendSingle(_ part: Part, extended: Bool, to output: inout [UInt8]) {
-        output.append(string: part.type.map(\.uppercased))
+        output.append(string: part.type.map { $0.uppercased })
         output += " "
-        output.append(string: part.subtype.map(\.uppercased))
+        output.append(string: part.subtype.map { $0.uppercased })
         output += " "
         if part.contentType == nil, part.isText {
             output += "(\"CHARSET\" \"US-ASCII\")"
@@ -38,7 +38,7 @@ enum BodyStructure {
             output.append(nstring: text)
         }
         output += " "
-        output.append(string: part.encoding?.map(\.uppercased) ?? [UInt8]("7BIT"))
+        output.append(string: part.encoding?.map { $0.uppercased } ?? [UInt8]("7BIT"))
         output += " \(part.bodyWireSize)"
         if let message = part.message {
             output += " "
@@ -61,7 +61,7 @@ enum BodyStructure {
         output += " "
         if let disposition = part.disposition {
             output += "("
-            output.append(string: disposition.value.map(\.uppercased))
+            output.append(string: disposition.value.map { $0.uppercased })
             output += " "
             appendParameters(disposition, to: &output)
             output += ")"
@@ -81,7 +81,7 @@ enum BodyStructure {
 
     /// `body-fld-param = "(" string SP string *(…) ")" / nil`
     private static func appendParameters(_ value: ParameterizedValue?, to output: inout [UInt8]) {
-        let words = value?.parameters.flatMap { [$0.name.map(\.uppercased), $0.value] } ?? []
+        let words = value?.parameters.flatMap { [$0.name.map { $0.uppercased }, $0.value] } ?? []
         if words.isEmpty { output += "NIL" } else { output.append(list: words) { $0.append(string: $1) } }
     }
 }

@@ -6,7 +6,7 @@ enum EnvelopeStructure {
     static func append(_ header: MessageHeader, to output: inout [UInt8]) {
         func text(_ name: StaticString) -> [UInt8]? { header.first(name)?.value }
         func addresses(_ name: StaticString) -> AddressList {
-            AddressList(Array(header.all(name).map(\.value).joined(separator: [.ascii(",")])))
+            AddressList(Array(header.all(name).map { $0.value }.joined(separator: [.ascii(",")])))
         }
         let from = addresses("From")
         // Sender and Reply-To are From where they say nothing.

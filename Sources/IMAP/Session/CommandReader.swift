@@ -104,7 +104,7 @@ package struct CommandReader {
         var digits = line[(open + 1)..<(line.endIndex - 1)]
         let waits = digits.last != .ascii("+")
         if !waits { digits = digits.dropLast() }
-        guard !digits.isEmpty, digits.allSatisfy(\.isDigit) else { return nil }
+        guard !digits.isEmpty, digits.allSatisfy({ $0.isDigit }) else { return nil }
         return (open, Int(strictDecimal: digits), waits)
     }
 }

@@ -31,7 +31,7 @@ extension MailboxSession {
         _ mailbox: any Mailbox, _ index: Int, _ items: [FetchItem], marksSeen: Bool
     ) throws(StoreFailure) -> Bool {
         let reader = MessageReader { () throws(StoreFailure) in try mailbox.source(index) }
-        if items.contains(where: \.needsMessage), try !reader.isPresent() { return false }
+        if items.contains(where: { $0.needsMessage }), try !reader.isPresent() { return false }
         var flagsAreNews = false
         if marksSeen, !mailbox.isSeen(index) {
             flagsAreNews = try mailbox.setFlags(index, mailbox.flags(index) + [[UInt8]("\\Seen")])

@@ -160,8 +160,8 @@ private final class Searcher {
 /// Substrings without regard to case, in UTF-8.
 enum SearchText {
     static func folded(_ text: [UInt8]) -> [UInt8] {
-        text.allSatisfy(\.isASCII)
-            ? text.map(\.lowercased) : Array(String(decoding: text, as: UTF8.self).lowercased().utf8)
+        text.allSatisfy { $0.isASCII }
+            ? text.map { $0.lowercased } : Array(String(decoding: text, as: UTF8.self).lowercased().utf8)
     }
 
     /// `needle` is folded already. Knuth, Morris and Pratt: no text and needle make it slow.

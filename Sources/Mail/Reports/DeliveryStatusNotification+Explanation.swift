@@ -25,7 +25,7 @@ extension DeliveryStatusNotification {
         case .failed:
             return "Your message could not be delivered to the recipients below, and nothing more is tried."
         case .delayed:
-            let until = group.compactMap(\.willRetryUntil).first.map { " until \($0.text)" } ?? ""
+            let until = group.compactMap { $0.willRetryUntil }.first.map { " until \($0.text)" } ?? ""
             return "Your message could not be delivered yet to the recipients below. This is only a warning: "
                 + "you need not send it again. It is tried\(until), and you hear of it if it fails."
         case .delivered: return "Your message was delivered to the recipients below."

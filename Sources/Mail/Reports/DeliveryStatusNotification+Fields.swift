@@ -52,7 +52,7 @@ extension DeliveryStatusNotification {
 
     /// An address with its type: `rfc822`, or `utf-8` of RFC 6533 §3, embedded or as it is.
     private func typed(_ address: [UInt8]) -> [UInt8] {
-        if address.allSatisfy(\.isASCII) { return Array("rfc822; ".utf8) + ReportText.line(address) }
+        if address.allSatisfy({ $0.isASCII }) { return Array("rfc822; ".utf8) + ReportText.line(address) }
         guard let embedded = ReportText.addressXText(address) else {
             return Array("unknown; ".utf8) + ReportText.line(address)
         }

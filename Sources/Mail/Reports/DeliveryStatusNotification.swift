@@ -97,8 +97,8 @@ package struct DeliveryStatusNotification {
 
     /// Whether the forms of RFC 6533 are needed: then whoever carries the report must do SMTPUTF8 (RFC 6533 §4).
     package var isGlobal: Bool {
-        isInternationalised || !to.allSatisfy(\.isASCII)
-            || recipients.contains { !$0.final.allSatisfy(\.isASCII) }
+        isInternationalised || !to.allSatisfy { $0.isASCII }
+            || recipients.contains { !$0.final.allSatisfy({ $0.isASCII }) }
     }
 
     /// Whether whoever carries the report must do 8BITMIME.

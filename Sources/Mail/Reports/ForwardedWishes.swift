@@ -53,7 +53,7 @@ extension RecipientParameters.OriginalRecipient {
     /// to. Nil where it is said already, or cannot be.
     package init?(addedFor address: [UInt8], to parameters: Parameters) {
         guard parameters.first("ORCPT") == nil else { return nil }
-        if address.allSatisfy(\.isPrintable) {
+        if address.allSatisfy({ $0.isPrintable }) {
             self.init(type: [UInt8]("rfc822"), address: address)
         } else {
             guard let embedded = ReportText.addressXText(address) else { return nil }

@@ -15,7 +15,7 @@ enum ReportText {
 
     /// The same, with UTF-8 left as it is where the report may hold it (RFC 6533 §5).
     static func line(_ bytes: [UInt8], isGlobal: Bool) -> [UInt8] {
-        let isClean = bytes.count <= longest && !bytes.contains(where: \.isControl)
+        let isClean = bytes.count <= longest && !bytes.contains { $0.isControl }
         return isGlobal && isClean && isUTF8(bytes) ? bytes : line(bytes)
     }
 

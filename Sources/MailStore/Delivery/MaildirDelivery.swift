@@ -121,7 +121,7 @@ package final class MaildirDelivery {
         }
         do throws(SystemError) {
             if staged.contains(where: { !$0.isRead }) { try new.synchronize() }
-            if staged.contains(where: \.isRead) { try cur.synchronize() }
+            if staged.contains(where: { $0.isRead }) { try cur.synchronize() }
             // The Maildir itself may be new.
             try new.descriptor.keepOrderOfNames()
         } catch { return giveUp(error) }

@@ -42,7 +42,7 @@ package final class Folder {
     }
 
     package func keywordName(_ letter: UInt8) -> [UInt8]? { keywords.names[letter] }
-    package var keywordNames: [[UInt8]] { keywords.names.sorted { $0.key < $1.key }.map(\.value) }
+    package var keywordNames: [[UInt8]] { keywords.names.sorted { $0.key < $1.key }.map { $0.value } }
 
     // MARK: Seeing what changed
 
@@ -92,7 +92,7 @@ package final class Folder {
             for entry in try maildir.entries() { found[entry.base] = entry }
         }
         list.keep(Set(found.keys))
-        let listed = Set(list.entries.map(\.base))
+        let listed = Set(list.entries.map { $0.base })
         let fresh = found.values.filter { !listed.contains($0.base) }.sorted(by: Self.arrivedEarlier)
         for entry in fresh {
             guard list.next < UInt32.max else { break }

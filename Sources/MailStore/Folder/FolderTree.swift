@@ -46,7 +46,7 @@ package struct FolderTree {
         let parts = name.split(separator: separator, omittingEmptySubsequences: false)
         guard !name.isEmpty, name.count <= longestName, parts.allSatisfy({ !$0.isEmpty }),
             !name.contains(.ascii("/")),
-            name.allSatisfy(\.isPrintable), name.first != .ascii("~")
+            name.allSatisfy({ $0.isPrintable }), name.first != .ascii("~")
         else { throw .badName }
         return String(decoding: name, as: UTF8.self)
     }

@@ -33,7 +33,7 @@ package struct MessageFlags: Equatable, Sendable {
 
     init(letters: [UInt8]) {
         system = []
-        keywords = letters.filter(\.isLower).sorted()
+        keywords = letters.filter { $0.isLower }.sorted()
         others = []
         for letter in letters where !letter.isLower {
             if let flag = System.letters.first(where: { $0.0 == letter })?.1 {
@@ -46,6 +46,6 @@ package struct MessageFlags: Equatable, Sendable {
 
     /// As they stand in a file's name.
     package var letters: [UInt8] {
-        (System.letters.filter { system.contains($0.1) }.map(\.0) + others).sorted() + keywords.sorted()
+        (System.letters.filter { system.contains($0.1) }.map { $0.0 } + others).sorted() + keywords.sorted()
     }
 }

@@ -43,7 +43,7 @@ enum MboxFields {
         let system = marks.flags.system
         let status = (system.contains(.seen) ? "R" : "") + (marks.isOld ? "O" : "")
         if !status.isEmpty { text += "Status: \(status)\n" }
-        let more = letters.filter { system.contains($0.1) }.map(\.0)
+        let more = letters.filter { system.contains($0.1) }.map { $0.0 }
         if !more.isEmpty { text += [UInt8]("X-Status: ") + more + [.lf] }
         text += "X-Keywords:"
         for name in marks.flags.keywords.compactMap({ keywords.names[$0] }) { text += [.space] + name }

@@ -39,7 +39,7 @@ package struct MboxTree {
         let text = String(decoding: name, as: UTF8.self)
         guard !name.isEmpty, name.count <= Self.longestName, parts.count <= Self.deepest,
             parts.allSatisfy({ !$0.isEmpty && $0.first != .dot && $0.first != .ascii("~") }),
-            name.allSatisfy(\.isPrintable), !text.hasSuffix(".lock"), !FolderTree.isInbox(name),
+            name.allSatisfy({ $0.isPrintable }), !text.hasSuffix(".lock"), !FolderTree.isInbox(name),
             path + text != inbox
         else { throw .badName }
         return text

@@ -45,7 +45,9 @@ package final class NumberedMbox {
     // MARK: Keywords
 
     package func keywordName(_ letter: UInt8) -> [UInt8]? { mbox.index.keywords.names[letter] }
-    package var keywordNames: [[UInt8]] { mbox.index.keywords.names.sorted { $0.key < $1.key }.map(\.value) }
+    package var keywordNames: [[UInt8]] {
+        mbox.index.keywords.names.sorted { $0.key < $1.key }.map { $0.value }
+    }
     package func letters(of names: [[UInt8]]) -> [UInt8] { names.compactMap { mbox.index.keywords.add($0) } }
 
     // MARK: UIDs
@@ -54,7 +56,7 @@ package final class NumberedMbox {
     /// that somebody has; their UIDs.
     package func refresh(claiming: Bool) throws(SystemError) -> Set<UInt32> {
         try mbox.refresh()
-        let isClaimed = !claiming || messages.allSatisfy(\.marks.isOld)
+        let isClaimed = !claiming || messages.allSatisfy { $0.marks.isOld }
         if generation == mbox.generation, isClaimed { return [] }
         return try mbox.whenLocked(writing: true, missing: try withoutFile()) { file throws(SystemError) in
             try number(file, claiming: claiming)

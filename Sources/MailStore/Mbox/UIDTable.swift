@@ -30,7 +30,7 @@ package struct UIDTable {
     }
 
     private static func unused(_ entries: [[UInt8]: Entry]) -> UInt32 {
-        max(UInt32(clamping: Time.now().seconds), (entries.values.map(\.validity).max() ?? 0) &+ 1)
+        max(UInt32(clamping: Time.now().seconds), (entries.values.map { $0.validity }.max() ?? 0) &+ 1)
     }
 
     /// Mailboxes have other names now.

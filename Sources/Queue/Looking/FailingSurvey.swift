@@ -45,7 +45,7 @@ extension QueueDirectory {
         let domains = message.envelope.recipients.map {
             $0.route(injectedBy: message.injector) ?? $0.domain
         }
-        let all = Set(domains.compactMap(\.self))
+        let all = Set(domains.compactMap { $0 })
         guard all.count > 1 else { return all }
         var isDone = [Bool](repeating: false, count: domains.count)
         for event in try history(of: message) where isDone.indices.contains(event.recipient - 1) {

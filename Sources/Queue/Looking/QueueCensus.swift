@@ -49,7 +49,7 @@ package struct QueueCensus {
         for tally in [self[.incoming], self[.active], self[.deferred], self[.held]] {
             sum.messages += tally.messages
             sum.bytes += tally.bytes
-            sum.oldest = [sum.oldest, tally.oldest].compactMap(\.self).min()
+            sum.oldest = [sum.oldest, tally.oldest].compactMap { $0 }.min()
         }
         return sum
     }

@@ -89,7 +89,7 @@ package final class Scheduler<Key: Hashable, Sender: Hashable, Item> {
     /// All that waits for a destination, taken out.
     package func removeAll(for key: Key) -> [(sender: Sender, item: Item)] {
         guard let destination = destinations[key] else { return [] }
-        var all: [(Sender, Item)] = []
+        var all: [(sender: Sender, item: Item)] = []
         while let (sender, item) = pop(from: destination) { all.append((sender, item)) }
         destination.sponsor = nil
         forgetIfIdle(key, destination)
@@ -157,7 +157,7 @@ package final class Scheduler<Key: Hashable, Sender: Hashable, Item> {
         _ key: Key, _ destination: Destination, for sender: Sender
     ) -> [(sender: Sender, item: Item)] {
         let wanted = fairPart(of: destination)
-        var items: [(Sender, Item)] = []
+        var items: [(sender: Sender, item: Item)] = []
         if let first = destination.items[sender]?.popFirst() {
             destination.count -= 1
             count -= 1

@@ -17,7 +17,7 @@ package struct Capabilities: Equatable {
     /// Reads the reply to EHLO; its first line is the greeting.
     package init(_ reply: ServerReply) {
         for line in reply.lines.dropFirst() {
-            let words = line.split(whereSeparator: \.isWhitespace)
+            let words = line.split { $0.isWhitespace }
             guard let keyword = words.first else { continue }
             if keyword.equalsFolded("PIPELINING") {
                 pipelining = true

@@ -42,8 +42,8 @@ package struct ClientTransaction: Equatable {
 
     /// RFC 6531 §3.5.
     package var needsUTF8: Bool {
-        (!isSevenBit && parameters.first("SMTPUTF8") != nil) || !reversePath.allSatisfy(\.isASCII)
-            || recipients.contains { !$0.address.allSatisfy(\.isASCII) }
+        (!isSevenBit && parameters.first("SMTPUTF8") != nil) || !reversePath.allSatisfy { $0.isASCII }
+            || recipients.contains { !$0.address.allSatisfy({ $0.isASCII }) }
     }
 }
 

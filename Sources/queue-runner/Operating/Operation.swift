@@ -214,7 +214,7 @@ final class Operation {
         let events = try MessageLog.open(for: message, in: queue, creating: false)?.events ?? []
         let states = RecipientStates(events)
         let open = (1...message.envelope.recipients.count).filter(states.isOpen)
-        guard !open.isEmpty, !states.last.values.contains(where: \.kind.isOwed) else {
+        guard !open.isEmpty, !states.last.values.contains(where: { $0.kind.isOwed }) else {
             return complain(
                 "\(message.id): left here: its sender is yet to be told of something; try again when a runner has done so",
                 .noInput)

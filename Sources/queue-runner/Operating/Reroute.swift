@@ -149,7 +149,7 @@ struct Reroute {
     private func end(_ message: ClaimedMessage, _ log: MessageLog) throws(QueueError) {
         let states = RecipientStates(log.events)
         guard !(1...message.envelope.recipients.count).contains(where: states.isOpen) else { return }
-        if states.last.values.contains(where: \.kind.isOwed) {
+        if states.last.values.contains(where: { $0.kind.isOwed }) {
             if message.place != .incoming { try queue.move(message, to: .incoming) }
         } else {
             try queue.remove(message, log: log)

@@ -91,7 +91,7 @@ struct Bounce {
         while offset < length {
             let part = try work.message.content(at: offset, upTo: min(1 << 16, length - offset))
             if part.isEmpty { return false }
-            if !part.allSatisfy(\.isASCII) { return true }
+            if !part.allSatisfy({ $0.isASCII }) { return true }
             offset += part.count
         }
         return false
@@ -100,7 +100,7 @@ struct Bounce {
     /// What a mail reader finds the original by; only where it is one word that another header can hold.
     private static func messageID(_ header: MessageHeader) -> [UInt8]? {
         guard let value = header.first("Message-ID")?.value, (3...500).contains(value.count),
-            value.first == .ascii("<"), value.last == .ascii(">"), value.allSatisfy(\.isVisible)
+            value.first == .ascii("<"), value.last == .ascii(">"), value.allSatisfy({ $0.isVisible })
         else { return nil }
         return value
     }

@@ -75,10 +75,16 @@ final class Batch {
     func send(_ all: [Assignment], from queue: QueueDirectory) -> [(assignment: Assignment, reason: String)] {
         var unsent: [(assignment: Assignment, reason: String)] = []
         for assignment in all {
-            do {
-                try send(assignment, from: queue)
-            } catch let error as QueueError {
+            let file: Descriptor
+            do throws(QueueError) {
+                file = try queue.openForDelivery(assignment.work.message)
+            } catch {
                 unsent.append((assignment, "\(error)"))
+                continue
+            }
+            do throws(ExchangeError) {
+                try sender.send(job(of: assignment), file: file)
+                keep(assignment)
             } catch {
                 // The job counts as sent once it is in the batch; the deliverer's silence defers it.
                 if assignments.count < sender.jobCount {
@@ -92,10 +98,9 @@ final class Batch {
         return unsent
     }
 
-    private func send(_ assignment: Assignment, from queue: QueueDirectory) throws {
+    private func job(of assignment: Assignment) -> Job {
         let message = assignment.work.message
-        let file = try queue.openForDelivery(message)
-        let job = Job(
+        return Job(
             id: message.id.bytes, arrival: message.arrival,
             reversePath: message.envelope.reversePath, parameters: message.envelope.parameters,
             destination: destination, contentOffset: message.contentOffset,
@@ -105,8 +110,6 @@ final class Batch {
                 return Job.Recipient(
                     address: recipient.address, parameters: recipient.parameters, index: number)
             })
-        try sender.send(job, file: file)
-        keep(assignment)
     }
 
     private func keep(_ assignment: Assignment) {

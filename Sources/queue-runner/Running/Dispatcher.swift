@@ -152,7 +152,7 @@ final class Dispatcher {
         }
         guard remote.isFull else { return }
         let stalled = batches.values.filter { $0.lane === remote && $0.isStalled }
-        let needed = remote.readyCount - stalled.filter(\.isCalledOff).count
+        let needed = remote.readyCount - stalled.filter { $0.isCalledOff }.count
         for batch in stalled.filter({ !$0.isCalledOff }).prefix(max(0, needed)) {
             batch.callOff()
             suspect(batch.destination)

@@ -54,10 +54,11 @@ final class Runner {
             queue: queue, log: log, kicks: kicks, horizon: settlement.schedule.longestInterval)
         dispatcher = Dispatcher(configuration, queue: queue, settlement: settlement, log: log)
         mostClaimed = max(16, min(4000, raiseFileLimit(to: 8192) / 2))
-        dispatcher.complete = { [unowned self] in complete($0) }
-        dispatcher.comeBack = { [unowned self] in intake.comeBack($0, in: $1) }
-        dispatcher.hurry = { [unowned self] in try? intake.read($0) }
-        dispatcher.unpark = { [unowned self] id, place, destination in
+        // The dispatcher keeps the runner, and both last as long as the process.
+        dispatcher.complete = { [self] in complete($0) }
+        dispatcher.comeBack = { [self] in intake.comeBack($0, in: $1) }
+        dispatcher.hurry = { [self] in try? intake.read($0) }
+        dispatcher.unpark = { [self] id, place, destination in
             guard let message = intake.claimAgain(id, in: place) else { return [] }
             return begin(message, for: destination)
         }

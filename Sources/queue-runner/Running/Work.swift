@@ -45,7 +45,7 @@ final class Work {
 
     /// Recipients that are done with and whose sender does not know it yet.
     var owed: [LogEvent] {
-        states.values.filter(\.kind.isOwed).sorted { $0.recipient < $1.recipient }
+        states.values.filter { $0.kind.isOwed }.sorted { $0.recipient < $1.recipient }
     }
 
     /// When the first of the open recipients is to be tried again.
