@@ -26,6 +26,16 @@ char **cs_arguments(int *count) {
     return arguments;
 }
 
+#if defined(RELAIS_STATIC)
+// What Embedded Swift takes its memory from. It asks for no more than malloc's own alignment, which comes without the search
+// for a place that the libraries' posix_memalign makes.
+int posix_memalign(void **place, size_t alignment, size_t count) {
+    if (alignment <= _Alignof(max_align_t)) *place = malloc(count);
+    else *place = aligned_alloc(alignment, (count + alignment - 1) & ~(alignment - 1));
+    return *place == NULL ? ENOMEM : 0;
+}
+#endif
+
 int cs_errno(void) { return errno; }
 void cs_set_errno(int code) { errno = code; }
 void cs_ignore_signal(int number) { signal(number, SIG_IGN); }

@@ -10,7 +10,9 @@ package enum TraceField {
         helo: [UInt8], hostName: [UInt8]?, address: String?, by host: String, with protocolName: StaticString,
         tls: String?, id: String, recipient: [UInt8]?, at date: DateTime
     ) -> [UInt8] {
-        var field = [UInt8]("Received: ")
+        var field: [UInt8] = []
+        field.reserveCapacity(512)
+        field += "Received: "
         if let address {
             field += "from "
             field += helo.isEmpty ? [UInt8]("unknown") : clean(helo)
@@ -56,10 +58,11 @@ package enum TraceField {
 
     /// What may stand in a domain or literal; anything else becomes `?`.
     private static func clean(_ bytes: [UInt8]) -> [UInt8] {
-        bytes.prefix(255).map {
-            $0.isAlphanumeric
-                || [.ascii("."), .ascii("-"), .ascii("_"), .ascii(":"), .ascii("["), .ascii("]")].contains($0)
-                ? $0 : .ascii("?")
+        bytes.prefix(255).map { byte in
+            switch byte {
+            case .ascii("."), .ascii("-"), .ascii("_"), .ascii(":"), .ascii("["), .ascii("]"): byte
+            default: byte.isAlphanumeric ? byte : .ascii("?")
+            }
         }
     }
 }

@@ -2,10 +2,10 @@ import Bytes
 import Unix
 
 /// A row of the configuration table.
-package struct ConfigurationKey {
-    package enum ValueType {
-        case text, list, networks, number, bytes, duration, durations, log, choice(() -> [String]), addresses,
-            servers, port
+package struct ConfigurationKey: Sendable {
+    package enum ValueType: Sendable {
+        case text, list, networks, number, bytes, duration, durations, log, choice(@Sendable () -> [String]),
+            addresses, servers, port
 
         package var expectation: String {
             switch self {
@@ -25,20 +25,25 @@ package struct ConfigurationKey {
         }
     }
 
-    package let name: String
+    // Constants of the program: a table of them costs a tool's start less than one of strings.
+    let nameText, standardText, meaningText: StaticString
     package let type: ValueType
-    /// As it would be written in the file; empty where the host decides.
-    package let standard: String
-    /// One line.
-    package let meaning: String
     /// Whether the value was good, and then it holds.
-    package let set: (inout Configuration, String) -> Bool
+    package let set: @Sendable (inout Configuration, String) -> Bool
+
+    package var name: String { "\(nameText)" }
+    /// As it would be written in the file; empty where the host decides.
+    package var standard: String { "\(standardText)" }
+    /// One line.
+    package var meaning: String { "\(meaningText)" }
+
+    func isNamed(_ text: ArraySlice<UInt8>) -> Bool {
+        nameText.withUTF8Buffer { unsafe $0.count == text.count && $0.elementsEqual(text) }
+    }
 }
 
 extension Configuration {
-    package static var keys: [ConfigurationKey] {
-        identityKeys + mailboxKeys + receivingKeys + sendingKeys + queueKeys
-    }
+    package static let keys = identityKeys + mailboxKeys + receivingKeys + sendingKeys + queueKeys
 
     private static var identityKeys: [ConfigurationKey] {
         [

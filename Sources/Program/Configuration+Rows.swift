@@ -9,10 +9,11 @@ import Unix
 typealias Key = ConfigurationKey
 
 func parsed<Value>(
-    _ name: String, _ type: Key.ValueType, _ standard: String, _ meaning: String,
-    _ read: @escaping (String) -> Value?, _ assign: @escaping (inout Configuration, Value) -> Void
+    _ name: StaticString, _ type: Key.ValueType, _ standard: StaticString, _ meaning: StaticString,
+    _ read: @escaping @Sendable (String) -> Value?,
+    _ assign: @escaping @Sendable (inout Configuration, Value) -> Void
 ) -> Key {
-    Key(name: name, type: type, standard: standard, meaning: meaning) { configuration, text in
+    Key(nameText: name, standardText: standard, meaningText: meaning, type: type) { configuration, text in
         guard let value = read(text) else { return false }
         assign(&configuration, value)
         return true
@@ -20,22 +21,23 @@ func parsed<Value>(
 }
 
 func text(
-    _ name: String, _ standard: String, _ meaning: String, _ isGood: @escaping (String) -> Bool,
-    _ assign: @escaping (inout Configuration, String) -> Void
+    _ name: StaticString, _ standard: StaticString, _ meaning: StaticString,
+    _ isGood: @escaping @Sendable (String) -> Bool,
+    _ assign: @escaping @Sendable (inout Configuration, String) -> Void
 ) -> Key {
     parsed(name, .text, standard, meaning, { isGood($0) ? $0 : nil }, assign)
 }
 
 func list(
-    _ name: String, _ standard: String, _ meaning: String,
-    _ assign: @escaping (inout Configuration, [String]) -> Void
+    _ name: StaticString, _ standard: StaticString, _ meaning: StaticString,
+    _ assign: @escaping @Sendable (inout Configuration, [String]) -> Void
 ) -> Key {
     parsed(name, .list, standard, meaning, words, assign)
 }
 
 func number(
-    _ name: String, _ standard: String, _ range: ClosedRange<Int>, _ meaning: String,
-    _ assign: @escaping (inout Configuration, Int) -> Void
+    _ name: StaticString, _ standard: StaticString, _ range: ClosedRange<Int>, _ meaning: StaticString,
+    _ assign: @escaping @Sendable (inout Configuration, Int) -> Void
 ) -> Key {
     parsed(
         name, .number, standard, meaning,
@@ -43,8 +45,8 @@ func number(
 }
 
 func size(
-    _ name: String, _ standard: String, _ meaning: String, _ range: ClosedRange<Int>,
-    _ assign: @escaping (inout Configuration, Int) -> Void
+    _ name: StaticString, _ standard: StaticString, _ meaning: StaticString, _ range: ClosedRange<Int>,
+    _ assign: @escaping @Sendable (inout Configuration, Int) -> Void
 ) -> Key {
     parsed(
         name, .bytes, standard, meaning, { scaled($0, sizeUnits).flatMap { range.contains($0) ? $0 : nil } },
@@ -52,16 +54,17 @@ func size(
 }
 
 func duration(
-    _ name: String, _ standard: String, _ meaning: String,
-    _ assign: @escaping (inout Configuration, Duration) -> Void
+    _ name: StaticString, _ standard: StaticString, _ meaning: StaticString,
+    _ assign: @escaping @Sendable (inout Configuration, Duration) -> Void
 ) -> Key {
     parsed(name, .duration, standard, meaning, seconds, assign)
 }
 
 func choice<Value>(
-    _ name: String, _ standard: String, _ meaning: String,
-    _ choices: @autoclosure @escaping () -> [String],
-    _ read: @escaping (String) -> Value?, _ assign: @escaping (inout Configuration, Value) -> Void
+    _ name: StaticString, _ standard: StaticString, _ meaning: StaticString,
+    _ choices: @autoclosure @escaping @Sendable () -> [String],
+    _ read: @escaping @Sendable (String) -> Value?,
+    _ assign: @escaping @Sendable (inout Configuration, Value) -> Void
 ) -> Key {
     parsed(name, .choice(choices), standard, meaning, read, assign)
 }

@@ -185,8 +185,7 @@ extension Configuration {
     /// continues the one before.
     package static func parse(_ bytes: [UInt8], file: String) throws(ConfigurationError) -> Configuration {
         var result = Configuration()
-        var seen: [String] = []
-        let keys = Self.keys
+        var isGiven = [Bool](repeating: false, count: keys.count)
         for logical in logicalLines(bytes) {
             let line = logical.text
             func failure(_ message: String) -> ConfigurationError {
@@ -195,19 +194,20 @@ extension Configuration {
             guard let equals = line.firstIndex(of: .ascii("=")) else {
                 throw failure("expected `key = value`, found \"\(line.escaped(limit: 60))\"")
             }
-            let name = String(decoding: line[..<equals].trimmed(), as: UTF8.self)
-            guard let key = keys.first(where: { $0.name == name }) else {
-                throw failure(
-                    "unknown key \"\(Array(name.utf8).escaped(limit: 60))\"; relais.conf(5) lists them")
+            let name = line[..<equals].trimmed()
+            guard let index = keys.firstIndex(where: { $0.isNamed(name) }) else {
+                throw failure("unknown key \"\(name.escaped(limit: 60))\"; relais.conf(5) lists them")
             }
-            guard !seen.contains(name) else { throw failure("\(name) is given twice") }
-            seen.append(name)
-            let value = Array(line[(equals + 1)...].trimmed())
+            guard !isGiven[index] else { throw failure("\(keys[index].name) is given twice") }
+            isGiven[index] = true
+            let value = line[(equals + 1)...].trimmed()
             guard value.allSatisfy({ $0 >= 0x20 && $0 != .del }) else {
-                throw failure("\(name) has a control character in its value")
+                throw failure("\(keys[index].name) has a control character in its value")
             }
-            guard key.set(&result, String(decoding: value, as: UTF8.self)) else {
-                throw failure("\(name) takes \(key.type.expectation), not \"\(value.escaped(limit: 60))\"")
+            guard keys[index].set(&result, String(decoding: value, as: UTF8.self)) else {
+                throw failure(
+                    "\(keys[index].name) takes \(keys[index].type.expectation), not \"\(value.escaped(limit: 60))\""
+                )
             }
         }
         return result

@@ -66,11 +66,13 @@ package final class Log {
     }
 
     private func tagged(_ text: String, behind head: [UInt8]) -> [UInt8] {
-        var line = head
+        var line: [UInt8] = []
+        line.reserveCapacity(head.count + tag.utf8.count + text.utf8.count + 16)
+        line += head
         line += tag.utf8
         line.append(.ascii("["))
         line.append(decimal: Int(process))
-        line += Array("]: ".utf8)
+        line += "]: "
         line += text.utf8
         line.append(.lf)
         return line

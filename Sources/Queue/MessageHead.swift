@@ -26,10 +26,16 @@ package struct MessageHead: Equatable {
 
     /// The head as it stands in the file; its size does not depend on `contentLength`.
     package var encoded: [UInt8] {
-        var text = Array(Self.magic)
-        text += "id \(id)\narrival "
+        var text: [UInt8] = []
+        text.reserveCapacity(512)
+        text += Self.magic
+        text += "id "
+        text += id.bytes
+        text += "\narrival "
         text.append(decimal: arrival.microseconds)
-        text += "\nboot \(bootID)\ncontent "
+        text += "\nboot "
+        text += bootID.utf8
+        text += "\ncontent "
         text.append(decimal: contentLength, width: Self.lengthDigits)
         text += "\n"
         Self.appendPath("from <", envelope.reversePath, envelope.parameters, to: &text)

@@ -21,6 +21,7 @@ package struct Reply: Equatable, Sendable {
     /// RFC 5321 §4.2.1: a hyphen behind the code on every line but the last.
     package var wire: [UInt8] {
         var bytes: [UInt8] = []
+        bytes.reserveCapacity(lines.reduce(0) { $0 + $1.utf8.count + 16 })
         for (index, line) in lines.enumerated() {
             bytes.append(decimal: code)
             bytes.append(index == lines.count - 1 ? .space : .ascii("-"))

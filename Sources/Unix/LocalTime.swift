@@ -27,13 +27,18 @@ package struct LocalTime {
 
     /// `Nov 23 18:34:05`, as log files have it.
     package var logStamp: [UInt8] {
-        var text = Array(Self.months[month - 1].utf8)
-        text += day < 10 ? [.space, .space] : [.space]
+        var text: [UInt8] = []
+        text.reserveCapacity(16)
+        text += Self.months[month - 1].utf8
+        text.append(.space)
+        if day < 10 { text.append(.space) }
         text.append(decimal: day)
-        for (separator, number) in [(UInt8.space, hour), (.ascii(":"), minute), (.ascii(":"), second)] {
-            text.append(separator)
-            text.append(decimal: number, width: 2)
-        }
+        text.append(.space)
+        text.append(decimal: hour, width: 2)
+        text.append(.ascii(":"))
+        text.append(decimal: minute, width: 2)
+        text.append(.ascii(":"))
+        text.append(decimal: second, width: 2)
         return text
     }
 

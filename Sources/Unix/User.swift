@@ -49,10 +49,10 @@ package struct UserDatabase {
     package func user(named name: String) throws(SystemError) -> User? {
         let key = Array(name.utf8)
         guard !key.isEmpty, !key.contains(.ascii(":")), !key.contains(.lf) else { return nil }
-        return try line(of: passwdPath, database: "passwd", key: name) {
-            $0.starts(with: key + [.ascii(":")])
+        let start = key + [.ascii(":")]
+        return try line(of: passwdPath, database: "passwd", key: name) { $0.starts(with: start) }.flatMap {
+            User(passwdLine: $0)
         }
-        .flatMap { User(passwdLine: $0) }
     }
 
     package func user(withID uid: UInt32) throws(SystemError) -> User? {
@@ -62,12 +62,9 @@ package struct UserDatabase {
 
     /// The numeric id of a group.
     package func group(named name: String) throws(SystemError) -> UInt32? {
-        let key = Array(name.utf8)
-        guard
-            let line = try line(
-                of: groupPath, database: "group", key: name, where: { $0.starts(with: key + [.ascii(":")]) })
-        else { return nil }
-        return groupFields(line)?.gid
+        let start = Array(name.utf8) + [.ascii(":")]
+        return try line(of: groupPath, database: "group", key: name) { $0.starts(with: start) }
+            .flatMap { groupFields($0)?.gid }
     }
 
     /// The groups whose member list names the user, and the user's own.

@@ -52,13 +52,14 @@ def killing(i):
         with lock:
             acknowledged.add(marker)
 
-    numbers = iter(range(MESSAGES))
+    numbers = iter(range(MESSAGES * 5))
 
     def worker():
+        # Programs that live for a millisecond are not easily caught: more messages, if that is what it takes.
         while True:
             with lock:
                 number = next(numbers, None)
-            if number is None:
+            if number is None or number >= MESSAGES and sum(killed.values()) >= KILLS:
                 return
             submit(number)
 
@@ -95,7 +96,7 @@ def killing(i):
                 whole = body(int(marker.rpartition("-")[2])).replace("\r\n", "\n").encode()
                 assert text.partition(b"\n\n")[2] == whole, f"{marker} did not arrive whole"
                 found[marker] = found.get(marker, 0) + 1
-        if len(found) == MESSAGES:
+        if acknowledged <= set(found):
             break
         # What a killed runner deferred is due in minutes; the operator says now.
         for minute in os.listdir(f"{i.a.queue}/deferred"):
