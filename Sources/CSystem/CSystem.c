@@ -224,7 +224,8 @@ int cs_limit_open_files(uint64_t most) { return cs_limit(RLIMIT_NOFILE, most); }
 int cs_set_user(unsigned user) { return setresuid(user, user, user); }
 int cs_pipe(int *ends) { return pipe2(ends, O_CLOEXEC); }
 int cs_socket_pair(int *ends) { return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends); }
-int cs_socket(int family, int type) { return socket(family, type | SOCK_CLOEXEC, 0); }
+int cs_stream_socket(int family) { return socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0); }
+int cs_datagram_socket(int family) { return socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0); }
 int cs_accept(int socket) { return accept4(socket, NULL, NULL, SOCK_CLOEXEC); }
 
 int cs_sync_filesystem(int file) {

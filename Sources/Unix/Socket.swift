@@ -11,8 +11,7 @@ package enum Socket {
     ) throws(SystemError) -> Descriptor {
         guard case .ip(let ip, _) = address else { throw SystemError("connect", .invalid, "\(address)") }
         let family = if case .v4 = ip { AF_INET } else { AF_INET6 }
-        let stream = CInt(SOCK_STREAM.rawValue)
-        let socket = Descriptor(adopting: try SystemCall.perform("socket") { cs_socket(family, stream) })
+        let socket = Descriptor(adopting: try SystemCall.perform("socket") { cs_stream_socket(family) })
         let raw = socket.raw
         if let source {
             try SystemCall.perform("bind", "\(source)") {
@@ -59,8 +58,7 @@ package enum Socket {
 package enum ServiceSocket {
     /// Connects to a stream service; ENOENT and ECONNREFUSED mean that inetd has no such line.
     package static func connect(_ path: String) throws(SystemError) -> Descriptor {
-        let stream = CInt(SOCK_STREAM.rawValue)
-        let socket = Descriptor(adopting: try SystemCall.perform("socket") { cs_socket(AF_UNIX, stream) })
+        let socket = Descriptor(adopting: try SystemCall.perform("socket") { cs_stream_socket(AF_UNIX) })
         let raw = socket.raw
         try SystemCall.perform("connect", path) {
             unsafe withAddress(path) { unsafe CSystem.connect(raw, $0, $1) }
@@ -72,7 +70,7 @@ package enum ServiceSocket {
     /// took it. (A full queue is as good: the one who reads it will be looking anyway.)
     @discardableResult
     package static func kick(_ path: String, about what: [UInt8] = []) -> Bool {
-        let raw = cs_socket(AF_UNIX, CInt(SOCK_DGRAM.rawValue))
+        let raw = cs_datagram_socket(AF_UNIX)
         guard raw >= 0 else { return false }
         defer { close(raw) }
         return unsafe withAddress(path) {
@@ -82,8 +80,7 @@ package enum ServiceSocket {
 
     /// A datagram socket of our own at `path`, in the place of what was there: for who listens without inetd.
     package static func listenForKicks(_ path: String) throws(SystemError) -> Descriptor {
-        let datagram = CInt(SOCK_DGRAM.rawValue)
-        let socket = Descriptor(adopting: try SystemCall.perform("socket") { cs_socket(AF_UNIX, datagram) })
+        let socket = Descriptor(adopting: try SystemCall.perform("socket") { cs_datagram_socket(AF_UNIX) })
         let raw = socket.raw
         _ = unsafe unlink(path)
         try SystemCall.perform("bind", path) { unsafe withAddress(path) { unsafe bind(raw, $0, $1) } }

@@ -18,7 +18,7 @@ package final class SystemLog {
     /// Sends one line: RFC 3164 §4.1 without the timestamp, which every syslogd adds itself.
     package func send(severity: Int, facility: Int, tag: String, text: String) {
         if socket < 0 {
-            socket = cs_socket(AF_UNIX, CInt(SOCK_DGRAM.rawValue))
+            socket = cs_datagram_socket(AF_UNIX)
             guard socket >= 0 else { return }
             let raw = socket
             guard unsafe ServiceSocket.withAddress(Self.path, { unsafe connect(raw, $0, $1) }) == 0 else {

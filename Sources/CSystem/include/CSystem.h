@@ -80,7 +80,8 @@ int cs_set_user(unsigned user);
 int cs_pipe(int *ends);
 /// A connected pair of Unix stream sockets; a socket; both close-on-exec.
 int cs_socket_pair(int *ends);
-int cs_socket(int family, int type);
+int cs_stream_socket(int family);
+int cs_datagram_socket(int family);
 int cs_accept(int socket);
 
 #endif
