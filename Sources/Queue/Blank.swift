@@ -8,15 +8,16 @@ package struct Blank: ~Copyable {
     /// Without a name, and locked.
     let file: Descriptor
 
-    /// Nil where there are no unnamed files.
-    package static func make(in queue: String) throws(QueueError) -> Blank? {
+    /// Nil where there are no unnamed files. `bootID`: Host's, if it was asked for already.
+    package static func make(in queue: String, bootID: String? = nil) throws(QueueError) -> Blank? {
         try step(QueueError.inject) { () throws(SystemError) in
             let directory = try Directory(searching: "\(queue)/incoming")
             guard let file = try directory.openUnnamed(mode: 0o660) else { return nil }
             _ = try file.tryLock()
             // The runner reads and locks it by group, whatever this process's umask.
             try file.setMode(0o660)
-            return Blank(bootID: try Host.bootID(), directory: directory, file: file)
+            let boot = if let bootID { bootID } else { try Host.bootID() }
+            return Blank(bootID: boot, directory: directory, file: file)
         }
     }
 }

@@ -15,7 +15,7 @@ package protocol MailHandler: AnyObject {
     /// The content was refused, or its end never came: nothing may stay.
     func abandon()
     /// The client has all replies, and has not said more: the time for what need not keep it waiting, and for what
-    /// its next command will need.
+    /// its next command will need. `transaction`: what has been begun, and has no content yet.
     func rest(in transaction: Transaction?)
     /// Something was refused: for the log.
     func note(_ refusal: Refusal)

@@ -97,7 +97,7 @@ package struct ServerSession {
 
     /// The caller has sent all output, and is about to wait for the client.
     package func rest() {
-        if state == .command { handler.rest(in: transaction) }
+        handler.rest(in: state == .command ? transaction : nil)
     }
 
     /// The end of the connection: what was begun is given up.

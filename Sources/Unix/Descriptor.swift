@@ -46,13 +46,12 @@ extension Descriptor {
     /// Reads to the end, at most `limit` bytes; nil when there is more.
     package func readAll(limit: Int) throws(SystemError) -> [UInt8]? {
         var bytes: [UInt8] = []
-        // Most files are small, and memory that is not touched costs nothing.
-        var portion = 4096
+        // Most files are small; what is left of the first room finds their end.
+        bytes.reserveCapacity(4096)
         while bytes.count <= limit {
-            let part = try read(upTo: min(limit + 1 - bytes.count, portion))
-            if part.isEmpty { return bytes }
-            if bytes.isEmpty { bytes = part } else { bytes += part }
-            portion = min(portion * 4, 1 << 16)
+            let room = bytes.capacity - bytes.count
+            let portion = room >= 512 ? room : min(bytes.count * 3, 1 << 16)
+            if try File.append(raw, to: &bytes, upTo: min(limit + 1 - bytes.count, portion)) == 0 { return bytes }
         }
         return nil
     }
@@ -148,9 +147,15 @@ package enum File {
     package static func append(
         _ raw: CInt, to buffer: inout [UInt8], upTo capacity: Int
     ) throws(SystemError) -> Int {
-        let part = try read(raw, upTo: capacity)
-        if buffer.isEmpty { buffer = part } else { buffer.append(contentsOf: part) }
-        return part.count
+        let start = buffer.count
+        try buffer.append(addingCapacity: capacity) { room throws(SystemError) in
+            try unsafe room.withUnsafeMutableBufferPointer { bytes, count throws(SystemError) in
+                count += try SystemCall.perform("read") {
+                    unsafe CSystem.read(raw, bytes.baseAddress! + count, capacity)
+                }
+            }
+        }
+        return buffer.count - start
     }
 
     /// Makes what was written durable; a pipe or a terminal has nothing to sync.

@@ -20,6 +20,9 @@ final class Reception: MailHandler {
     private var injection: Injection?
     /// For the message that is about to come.
     private var blank: Blank?
+    private lazy var bootID = try? Host.bootID()
+    /// A line of the log that the client need not wait for.
+    private var unlogged: String?
     /// What the log is to hear of the message that was just taken, and the runner.
     private var committed: (id: MessageID, messageID: [UInt8])?
     private var failure: QueueError?
@@ -85,7 +88,7 @@ final class Reception: MailHandler {
             let injection = try Injection(
                 queue: configuration.queueDirectory, envelope: envelope, arrival: now, blank: blank.take())
             self.injection = injection
-            log.info("\(injection.id): client=\(client.name)")
+            unlogged = "\(injection.id): client=\(client.name)"
             try injection.append(
                 TraceField.received(
                     helo: greeting.helo, hostName: nil, address: client.address?.description,
@@ -136,13 +139,21 @@ final class Reception: MailHandler {
 
     func rest(in transaction: Transaction?) {
         announce()
+        let bootID = bootID
         guard let transaction, !transaction.recipients.isEmpty, blank == nil else { return }
         // Where it cannot be had now, DATA says why.
-        do throws(QueueError) { blank = try Blank.make(in: configuration.queueDirectory) } catch {}
+        do throws(QueueError) {
+            blank = try Blank.make(in: configuration.queueDirectory, bootID: bootID)
+        } catch {}
     }
 
-    /// Wakes the runner for what was committed. The client has its answer: if this process died, cron would do.
+    /// Says what was not said yet, and wakes the runner for what was committed. The client has its answer: if this process
+    /// died, cron would do.
     func announce() {
+        if let line = unlogged {
+            unlogged = nil
+            log.info(line)
+        }
         guard let (id, messageID) = committed else { return }
         committed = nil
         log.info("\(id): message-id=\(messageID.escaped(limit: 200))")
@@ -160,6 +171,7 @@ final class Reception: MailHandler {
 
     /// Postfix's `reject:` line, which fail2ban and pflogsumm read.
     func note(_ refusal: Refusal) {
+        announce()
         let reply = refusal.reply
         var text = "\(injection.map { "\($0.id)" } ?? "NOQUEUE"): reject: "
         text += "\(refusal.verb.isEmpty ? "UNKNOWN" : refusal.verb) from \(client.name): \(reply.code) "
