@@ -16,7 +16,7 @@ let embedded =
 // no program uses goes, and the rest can be put in order, function by function.
 let compiled =
     embedded.isEmpty
-    ? [] : embedded + ["-Xllvm", "-sil-disable-pass=object-outliner"]
+    ? [] : embedded + ["-Xllvm", "-sil-disable-pass=object-outliner", "-Xfrontend", "-function-sections"]
 
 let strict: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
