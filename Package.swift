@@ -27,12 +27,13 @@ let strict: [SwiftSetting] = [
     .unsafeFlags(compiled, .when(configuration: .release)),
 ]
 
-// What runs at start lies together (scripts/link.order, made by scripts/order), so that few pages are touched. lld, which
-// the toolchain brings, is the linker that can do that; it does not mind names that are gone.
+// What runs at start lies together (scripts/link.order, made by scripts/order), constants beside the code, so that few pages
+// are touched. lld, which the toolchain brings, is the linker that can do that; it does not mind names that are gone.
 let inOrder = [
     "-use-ld=lld",
     "-Xlinker", "--symbol-ordering-file=\(Context.packageDirectory)/scripts/link.order",
     "-Xlinker", "--no-warn-symbol-ordering",
+    "-Xlinker", "--no-rosegment",
     "-Xlinker", "--gc-sections", "-Xlinker", "-s",
 ]
 // Release tools are one file that runs in an empty chroot. Debug builds stay dynamic: they link faster.
