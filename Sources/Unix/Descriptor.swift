@@ -51,7 +51,9 @@ extension Descriptor {
         while bytes.count <= limit {
             let room = bytes.capacity - bytes.count
             let portion = room >= 512 ? room : min(bytes.count * 3, 1 << 16)
-            if try File.append(raw, to: &bytes, upTo: min(limit + 1 - bytes.count, portion)) == 0 { return bytes }
+            if try File.append(raw, to: &bytes, upTo: min(limit + 1 - bytes.count, portion)) == 0 {
+                return bytes
+            }
         }
         return nil
     }
