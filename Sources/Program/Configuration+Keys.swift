@@ -43,7 +43,12 @@ package struct ConfigurationKey: Sendable {
 }
 
 extension Configuration {
-    package static let keys = identityKeys + mailboxKeys + receivingKeys + sendingKeys + queueKeys
+    package static let keys = {
+        var keys: [ConfigurationKey] = []
+        keys.reserveCapacity(72)
+        for group in [identityKeys, mailboxKeys, receivingKeys, sendingKeys, queueKeys] { keys += group }
+        return keys
+    }()
 
     private static var identityKeys: [ConfigurationKey] {
         [

@@ -17,7 +17,7 @@ package struct Directory: ~Copyable {
     /// Opens a directory to reach names in it, without the right to list it.
     package init(searching path: String) throws(SystemError) {
         let raw = try SystemCall.perform("open", path) {
-            unsafe cs_open(AT_FDCWD, path, cs_o_search() | O_DIRECTORY, 0)
+            unsafe path.withCString { unsafe cs_open(AT_FDCWD, $0, cs_o_search() | O_DIRECTORY, 0) }
         }
         self.init(adopting: Descriptor(adopting: raw), path: path)
     }

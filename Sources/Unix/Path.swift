@@ -4,7 +4,9 @@ import CSystem
 package enum Path {
     /// The bytes of a small file of the operator's; nil if there is none.
     package static func contents(_ path: String, limit: Int = 1 << 24) throws(SystemError) -> [UInt8]? {
-        switch SystemCall.attempt({ unsafe cs_open(AT_FDCWD, path, O_RDONLY | O_NOCTTY, 0) }) {
+        switch unsafe path.withCString({ path in
+            SystemCall.attempt { unsafe cs_open(AT_FDCWD, path, O_RDONLY | O_NOCTTY, 0) }
+        }) {
         case .failure(.noEntry): return nil
         case .failure(let code): throw SystemError("open", code, path)
         case .success(let raw):
@@ -28,7 +30,9 @@ package enum Path {
 
     static func open(_ path: String, _ flags: CInt, mode: UInt32 = 0) throws(SystemError) -> Descriptor {
         Descriptor(
-            adopting: try SystemCall.perform("open", path) { unsafe cs_open(AT_FDCWD, path, flags, mode) })
+            adopting: try SystemCall.perform("open", path) {
+                unsafe path.withCString { unsafe cs_open(AT_FDCWD, $0, flags, mode) }
+            })
     }
 
     /// Opens a log for appending; made with `mode` if missing.

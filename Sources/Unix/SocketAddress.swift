@@ -28,9 +28,16 @@ package enum IPAddress: Hashable, CustomStringConvertible {
     }
 
     package var description: String {
+        if case .v4(let bytes) = self {
+            var text: [UInt8] = []
+            for byte in bytes {
+                if !text.isEmpty { text.append(.dot) }
+                text.append(decimal: Int(byte))
+            }
+            return String(decoding: text, as: UTF8.self)
+        }
         var text = [CChar](repeating: 0, count: 64)
-        let family = if case .v4 = self { AF_INET } else { AF_INET6 }
-        let written = unsafe inet_ntop(family, bytes, &text, 64) != nil
+        let written = unsafe inet_ntop(AF_INET6, bytes, &text, 64) != nil
         return written
             ? String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) : "?"
     }

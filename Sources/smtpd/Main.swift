@@ -59,14 +59,14 @@ struct Client {
     /// Nil for a program of this host, on a pipe or a Unix socket.
     let address: IPAddress?
     let mayRelay: Bool
+    /// `unknown[192.0.2.1]`: names are not looked up. A program of this host has Postfix's name for one.
+    let name: String
 
     init(_ peer: SocketAddress, _ configuration: Configuration) {
         address = peer.ip
         mayRelay = address.map(configuration.relays(for:)) ?? true
+        name = address.map { "unknown[\($0)]" } ?? "localhost[127.0.0.1]"
     }
-
-    /// `unknown[192.0.2.1]`: names are not looked up. A program of this host has Postfix's name for one.
-    var name: String { address.map { "unknown[\($0)]" } ?? "localhost[127.0.0.1]" }
 
     /// Clients that may relay are our own: only the total counts for them. A program of this host that started
     /// us itself (`sendmail -bs`) is no connection, and may not be able to write to the slots.

@@ -190,7 +190,11 @@ class Exim(Server):
 
 
 class Greeter(Server):
-    """inetd and a static C program that greets: what a process a connection can do at most."""
+    """inetd and a static C program that greets: what a process a connection can do at most.
+
+    Where there is a hypervisor, much of its time and of ours is glibc's: 43 CPUID instructions before main, each a trap.
+    """
+    name = "inetd, C"
 
     def __init__(self, place):
         os.makedirs(place)
@@ -209,12 +213,19 @@ def wait_until(condition, what, seconds=120):
 
 
 def incoming(server, sessions, messages, size, keep):
+    """A tenth more comes before and does not count: the machine may have rested while a slow server was measured."""
+    if isinstance(server, Greeter):
+        connect = lambda count: float(run(CEILING, "connect", server.address, str(server.port), str(sessions), str(count)))
+        connect(messages // 10)
+        return connect(messages)
     if isinstance(server, Exim):
         messages //= 10  # it waits a fifth of a second at each QUIT
+    before = max(sessions, messages // 10)
+    source(server.address, server.port, server.recipient, sessions, before, size, keep)
     begin = source(server.address, server.port, server.recipient, sessions, messages, size, keep)
     seconds = time.perf_counter() - begin
-    if server.accepted() < messages:
-        sys.exit(f"bench: only {server.accepted()} of {messages} messages are in the queue of {server.name}")
+    if server.accepted() < before + messages:
+        sys.exit(f"bench: only {server.accepted()} of {before + messages} messages are in the queue of {server.name}")
     server.clear()
     return messages / seconds
 
@@ -294,10 +305,6 @@ def compare(what, measure, servers, *load):
     return medians[0]
 
 
-def ceiling(*arguments):
-    return statistics.median(float(run(CEILING, *map(str, arguments))) for _ in range(ROUNDS))
-
-
 class Disk:
     """A loop-mounted ext4 with a journal, and what runs on it."""
 
@@ -339,9 +346,8 @@ def bench_in(disk, many):
     for server in (ours, postfix, exim):
         incoming(server, 2, 50, 1000, False)
     for sessions in (1, 10, 50) if many else (1, 10):
-        rate = compare(f"SMTP in, 4 KiB, {sessions} sessions, one a connection", incoming, [ours, postfix] + [exim] * (sessions < 50), sessions,
-                       300 if sessions == 1 else 1000, 4096, False)
-        show(f"   the ceiling: greeted by a C program, {sessions} sessions", rate, "inetd", ceiling("connect", greeter.address, greeter.port, sessions, 1000))
+        rate = compare(f"SMTP in, 4 KiB, {sessions} sessions, one a connection", incoming,
+                       [ours, greeter, postfix] + [exim] * (sessions < 50), sessions, 500 if sessions == 1 else 1000, 4096, False)
         directory = f"{disk.place}/fsync-{sessions}"
         rates = []
         for number in range(ROUNDS):
