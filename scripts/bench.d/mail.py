@@ -347,7 +347,7 @@ def bench_in(disk, many):
         incoming(server, 2, 50, 1000, False)
     for sessions in (1, 10, 50) if many else (1, 10):
         rate = compare(f"SMTP in, 4 KiB, {sessions} sessions, one a connection", incoming,
-                       [ours, greeter, postfix] + [exim] * (sessions < 50), sessions, 500 if sessions == 1 else 1000, 4096, False)
+                       [ours, greeter, postfix] + [exim] * (sessions < 50), sessions, 1000, 4096, False)
         directory = f"{disk.place}/fsync-{sessions}"
         rates = []
         for number in range(ROUNDS):
@@ -380,7 +380,7 @@ def bench_out(disk):
     servers = [disk.start(Ours, "out", port), disk.start(Postfix, "out", port)]
     for server in servers:
         server.sink = port
-    for messages, size in ((1000, 4096), (300, 102400)):
+    for messages, size in ((1000, 4096), (1000, 102400)):
         compare(f"{messages} queued, then out to a sink, {size >> 10} KiB", outgoing, servers, messages, size)
     disk.stop()
 
