@@ -156,3 +156,27 @@ def full_for_runner(i):
         assert disk.run("queue-runner")[0] == 0
         assert disk.mail().count("Subject: to-2\n") == 1 and not disk.waiting(), disk.waiting()
         assert os.listdir(disk.queue + "/log") == [both]
+
+
+@test("--remove on a disk that has no room for a directory puts the message into the trash that is there; --undo brings it back")
+def full_for_operator(i):
+    with SmallDisk(i.directory, "queue", inodes=40) as disk:
+        for number in (1, 2):
+            assert disk.run("sendmail-compat", "-i", HERE, input=f"Subject: {number}\n\n{SMALL}")[0] == 0
+        first, second = sorted(disk.waiting())
+        assert disk.run("queue-runner", "--remove", first)[0] == 0
+        bucket, = os.listdir(disk.queue + "/trash")
+        # Another minute's: this one's would have to be made.
+        later = str(int(bucket) + 60)
+        os.rename(f"{disk.queue}/trash/{bucket}", f"{disk.queue}/trash/{later}")
+        try:
+            for number in range(40):
+                open(f"{disk.directory}/queue/ballast.{number}", "w").close()
+            raise AssertionError("the disk is not full")
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
+        code, output, errors = disk.run("queue-runner", "--remove", second)
+        assert code == 0 and not disk.waiting(), (code, output, errors)
+        assert sorted(os.listdir(f"{disk.queue}/trash/{later}")) == [first, second] and os.listdir(disk.queue + "/trash") == [later]
+        code, output, errors = disk.run("queue-runner", "--undo", "all")
+        assert code == 0 and sorted(disk.waiting()) == [first, second], (code, output, errors)
