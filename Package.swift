@@ -5,7 +5,7 @@
 import PackageDescription
 
 // Release tools are Embedded Swift: no type is made at run time, none is looked up by name, and what starts before main is
-// libc's. A tool is a third of the size, and starts as a C program does. It is the same source: debug builds, which the unit
+// libc's. A tool is a seventh of the size, and starts as a C program does. It is the same source: debug builds, which the unit
 // tests run, have the whole runtime, and so has a release build where a toolchain lacks the embedded library, with
 // RELAIS_WHOLE_RUNTIME set.
 let embedded =

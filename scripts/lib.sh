@@ -80,9 +80,19 @@ need_libraries() {
 # What running a private instance takes.
 need_instance() { need openbsd-inetd:inetd nsd:nsd openssl:openssl python3:python3; }
 
+# The compiler keeps an object whose source is the same, whatever it was compiled with: a build directory that was made by another
+# manifest or another toolchain goes.
+same_flags() {
+    local directory=$1 flags
+    flags=$( (cat "$top/Package.swift"; swift --version; echo "${RELAIS_WHOLE_RUNTIME:-}") 2>/dev/null | cksum)
+    [ "$(cat "$directory/flags" 2>/dev/null)" = "$flags" ] || rm -rf "$directory"
+    mkdir -p "$directory" && echo "$flags" >"$directory/flags"
+}
+
 # Release tools: one file each that runs anywhere; links fully static by itself (charset-decode: the system's libc).
 build_release() {
     say "building the release tools"
+    same_flags "$top/.build-release"
     (cd "$top" && swift build -c release --scratch-path .build-release 2>&1 |
         grep -v 'Using .* in statically linked applications' | grep -vE '^/.*warning: *$' | show_progress) || die "the build failed"
     for program in $programs; do [ -x "$release/$program" ] || die "the build made no $program"; done
