@@ -30,8 +30,7 @@ char **cs_arguments(int *count) {
 // What Embedded Swift takes its memory from. It asks for no more than malloc's own alignment, which comes without the search
 // for a place that the libraries' posix_memalign makes.
 int posix_memalign(void **place, size_t alignment, size_t count) {
-    if (alignment <= _Alignof(max_align_t)) *place = malloc(count);
-    else *place = aligned_alloc(alignment, (count + alignment - 1) & ~(alignment - 1));
+    *place = alignment <= _Alignof(max_align_t) ? malloc(count) : aligned_alloc(alignment, count);
     return *place == NULL ? ENOMEM : 0;
 }
 #endif
