@@ -1,19 +1,29 @@
 import Bytes
 package import Unix
 
-/// The name of a message for all its life: 11 digits of time in microseconds and 13 of chance, in base 36.
-/// It sorts by arrival, is unique across hosts, and cannot be guessed.
+/// The name of a message for all its life: 11 digits of time in microseconds and 13 of chance, in base 31:
+/// digits and lower-case consonants, as Postfix's long queue ids, so that what reads its logs finds ours
+/// (logwatch). It sorts by arrival, is unique across hosts, and cannot be guessed.
+///
+/// Ids that were given before, in base 36, begin with 0, as no new one does: they sort first, and stay valid.
 package struct MessageID: Hashable, Comparable, CustomStringConvertible {
     package static let length = 24
     private static let timeDigits = 11
+    private static let alphabet = Array("0123456789bcdfghjklmnpqrstvwxyz".utf8)
+    /// 31^10: with this added to the time the first digit is never 0.
+    private static let bias: Int64 = 819_628_286_980_801
+    /// What still fits: a day in 2749.
+    private static let last: Int64 = 31 * bias - 1 - bias
 
     /// The digits, eight in a word, the first in the highest byte: a runner keeps many ids, and these need no
     /// memory of their own.
     private let words: (UInt64, UInt64, UInt64)
 
     package init(arrival: Time, random: UInt64) {
+        let time = min(max(0, arrival.microseconds), Self.last) + Self.bias
         self.init(
-            digits: Self.digits(UInt64(max(0, arrival.microseconds)), 11) + Self.digits(random, 13))
+            digits: Self.digits(UInt64(time), Self.timeDigits)
+                + Self.digits(random, Self.length - Self.timeDigits))
     }
 
     private init(digits: some Collection<UInt8>) {
@@ -34,10 +44,17 @@ package struct MessageID: Hashable, Comparable, CustomStringConvertible {
 
     /// The time that stands in it.
     package var arrival: Time {
-        let value = bytes.prefix(Self.timeDigits).reduce(Int64(0)) { sum, digit in
-            sum &* 36 &+ Int64(digit.isDigit ? digit - 0x30 : digit - 0x57)
+        let digits = bytes.prefix(Self.timeDigits)
+        guard digits.first != .ascii("0") else {
+            return Time(
+                microseconds: digits.reduce(Int64(0)) { sum, digit in
+                    sum &* 36 &+ Int64(digit.isDigit ? digit - 0x30 : digit - 0x57)
+                })
         }
-        return Time(microseconds: value)
+        let value = digits.reduce(Int64(0)) { sum, digit in
+            sum &* 31 &+ Int64(Self.alphabet.firstIndex(of: digit) ?? 0)
+        }
+        return Time(microseconds: value &- Self.bias)
     }
 
     package static func new(at arrival: Time) -> MessageID {
@@ -69,9 +86,8 @@ package struct MessageID: Hashable, Comparable, CustomStringConvertible {
         var rest = value
         var digits = [UInt8](repeating: 0x30, count: width)
         for index in (0..<width).reversed() {
-            let digit = UInt8(rest % 36)
-            digits[index] = digit < 10 ? 0x30 + digit : 0x57 + digit
-            rest /= 36
+            digits[index] = alphabet[Int(rest % 31)]
+            rest /= 31
         }
         return digits
     }

@@ -31,6 +31,7 @@ import Unix
         #expect(early < late)
         #expect(early.text.count == MessageID.length)
         #expect(MessageID(early.text) == early)
+        #expect(early.arrival == Time(microseconds: 1_795_459_200_000_000))
         #expect(MessageID("0MHZK3VXQ7C1P5V0D4X8R2L9") == nil)
         #expect(MessageID("0mhzk3vxq7c1p5v0d4x8r2l") == nil)
         #expect(MessageID("0mhzk3vxq7c1p5v0d4x8r2l.") == nil)
@@ -40,5 +41,26 @@ import Unix
         #expect(early.derived(1, of: one, at: early.arrival) == early.derived(1, of: one, at: early.arrival))
         #expect(
             early.derived(1, of: one, at: early.arrival) != early.derived(1, of: other, at: early.arrival))
+    }
+
+    /// The long ids of Postfix 2.9, which logwatch's pattern has: no vowel of either case.
+    @Test(
+        "ids have no vowels, and keep what time they were given at",
+        arguments: [0, 1, 1_795_459_200_000_000, 4_102_444_800_000_000, Int64.max])
+    func alphabet(microseconds: Int64) {
+        for random in [0, 1, UInt64.max, 0x0123_4567_89AB_CDEF] {
+            let id = MessageID(arrival: Time(microseconds: microseconds), random: random)
+            #expect(id.text.allSatisfy { "0123456789bcdfghjklmnpqrstvwxyz".contains($0) })
+            #expect(id.text.first != "0" && id.text.count == 24)
+            if microseconds < .max { #expect(id.arrival == Time(microseconds: microseconds)) }
+        }
+    }
+
+    @Test("an id of the old form is valid, keeps its time and sorts before new ones")
+    func oldForm() throws {
+        let old = try #require(MessageID("0hofsbazmr01xi9h5ijcmdjf"))
+        #expect(old.text == "0hofsbazmr01xi9h5ijcmdjf")
+        #expect(old.arrival == Time(microseconds: 1_795_462_997_095_404))
+        #expect(old < MessageID(arrival: Time(seconds: 0), random: 0))
     }
 }

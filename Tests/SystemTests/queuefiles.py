@@ -1,14 +1,14 @@
 """Messages as an injector writes them, many at a time, put into a queue by the thousand. The format is queue(5)'s."""
 import os, random, time
 
-DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+DIGITS = "0123456789bcdfghjklmnpqrstvwxyz"
 BOOT = open("/proc/sys/kernel/random/boot_id").read().strip()
 
 
-def base36(value, width):
+def base31(value, width):
     text = ""
     for _ in range(width):
-        value, digit = divmod(value, 36)
+        value, digit = divmod(value, 31)
         text = DIGITS[digit] + text
     return text
 
@@ -28,7 +28,7 @@ def crc32c(data, table=[]):
 def message(sender, recipients, content=b"Subject: hello\n\nHello.\n", arrival=None, boot=BOOT, parameters=""):
     """The id and the bytes of one message file; `parameters` as MAIL has them."""
     arrival = arrival or time.time_ns() // 1000
-    name = base36(arrival, 11) + base36(random.getrandbits(64), 13)
+    name = base31(arrival + 31 ** 10, 11) + base31(random.getrandbits(64), 13)
     head = (f"relais-message 1\nid {name}\narrival {arrival:016}\nboot {boot}\ncontent {len(content):020}\n"
             f"from <{sender}> {parameters}".rstrip() + "\n" + "".join(f"to <{recipient}>\n" for recipient in recipients) + "\n").encode()
     tail = f"end {name} {len(content):020} {crc32c(head):08x} {crc32c(content):08x}\n".encode()
