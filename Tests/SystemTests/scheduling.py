@@ -1,6 +1,7 @@
 """Who goes next: what fails, what is slow and what is many must not hold up the rest."""
 import contextlib, json, socket, threading
 from harness import *
+from looking import event, put
 import queuefiles
 
 # The whole of it is RELAIS_SCALE=10: 50,000 messages to 5,000 domains.
@@ -174,3 +175,121 @@ def remembered(i):
             eventually(lambda: sent(host, "live") >= 1, "the one that was asked for")
             assert not os.listdir(f"{host.queue}/destinations")
             eventually(lambda: sent(host, "live") == 31, "all the others with it")
+
+
+class Gated:
+    """An SMTP server that greets nobody while its gate is shut, and counts what it takes, by recipient."""
+
+    def __init__(self, address, port):
+        self.gate, self.taken, self.waiting = threading.Event(), {}, 0
+        self.server = socket.socket()
+        self.server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.server.bind((address, port))
+        self.server.listen(100)
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                connection, _ = self.server.accept()
+            except OSError:
+                return
+            self.waiting += 1
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection):
+        self.gate.wait()
+        with connection, connection.makefile("rwb", buffering=0) as stream:
+            try:
+                stream.write(b"220 gated.example\r\n")
+                recipients = []
+                while line := stream.readline():
+                    word = line[:4].upper()
+                    reply = b"250 well"
+                    if word == b"RCPT":
+                        recipients.append(line.split(b"<")[1].split(b">")[0])
+                    elif word == b"DATA":
+                        stream.write(b"354 go on\r\n")
+                        while stream.readline() not in (b".\r\n", b""):
+                            pass
+                        for recipient in recipients:
+                            self.taken[recipient] = self.taken.get(recipient, 0) + 1
+                        recipients = []
+                    elif word == b"QUIT":
+                        reply = b"221 bye"
+                    stream.write(reply + b"\r\n")
+            except OSError:
+                pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.gate.set()
+        self.server.shutdown(socket.SHUT_RDWR)
+        self.server.close()
+
+
+MANY = 450
+
+
+def fill_tried(host, place, domain, after, more=()):
+    """So many messages that were tried in vain, and again in `after` seconds."""
+    now = int(time.time())
+    for number in range(MANY):
+        put(host, place, "s@far.example", [f"u{number}@{domain}", *more], [
+            event(now - 600, 1 + other, b"Z", b"4.2.1", now + after, b"try later") for other in range(1 + len(more))])
+
+
+@test(f"{MANY} messages of one destination that the operator asks for all go: from their buckets, from hold, from the trash, and each other recipient once")
+def asked_for(i):
+    port, later = i.a.ports["smtp"], int(time.time()) // 60 + 240
+    for command, place in (("--retry", f"deferred/{later}"), ("--release", "hold"), ("--undo", f"trash/{later + 9000}")):
+        with Gated("127.0.0.5", port) as there, another_host(i, f"asked{command}") as host:
+            # The other recipient's domain refuses connections: it is tried, and fails, and is nobody's reason to wait or to go again.
+            fill_tried(host, place, "d1.live.example", 14400, more=["x@d1.gone.example"])
+            output = run(*host.command("queue-runner", command, "all")).decode()
+            assert output.count("due now" if command != "--release" else "released from hold") == MANY, output[:300]
+            eventually(lambda: there.waiting, "a session")
+            time.sleep(0.5)
+            there.gate.set()
+            eventually(lambda: len(there.taken) == MANY, f"{MANY} messages after {command}", 60)
+            eventually(lambda: not running(host), "the end of the runner", 60)
+            assert set(there.taken.values()) == {1}
+            left = json.loads("[" + ",".join(run(*host.command("queue-runner", "--list", "--json")).decode().splitlines()) + "]")
+            assert len(left) == MANY and {entry["recipients"][0]["address"] for entry in left} == {"x@d1.gone.example"}
+            assert {entry["queue_name"] for entry in left} == {"deferred"} and max(entry["next_attempt"] for entry in left) < time.time() + 7200, left[0]
+            assert max(entry["recipients"][0]["attempts"] for entry in left) == 2, left[0]
+
+
+@test(f"{MANY} messages that are asked for while a runner has some of them in its hands, and has parked the others, all go")
+def asked_of_the_busy(i):
+    now = int(time.time())
+    with Gated("127.0.0.5", i.a.ports["smtp"]) as there, another_host(i, "asked-busy") as host:
+        fill_tried(host, f"deferred/{now // 60 - 1}", "d1.live.example", -60)
+        run(*host.command("sendmail-compat", "-f", "t@far.example", "new@d1.live.example"), input=b"Subject: new\n\n")
+        active = lambda: run(*host.command("queue-runner", "--list", "--json")).count(b'"active"')
+        eventually(lambda: active() >= 200, "200 messages in the runner's hands")
+        # What it has no room for is parked by and by; what it has not read yet is the operator's, too.
+        time.sleep(0.5)
+        done = subprocess.run(host.command("queue-runner", "--retry", "all"), capture_output=True)
+        moved = done.stdout.count(b"due now")
+        assert done.returncode == 66 and 50 <= moved < MANY, done
+        there.gate.set()
+        eventually(lambda: len(there.taken) == MANY + 1, f"{MANY + 1} messages", 25)
+        assert set(there.taken.values()) == {1}
+
+
+@test(f"{MANY} messages that were asked for go after their runner was killed")
+def asked_and_killed(i):
+    later = int(time.time()) // 60 + 240
+    with Gated("127.0.0.5", i.a.ports["smtp"]) as there, another_host(i, "asked-killed") as host:
+        fill_tried(host, f"deferred/{later}", "d1.live.example", 14400)
+        run(*host.command("queue-runner", "--retry", "all"))
+        eventually(lambda: there.waiting, "a session")
+        os.kill(int(open(next(f"{host.queue}/{n}" for n in os.listdir(host.queue) if n.startswith("runner."))).read().split()[0]), 9)
+        eventually(lambda: not running(host), "the end of the runner", 30)
+        there.gate.set()
+        run(*host.command("queue-runner"), timeout=120)
+        eventually(lambda: len(there.taken) == MANY, f"{MANY} messages", 60)
+        assert not os.listdir(f"{host.queue}/incoming") and not os.listdir(f"{host.queue}/deferred"), os.listdir(f"{host.queue}/deferred")

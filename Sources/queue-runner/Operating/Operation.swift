@@ -163,6 +163,7 @@ final class Operation {
         case .remove: return try remove(message, keepingFor: configuration.trashLifetime)
         case .undo:
             try queue.restore(message)
+            if message.place == .incoming { askDestinations(of: message) }
             return message.place == .hold ? "back, and on hold as it was" : "back, and due now"
         case .export:
             try export(message)
@@ -179,6 +180,11 @@ final class Operation {
 
     /// Where every pass looks first, whatever the minute, and whatever is known of its destinations.
     private func hurry(_ message: ClaimedMessage) throws(QueueError) {
+        askDestinations(of: message)
+        if message.place != .incoming { try queue.move(message, to: .incoming) }
+    }
+
+    private func askDestinations(of message: ClaimedMessage) {
         let memory = DestinationMemory(queue: queue.path)
         for recipient in message.envelope.recipients {
             guard let destination = recipient.route(injectedBy: message.injector) ?? recipient.domain else {
@@ -186,7 +192,6 @@ final class Operation {
             }
             memory[destination]?.next = .now()
         }
-        if message.place != .incoming { try queue.move(message, to: .incoming) }
     }
 
     private func remove(

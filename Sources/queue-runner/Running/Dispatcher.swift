@@ -8,8 +8,8 @@ import Unix
 enum Waiting {
     /// Locked, and its envelope read.
     case claimed(Assignment)
-    /// Let go again, because enough others were waiting already: claimed when its turn comes.
-    case parked(MessageID, Place)
+    /// Claimed when its turn comes.
+    case parked(ParkedMessage)
 }
 
 /// The sessions with the deliverers: opens them as the scheduler says, and takes what they report.
@@ -31,11 +31,11 @@ final class Dispatcher {
     private let queue: QueueDirectory
     private let log: Log
     /// Claims a parked message: what of it goes to the destination.
-    var unpark: (MessageID, Place, Job.Destination) -> [Assignment] = { _, _, _ in [] }
+    var unpark: (ParkedMessage, Job.Destination) -> [Assignment] = { _, _ in [] }
     /// An assignment has come back with all its reports.
     var complete: (Assignment) -> Void = { _ in }
     /// A parked message has to look at its destination again.
-    var comeBack: (MessageID, Place) -> Void = { _, _ in }
+    var comeBack: (ParkedMessage) -> Void = { _ in }
     /// What waits in a bucket need not wait for its minute.
     var hurry: (Place) -> Void = { _ in }
 
@@ -109,7 +109,7 @@ final class Dispatcher {
                 let assignments = items.flatMap { _, waiting in
                     switch waiting {
                     case .claimed(let assignment): [assignment]
-                    case .parked(let id, let place): unpark(id, place, destination)
+                    case .parked(let message): unpark(message, destination)
                     }
                 }
                 start(assignments, to: destination, in: lane)
@@ -267,7 +267,7 @@ final class Dispatcher {
                     settlement.suspend(number, of: assignment.work, by: state)
                 }
                 complete(assignment)
-            case .parked(let id, let place): comeBack(id, place)
+            case .parked(let message): comeBack(message)
             }
         }
     }

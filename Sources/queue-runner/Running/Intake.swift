@@ -14,7 +14,7 @@ final class Intake {
     private let horizon: Duration
     /// What came by a kick goes first.
     private var fresh = Fifo<MessageID>()
-    private var backlog = Fifo<(place: Place, id: MessageID)>()
+    private var backlog = Fifo<ParkedMessage>()
     /// Messages that are in the runner's hands already: claimed, or parked at their destination.
     private var known: Set<MessageID> = []
     /// Those among them that are to be looked at again in another minute.
@@ -47,9 +47,9 @@ final class Intake {
     func leave(_ id: MessageID) { left.append(id) }
 
     /// A parked message is not to wait at its destination any more.
-    func comeBack(_ id: MessageID, in place: Place) {
-        known.remove(id)
-        backlog.append((place, id))
+    func comeBack(_ message: ParkedMessage) {
+        known.remove(message.id)
+        backlog.append(message)
     }
 
     // MARK: Looking
@@ -90,34 +90,45 @@ final class Intake {
         for name in strange {
             setAside(name, in: place, "its name is no id")
         }
-        for id in ids where !known.contains(id) { backlog.append((place, id)) }
+        for id in ids where !known.contains(id) { backlog.append(ParkedMessage(id: id, place: place)) }
         if ids.isEmpty { queue.tidy(place) }
     }
 
     // MARK: Claiming
 
+    /// A message, and whom a go that has begun has not come to yet.
+    typealias Taken = (message: ClaimedMessage, rest: [Int])
+
     /// The next message that is ours now; nil when nothing is left.
-    func next() -> ClaimedMessage? {
+    func next() -> Taken? {
         while let id = fresh.popFirst() {
-            if let message = take(id, in: .incoming) { return message }
+            if let taken = take(ParkedMessage(id: id, place: .incoming)) { return taken }
         }
-        while let (place, id) = backlog.popFirst() {
-            if let message = take(id, in: place) { return message }
+        while let waiting = backlog.popFirst() {
+            if let taken = take(waiting) { return taken }
         }
         return nil
     }
 
-    private func take(_ id: MessageID, in place: Place) -> ClaimedMessage? {
-        guard !known.contains(id), let message = claim(id, in: place) else { return nil }
-        known.insert(id)
-        return message
+    private func take(_ waiting: ParkedMessage) -> Taken? {
+        guard !known.contains(waiting.id), let taken = claim(waiting) else { return nil }
+        known.insert(waiting.id)
+        return taken
     }
 
     /// A message that was parked; nil when somebody else has it, or it is gone: it is forgotten then.
-    func claimAgain(_ id: MessageID, in place: Place) -> ClaimedMessage? {
-        if let message = claim(id, in: place) { return message }
-        known.remove(id)
+    func claimAgain(_ parked: ParkedMessage) -> Taken? {
+        if let taken = claim(parked) { return taken }
+        known.remove(parked.id)
         return nil
+    }
+
+    /// Where it was; or, as no lock keeps what waits here, where the operator's commands put it meanwhile: nobody
+    /// looks there again for one that is known, and all its recipients were asked for.
+    private func claim(_ waiting: ParkedMessage) -> Taken? {
+        if let message = claim(waiting.id, in: waiting.place) { return (message, waiting.rest) }
+        guard waiting.place != .incoming, let message = claim(waiting.id, in: .incoming) else { return nil }
+        return (message, [])
     }
 
     private func claim(_ id: MessageID, in place: Place) -> ClaimedMessage? {

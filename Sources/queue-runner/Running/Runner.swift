@@ -56,11 +56,11 @@ final class Runner {
         mostClaimed = max(16, min(4000, raiseFileLimit(to: 8192) / 2))
         // The dispatcher keeps the runner, and both last as long as the process.
         dispatcher.complete = { [self] in complete($0) }
-        dispatcher.comeBack = { [self] in intake.comeBack($0, in: $1) }
+        dispatcher.comeBack = { [self] in intake.comeBack($0) }
         dispatcher.hurry = { [self] in try? intake.read($0) }
-        dispatcher.unpark = { [self] id, place, destination in
-            guard let message = intake.claimAgain(id, in: place) else { return [] }
-            return begin(message, for: destination)
+        dispatcher.unpark = { [self] parked, destination in
+            guard let (message, recipients) = intake.claimAgain(parked) else { return [] }
+            return begin(message, recipients, for: destination)
         }
     }
 
@@ -86,8 +86,8 @@ final class Runner {
     /// Reads on for a while, then looks what the deliverers say.
     private func takeMessages() {
         for _ in 0..<100 {
-            guard let message = intake.next() else { return }
-            _ = begin(message, for: nil)
+            guard let (message, recipients) = intake.next() else { return }
+            _ = begin(message, recipients, for: nil)
         }
     }
 
@@ -103,8 +103,11 @@ final class Runner {
     // MARK: One message
 
     /// Sorts the open recipients of a message into destinations. Those for `wanted` are the result, and
-    /// have a session waiting; the others wait for theirs.
-    private func begin(_ message: ClaimedMessage, for wanted: Job.Destination?) -> [Assignment] {
+    /// have a session waiting; the others wait for theirs. `rest`: whom this go has not come to yet, where it
+    /// has begun.
+    private func begin(
+        _ message: ClaimedMessage, _ rest: [Int], for wanted: Job.Destination?
+    ) -> [Assignment] {
         let work: Work
         do throws(QueueError) {
             let log = try MessageLog.open(for: message, in: queue, creating: false)
@@ -124,21 +127,31 @@ final class Runner {
         claimed += 1
         var taken: [Assignment] = []
         // In `incoming/` is what is new, and what the operator wants tried now.
-        let isAsked = message.place == .incoming && wanted == nil
-        let numbers = isAsked ? work.open : work.due(at: work.claimed)
+        let isAsked = message.place == .incoming
+        let numbers =
+            rest.isEmpty ? isAsked ? work.open : work.due(at: work.claimed) : work.open(among: rest)
+        var parked: Job.Destination?
+        var assigned: Set<Int> = []
         for (destination, recipients) in Dictionary(grouping: numbers, by: { destination(of: $0, work) }) {
             if let failing = dispatcher.pause(of: destination, at: work.claimed) {
                 for number in recipients { settlement.suspend(number, of: work, by: failing) }
             } else if destination == wanted {
                 taken += assign(recipients, of: work)
+                assigned.formUnion(recipients)
             } else if claimed <= mostClaimed, dispatcher.hasRoom(for: destination) {
                 for assignment in assign(recipients, of: work) {
                     dispatcher.add(
                         .claimed(assignment), from: message.envelope.reversePath, to: destination)
                 }
+                assigned.formUnion(recipients)
             } else {
-                work.parked = destination
+                parked = destination
             }
+        }
+        if let parked {
+            // As long as nobody was tried, the place tells who is to be.
+            let hasBegun = !rest.isEmpty || !assigned.isEmpty
+            work.parked = (parked, hasBegun ? numbers.filter { !assigned.contains($0) } : [])
         }
         if work.assignments > 0 { settlement.announce(work) } else { finish(work) }
         return taken
@@ -167,10 +180,11 @@ final class Runner {
     private func finish(_ work: Work) {
         claimed -= 1
         let message = work.message
-        if let destination = work.parked {
+        if let (destination, rest) = work.parked {
             settlement.writeDown(work)
             dispatcher.add(
-                .parked(message.id, message.place), from: message.envelope.reversePath, to: destination)
+                .parked(ParkedMessage(id: message.id, place: message.place, rest: rest)),
+                from: message.envelope.reversePath, to: destination)
         } else {
             if settlement.finish(work) { intake.release(message.id) } else { intake.leave(message.id) }
         }

@@ -111,14 +111,21 @@ final class Settlement {
         if !quietly { logDelivery(recipient, of: work, relay: "none", timing: nil) }
     }
 
-    /// Not tried, because the destination is failing. Nothing is written down for it: the destination's
-    /// file says why, and the message's bucket until when. The failed attempt that showed it counts when
+    /// Not tried, because the destination is failing. Nothing is written down for it, unless its own time is
+    /// later: the destination's file says why, and the message's bucket until when. The failed attempt that showed it counts when
     /// the message's life is over.
     func suspend(_ recipient: Int, of work: Work, by state: FailingDestination) {
         let reason = "delivery temporarily suspended: \(state.text)"
         let now = Time.now()
         guard schedule.next(afterFailures: 1, arrival: work.message.arrival, now: now) != nil else {
             return postpone(recipient, of: work, status: "4.4.1", reason)
+        }
+        // Asked for before its own time: that is not what it is to wait for.
+        if let last = work.states[recipient], last.next > state.next {
+            work.record(
+                LogEvent(
+                    time: now, recipient: recipient, kind: .deferred, status: "4.4.1", next: state.next,
+                    text: reason))
         }
         work.suspended[recipient] = state
         logDeferral(recipient, of: work, reason)

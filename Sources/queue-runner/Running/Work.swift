@@ -31,11 +31,10 @@ final class Work {
     }
 
     /// Recipients that are neither delivered nor given up.
-    var open: [Int] {
-        (1...message.envelope.recipients.count).filter { number in
-            guard let state = states[number] else { return true }
-            return state.kind == .deferred
-        }
+    var open: [Int] { open(among: Array(1...message.envelope.recipients.count)) }
+
+    func open(among numbers: [Int]) -> [Int] {
+        numbers.filter { states[$0].map { $0.kind == .deferred } ?? true }
     }
 
     /// Those of the open recipients whose time has come, give or take what is left of the minute.
@@ -53,8 +52,9 @@ final class Work {
 
     /// Recipients that were not tried because their destination is failing.
     var suspended: [Int: FailingDestination] = [:]
-    /// A destination that had no room for its recipients: the message comes back for them.
-    var parked: Job.Destination?
+    /// A destination that had no room for its recipients: the message comes back for them. With whom this go
+    /// has not come to yet: see `ParkedMessage`.
+    var parked: (destination: Job.Destination, rest: [Int])?
 
     func recipient(_ number: Int) -> Envelope.Recipient { message.envelope.recipients[number - 1] }
 
@@ -85,6 +85,15 @@ final class Work {
         try log?.append(unwritten)
         unwritten.removeAll()
     }
+}
+
+/// A message that was let go again, because enough others were waiting for its destination already.
+struct ParkedMessage {
+    let id: MessageID
+    let place: Place
+    /// Of the recipients that were due, or asked for, when this go began, those that it has not come to yet;
+    /// empty while it has come to none: then the place tells, and what the operator asks for meanwhile counts.
+    var rest: [Int] = []
 }
 
 /// Some recipients of one message that go to one destination.
