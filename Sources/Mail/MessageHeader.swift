@@ -52,6 +52,9 @@ package struct MessageHeader {
 
     package init(_ text: [UInt8]) { self.init(text[...]) }
 
+    /// Whether a field begins on this line.
+    package static func isFieldStart(_ line: ArraySlice<UInt8>) -> Bool { colon(in: line) != nil }
+
     /// Where the name of the field on this line ends, if it is a field: `1*ftext *WSP ":"` (RFC 5322 §2.2, §4.5).
     private static func colon(in line: ArraySlice<UInt8>) -> Int? {
         guard let colon = line.firstIndex(of: .ascii(":")) else { return nil }

@@ -14,6 +14,8 @@ struct Submission {
     private let id: MessageID
     private var text: SubmittedText
     private var sawEnd = false
+    /// How much was read, kept or not.
+    private var octets = 0
 
     init(_ invocation: Invocation, _ configuration: Configuration) {
         self.invocation = invocation
@@ -28,28 +30,33 @@ struct Submission {
         guard invocation.takesRecipientsFromHeader || !invocation.recipients.isEmpty else {
             fail("no recipients", .usage)
         }
-        let author = self.author()
+        var author = self.author()
         let reversePath = self.reversePath(author)
+        if !reversePath.isEmpty, reversePath != author.address {
+            // Who speaks for somebody else has the message say so; the caller's name is not that one's.
+            author.address = reversePath
+            if invocation.fullName == nil { author.fullName = [] }
+        }
         let named = invocation.recipients.flatMap(addresses)
 
-        var (gathered, header) = readHeader()
+        let (header, body) = readHeader()
         guard let submitted = SubmittedHeader(header) else { fail("header has too many fields", .dataError) }
-        let found = invocation.takesRecipientsFromHeader ? submitted.recipients : []
+        let found = invocation.takesRecipientsFromHeader ? submitted.recipients : nil
+        refuse(found?.unclear ?? [])
         let envelope = Envelope(
             reversePath: reversePath,
             parameters: parameters.text,
-            recipients: recipients(named + found))
+            recipients: recipients(named + (found?.addresses ?? [])))
 
         let complete = submitted.completed(by: author)
         let top = received(author) + complete + [.lf]
-        gathered.removeFirst(header.size)
         do throws(QueueError) {
             let injection = try Injection(
                 queue: configuration.queueDirectory, envelope: envelope, id: id, arrival: arrival)
             let log = configuration.openLog("pickup")
             log.info("\(id): uid=\(Identity.user) from=<\(reversePath.escapedInAngles())>")
             try injection.append(top)
-            try forEachPart(gathered, behind: complete.count) { part throws(QueueError) in
+            try forEachPart(body) { part throws(QueueError) in
                 try injection.append(part)
             }
             let messageID = MessageHeader(complete).first("Message-ID")?.value ?? []
@@ -57,7 +64,7 @@ struct Submission {
             try injection.commit(kick: configuration.serviceSocket("kick"))
         } catch {
             guard error.isMissingRight else { fail(error.description, Self.status(of: error)) }
-            handOver(envelope, top, gathered, behind: complete.count)
+            handOver(envelope, top, body)
         }
         if invocation.isVerbose { try? File.writeAll(1, "queued as \(id)\n".utf8) }
         return .ok
@@ -72,14 +79,12 @@ struct Submission {
     }
 
     /// Where we may not add to the queue (`no_new_privs`, jails), the host's SMTP server may.
-    private mutating func handOver(
-        _ envelope: Envelope, _ top: [UInt8], _ first: [UInt8], behind headerSize: Int
-    ) {
+    private mutating func handOver(_ envelope: Envelope, _ top: [UInt8], _ first: [UInt8]) {
         do throws(LoopbackServer.Refusal) {
             let server = try LoopbackServer(
                 envelope, hostname: configuration.hostname, size: top.count + first.count)
             try server.append(top)
-            try forEachPart(first, behind: headerSize) { part throws(LoopbackServer.Refusal) in
+            try forEachPart(first) { part throws(LoopbackServer.Refusal) in
                 try server.append(part)
             }
             try server.commit()
@@ -117,10 +122,20 @@ struct Submission {
     private func addresses(_ word: String) -> [Address] {
         let list = AddressList(word.utf8)
         let mailboxes = list.exactMailboxes
-        guard !mailboxes.isEmpty, mailboxes.count == list.mailboxes.count else {
+        guard !mailboxes.isEmpty, list.unclear.isEmpty else {
             fail("bad address \(Array(word.utf8).escaped(limit: 100))", .dataError)
         }
         return mailboxes.map { $0.address }
+    }
+
+    /// Somebody was meant by what is no address. The message is sent to all or to none: the caller is still there
+    /// to be told, and a report would say the same to somebody who did not write the address.
+    private func refuse(_ unclear: [(field: [UInt8], text: [UInt8])]) {
+        guard let first = unclear.first else { return }
+        let more = unclear.count > 1 ? ", and \(unclear.count - 1) more" : ""
+        let what = "no address in \(first.field.escaped(limit: 20)): \(first.text.escaped(limit: 100))\(more)"
+        configuration.openLog("pickup").warning("refused from uid=\(Identity.user): \(what)")
+        fail("\(what); nothing was sent", .dataError)
     }
 
     /// Each address once, complete and of good syntax.
@@ -178,46 +193,38 @@ struct Submission {
         do throws(SystemError) {
             let part = try File.read(0, upTo: Self.chunk)
             sawEnd = part.isEmpty
+            octets += part.count
             text.push(part, to: &buffer)
         } catch { fail("message cannot be read: \(error)", .inputOutput) }
+        // What is dropped counts: a text without end has an end here, whatever it consists of.
+        guard octets <= configuration.messageSizeLimit else {
+            fail("message is larger than \(configuration.messageSizeLimit) bytes", .unavailable)
+        }
         return !sawEnd
     }
 
-    /// Everything up to the end of the header, and what was read behind it.
-    private mutating func readHeader() -> (gathered: [UInt8], header: MessageHeader) {
-        var gathered: [UInt8] = []
-        var hadSeparator = false
-        while true {
-            let isMore = read(into: &gathered)
-            if !hadSeparator, gathered.starts(with: [UInt8]("From ")), let end = gathered.firstIndex(of: .lf)
-            {
-                // The line that an mbox puts in front of a message.
-                gathered.removeSubrange(...end)
-                hadSeparator = true
-            }
-            let lines = isMore ? gathered[..<((gathered.lastIndex(of: .lf) ?? -1) + 1)] : gathered[...]
-            let header = MessageHeader(lines)
-            let hasEmptyLine = lines.prefix(header.size).hasEmptyLineAtEnd
-            if !isMore || hasEmptyLine || header.size < lines.count { return (gathered, header) }
-            if gathered.count > SubmittedHeader.longest {
-                // A first line without end is no header.
-                if lines.isEmpty { return (gathered, header) }
+    /// The header, and what was read behind it.
+    private mutating func readHeader() -> (header: MessageHeader, body: [UInt8]) {
+        var gatherer = HeaderGatherer()
+        while !gatherer.isWhole {
+            var part: [UInt8] = []
+            let isMore = read(into: &part)
+            gatherer.push(part)
+            if !isMore { gatherer.finish() }
+            guard gatherer.isWhole || gatherer.text.count <= SubmittedHeader.longest else {
                 fail("header is larger than \(SubmittedHeader.longest) bytes", .dataError)
             }
         }
+        let header = gatherer.header
+        return (header, Array(gatherer.text[header.size...]))
     }
 
     /// Calls `body` with what was read behind the header, and then with the rest of the input.
     private mutating func forEachPart<Failure: Error>(
-        _ first: [UInt8], behind headerSize: Int, _ body: ([UInt8]) throws(Failure) -> Void
+        _ first: [UInt8], _ body: ([UInt8]) throws(Failure) -> Void
     ) throws(Failure) {
         var part = first
-        var size = headerSize
         repeat {
-            size += part.count
-            guard size <= configuration.messageSizeLimit else {
-                fail("message is larger than \(configuration.messageSizeLimit) bytes", .unavailable)
-            }
             try body(part)
             part.removeAll(keepingCapacity: true)
         } while read(into: &part) || !part.isEmpty
@@ -229,12 +236,5 @@ extension QueueError {
     fileprivate var isMissingRight: Bool {
         guard case .inject(let error) = self else { return false }
         return error.call == "open" && (error.code == .accessDenied || error.code == .notPermitted)
-    }
-}
-
-extension ArraySlice<UInt8> {
-    /// Whether the last line is empty.
-    fileprivate var hasEmptyLineAtEnd: Bool {
-        last == .lf && (count == 1 || self[endIndex - 2] == .lf)
     }
 }

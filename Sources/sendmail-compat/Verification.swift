@@ -22,8 +22,12 @@ struct Verification {
         guard !words.isEmpty else { Main.tool.fail("no recipients", .usage) }
         var status = ExitStatus.ok
         for word in words {
-            let addresses = AddressList(word.utf8).exactMailboxes.map { $0.address.text }
-            if addresses.isEmpty { status = .dataError }
+            let list = AddressList(word.utf8)
+            let addresses = list.exactMailboxes.map { $0.address.text }
+            if addresses.isEmpty || !list.unclear.isEmpty {
+                status = .dataError
+                try? File.writeAll(2, "sendmail: bad address \(Array(word.utf8).escaped(limit: 100))\n".utf8)
+            }
             for address in addresses where !verify(address, depth: 0) { status = .noUser }
         }
         return status

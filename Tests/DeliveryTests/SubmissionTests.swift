@@ -60,6 +60,12 @@ import Testing
             "From: root@h.example (Cron Daemon)\nTo: root@h.example, Bob <bob@h.example>\n , x@y\nDate: d\n"
                 + "Message-ID: i\n"
         ),
+        // Nothing is written into what is not understood.
+        (
+            "From: Support [Billing] <desk@x>\nTo: root, Bob Smith u@d\nCc: [x] <root>\nDate: d\nMessage-ID: i\n",
+            "From: Support [Billing] <desk@x>\nTo: root, Bob Smith u@d\nCc: [x] <root@h.example>\nDate: d\n"
+                + "Message-ID: i\n"
+        ),
         ("Subject: root\nTo: g:;\n", "Subject: root\nTo: g:;\n" + from + date + id),
     ]
 
@@ -79,7 +85,7 @@ import Testing
         ])
     func recipients(text: String, expected: String) throws {
         let header = try #require(SubmittedHeader(MessageHeader(Array(text.utf8))))
-        let found = header.recipients.map { String(decoding: $0.text, as: UTF8.self) }
+        let found = header.recipients.addresses.map { String(decoding: $0.text, as: UTF8.self) }
         #expect(found.joined(separator: " ") == expected)
     }
 
@@ -108,9 +114,72 @@ import Testing
     func limits() throws {
         let list = (0..<10_000).map { "user\($0)@example.org" }.joined(separator: ",\n ")
         let header = try #require(SubmittedHeader(MessageHeader(Array("Bcc: \(list)\n".utf8))))
-        #expect(header.recipients.count == 10_000)
+        #expect(header.recipients.addresses.count == 10_000)
+        #expect(header.recipients.unclear.isEmpty)
         let many = String(repeating: "X: y\n", count: MessageHeader.mostFields)
         #expect(SubmittedHeader(MessageHeader(Array((many + "Bcc: a@b\n").utf8))) == nil)
+    }
+}
+
+@Suite struct MessageStartTests {
+    static let texts: [(String, String)] = [
+        ("", ""), ("A: b\n\nx\n", "A: b\n\nx\n"), ("\nx\n", "\nx\n"), ("A: b", "A: b"),
+        // Lines that an mbox puts in front, quoted or not.
+        ("From a@b Mon Jan  1\nA: b\n", "A: b\n"), (">From a@b\nA: b\n", "A: b\n"),
+        ("From a\n>From b\n>>From c\nA: b\n", "A: b\n"), ("From a", ""), ("From a\n", ""),
+        ("From: a\n", "From: a\n"), ("A: b\nFrom x\n", "A: b\nFrom x\n"), (">A: b\n", ">A: b\n"),
+        ("From a\n\nFrom b\n", "\nFrom b\n"),
+        // Text that begins at once.
+        ("Hello world\nA: b\n", "\nHello world\nA: b\n"), (" A: b\n", "\n A: b\n"), ("x", "\nx"),
+        (":\n", "\n:\n"),
+        ("From a\nHello\n", "\nHello\n"), ("na me: x\n", "\nna me: x\n"), ("\u{E9}: x\n", "\n\u{E9}: x\n"),
+    ]
+
+    @Test("an mbox's lines go, and text that begins at once does not become header", arguments: texts)
+    func made(input: String, expected: String) {
+        for size in [1, 2, 7, 1000] {
+            var front = MessageStart()
+            var output: [UInt8] = []
+            var rest = Array(input.utf8)[...]
+            while !rest.isEmpty {
+                output += front.push(Array(rest.prefix(size)))
+                rest = rest.dropFirst(size)
+            }
+            output += front.finish()
+            #expect(String(decoding: output, as: UTF8.self) == expected, "parts of \(size)")
+        }
+    }
+
+    @Test("a first line without end is not held, and one that is dropped even less")
+    func endless() {
+        let part = [UInt8](repeating: .ascii("x"), count: 1000)
+        for start in ["", "From ", "A: "] {
+            var front = MessageStart()
+            var count = front.push(Array(start.utf8)).count
+            for _ in 0..<100 { count += front.push(part).count }
+            #expect(start == "From " ? count == 0 : count >= 100_000)
+        }
+    }
+
+    @Test(
+        "the header is whole with its empty line, or with the first line that is no field",
+        arguments: [
+            ("A: b\n\nx: y\n", "A: b\n\n"), ("A: b\n c\nD: e\n\n", "A: b\n c\nD: e\n\n"),
+            ("A: b\nx\ny: z\n", "A: b\n"),
+            ("x\ny: z\n", "\n"), ("\nA: b\n", "\n"), ("A: b", "A: b"), ("From x\nA: b\n\n", "A: b\n\n"),
+        ])
+    func gathered(input: String, expected: String) {
+        for size in [1, 3, 1000] {
+            var gatherer = HeaderGatherer()
+            var rest = Array(input.utf8)[...]
+            while !rest.isEmpty, !gatherer.isWhole {
+                gatherer.push(Array(rest.prefix(size)))
+                rest = rest.dropFirst(size)
+            }
+            if !gatherer.isWhole { gatherer.finish() }
+            let header = gatherer.text.prefix(gatherer.header.size)
+            #expect(String(decoding: header, as: UTF8.self) == expected, "parts of \(size)")
+        }
     }
 }
 

@@ -5,7 +5,7 @@ package import Mail
 package struct SubmittedHeader {
     /// What completes a header.
     package struct Author {
-        /// For From, where there is none.
+        /// For From, where there is none, with the name in front of it.
         package var address: [UInt8]
         package var fullName: [UInt8]
         /// Completes addresses that are only a name.
@@ -36,16 +36,30 @@ package struct SubmittedHeader {
         self.header = header
     }
 
-    /// The addresses of To, Cc and Bcc, or where the message is sent anew (RFC 5322 §3.6.6) those of the
-    /// Resent fields; as they stand, a domain may be missing.
-    package var recipients: [Address] {
+    /// Who a header says that a message is for.
+    package struct Recipients {
+        /// As they stand; a domain may be missing.
+        package var addresses: [Address] = []
+        /// What stands among them and is no address, with the name of its field.
+        package var unclear: [(field: [UInt8], text: [UInt8])] = []
+    }
+
+    /// Those of To, Cc and Bcc, or where the message is sent anew (RFC 5322 §3.6.6) of the Resent fields.
+    package var recipients: Recipients {
         let resent = header.fields.filter {
             $0.isNamed("Resent-To") || $0.isNamed("Resent-Cc") || $0.isNamed("Resent-Bcc")
         }
         let fields =
             resent.isEmpty
             ? header.fields.filter { $0.isNamed("To") || $0.isNamed("Cc") || $0.isNamed("Bcc") } : resent
-        return fields.flatMap { AddressList($0.rawValue).exactMailboxes.map { $0.address } }
+        var recipients = Recipients()
+        for field in fields {
+            let value = Array(field.rawValue)
+            let list = AddressList(value)
+            recipients.addresses += list.exactMailboxes.map { $0.address }
+            recipients.unclear += list.unclear.map { (Array(field.name), Array(value[$0].trimmed())) }
+        }
+        return recipients
     }
 
     /// The header as the queue keeps it, without the empty line behind it: Bcc and Return-Path taken out,
@@ -78,9 +92,11 @@ package struct SubmittedHeader {
         var raw = Array(field.raw)
         if raw.last != .lf { raw.append(.lf) }
         if Self.addressFields.contains(where: { field.isNamed($0) }) {
-            // Programs on a host write `From: root`; elsewhere that would be somebody else's root.
+            // Programs on a host write `From: root`; elsewhere that would be somebody else's root. Nothing is
+            // written into what is not understood.
             let start = field.rawValue.startIndex - field.raw.startIndex
-            for end in AddressList(field.rawValue).bareEnds.reversed() {
+            let list = AddressList(field.rawValue)
+            for end in list.unclear.isEmpty ? list.bareEnds.reversed() : [] {
                 raw.insert(contentsOf: [.ascii("@")] + hostname, at: start + end)
             }
         }

@@ -30,7 +30,7 @@ private let long = String(repeating: "x", count: 100_000)
             hostname = mx.example.org
             queue-directory = \(directory.path)
             aliases-file = \(directory.path)/aliases
-            message-size-limit = 10000
+            message-size-limit = 5M
             """)
         return directory
     }
@@ -79,9 +79,11 @@ private let long = String(repeating: "x", count: 100_000)
         BadLine(65, "-t", input: "To: \"-oQ/tmp\"@\n\n"), BadLine(65, "-t", input: "To: -f@example.org\n\n"),
         BadLine(65, "-t", input: "To: a@b\nCc: \"a\0\u{1}b\"@c\n\n"),
         // Input.
-        BadLine(69, "bob", input: "x: y\n\n" + String(repeating: "y", count: 10_000)),
-        BadLine(69, "bob", input: long),
+        BadLine(69, "bob", input: "x: y\n\n" + String(repeating: "y", count: 5 << 20)),
+        BadLine(69, "bob", input: "x: y\n\n" + String(repeating: "\0", count: 5 << 20)),
+        BadLine(69, "bob", input: String(repeating: "x", count: 6 << 20)),
         BadLine(65, "-t", input: String(repeating: "X: y\n", count: 10_001) + "To: a@b\n\n"),
+        BadLine(65, "-t", input: "To: a@b\nCc: Bob Smith u@d\n\n"), BadLine(65, "bob smith"),
         BadLine(65, "-t", input: "To: a@b\nX: " + String(repeating: "x\n ", count: 1_400_000)),
         // Configurations.
         BadLine(78, "-C", "/nonexistent/relais.conf", "bob"), BadLine(78, "-C", "/etc/passwd", "bob"),

@@ -27,7 +27,12 @@ extension FuzzTarget {
             let address = mailbox.address
             try promise("no envelope gets a line end", !address.text.contains { $0 == .cr || $0 == .lf })
         }
-        _ = AddressList(input).bareEnds
+        let list = AddressList(input)
+        try promise("names stand in the value", list.bareEnds.allSatisfy { $0 > 0 && $0 <= input.count })
+        try promise("so does what is unclear", list.unclear.allSatisfy { $0.upperBound <= input.count })
+        try promise(
+            "what is clear is all sent to",
+            !list.unclear.isEmpty || list.mailboxes.count == list.exactMailboxes.count)
     }
 
     /// MAIL's and RCPT's, xtext and enhanced status codes.
