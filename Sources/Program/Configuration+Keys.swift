@@ -121,7 +121,7 @@ extension Configuration {
             ) { $0.userSource = $1 },
             number(
                 "first-user-id", "1000", 0...Int(UInt32.max),
-                "accounts below it get no mail and cannot log in"
+                "accounts below it are the system's: their mail is root's, and they cannot log in"
             ) { $0.firstUserID = UInt32($1) },
             text(
                 "users-file", "",

@@ -143,6 +143,9 @@ extension Configuration {
         return String(decoding: filled, as: UTF8.self)
     }
 
+    /// Whether a user without a home has no mailbox either.
+    package var isMailboxInHome: Bool { mailbox.hasPrefix("~") }
+
     package func mailboxPath(of user: User) -> String { mailboxPath(user: user.name, home: user.home) }
 
     /// Whether a password may come in the clear from `address` (nil: this host).

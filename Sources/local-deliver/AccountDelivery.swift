@@ -98,6 +98,8 @@ struct AccountDelivery {
     func forwardTargets(_ detail: [UInt8]?) throws(Deferral) -> [Target] {
         let home: Directory
         do throws(SystemError) { home = try Directory(user.home) } catch {
+            // What is not there holds no .forward. Only a mailbox in it has to wait for it.
+            if error.isMissing, !configuration.isMailboxInHome { return [] }
             throw Deferral(text: "home directory is not usable", cause: error.description)
         }
         // Whoever may write to a directory may put another .forward into it.
@@ -119,7 +121,8 @@ struct AccountDelivery {
     private func sorted(_ list: [Target], _ letter: Letter) throws(Deferral) -> SortedTargets {
         do throws(SortedTargets.Failure) {
             return try SortedTargets(
-                list, of: Array(user.name.utf8), isLocal: rules.isLocal, origin: letter.target.domain,
+                list, of: Array(user.name.utf8), home: Array(user.home.utf8), isLocal: rules.isLocal,
+                origin: letter.target.domain,
                 include: ForwardFile.targets(owner: user.uid))
         } catch { throw Deferral(text: error.text, cause: error.cause) }
     }
@@ -144,7 +147,10 @@ struct AccountDelivery {
 
     private func run(_ text: [UInt8], _ letter: Letter) -> DeliveryOutcome {
         do throws(SystemError) {
-            try Path.changeDirectory(to: user.home)
+            do throws(SystemError) { try Path.changeDirectory(to: user.home) } catch {
+                guard error.isMissing else { throw error }
+                try Path.changeDirectory(to: "/")
+            }
         } catch {
             log.warning("\(user.name): \(error)")
             return .deferred(EnhancedStatus(4, 3, 5), "home directory is not usable")
@@ -162,6 +168,10 @@ struct AccountDelivery {
         }
         return outcome
     }
+}
+
+extension SystemError {
+    fileprivate var isMissing: Bool { code == .noEntry || code == .notDirectory }
 }
 
 extension DeliveryOutcome {

@@ -73,8 +73,8 @@ private func short(_ outcome: RecipientDecision.Outcome) -> String {
         ("broken", nil, "4.3.0"),
         ("carol", "example.org", "5.1.1"), ("bo", nil, "5.1.1"), ("bob:x", nil, "5.1.1"),
         ("bob/", nil, "5.1.1"), ("-f", nil, "5.1.1"), ("\u{212A}arl", nil, "5.1.1"), (" ", nil, "5.1.1"),
-        // Accounts that are no person's.
-        ("daemon", "example.org", "5.1.1"), ("nobody", nil, "5.1.1"),
+        // Accounts that are no person's: what programs write to them is root's.
+        ("daemon", "example.org", "root"), ("Daemon+x", nil, "root"), ("nobody", nil, "5.1.1"),
         ("root", "example.org", "root"), ("root+x", nil, "root"), ("ROOT", nil, "root"),
         // RFC 5321 §4.5.1.
         ("postmaster", "example.org", "root"), ("PostMaster", nil, "root"), ("postmaster+x", nil, "root"),
@@ -134,9 +134,30 @@ private func short(_ outcome: RecipientDecision.Outcome) -> String {
             short(rules.decide(localPart: Array(local.utf8), domain: nil).outcome)
         }
         #expect(outcome("bob") == "user bob")
-        #expect(outcome("postie") == "5.1.1")
-        #expect(outcome("root") == "5.1.1")
+        // They are there, for somebody with more rights: nothing is returned for that.
+        #expect(outcome("postie") == "4.3.5")
+        #expect(outcome("missing") == "5.1.1")
+        #expect(outcome("root") == "root")
+        #expect(outcome("daemon") == "root")
         #expect(outcome("postmaster") == "root")
+        // Whoever runs it is a person, whatever first-user-id says.
+        rules.onlyUserID = 1
+        #expect(outcome("daemon") == "user daemon")
+    }
+
+    @Test("an account that is no person's has root's alias, where it has none of its own")
+    func systemAccounts() {
+        var rules = rules
+        let before = rules.alias
+        rules.alias = { name throws(LookupFailure) in
+            name == [UInt8]("root") ? [.address([UInt8]("bob"))] : try before(name)
+        }
+        #expect(short(rules.decide(localPart: [UInt8]("daemon"), domain: nil).outcome) == "alias root 1")
+        rules.alias = { name throws(LookupFailure) in
+            name == [UInt8]("daemon")
+                ? [.address([UInt8]("bob")), .address([UInt8]("carol@example.net"))] : nil
+        }
+        #expect(short(rules.decide(localPart: [UInt8]("daemon"), domain: nil).outcome) == "alias daemon 2")
     }
 
     @Test("no delimiter, no extensions")

@@ -15,7 +15,7 @@ import Testing
         var cursor = Cursor(Array(text.utf8))
         let list = (try? cursor.targets()) ?? []
         return try SortedTargets(
-            list, of: [UInt8]("bob"), isLocal: { $0.equalsFolded("example.org") },
+            list, of: [UInt8]("bob"), home: [UInt8]("/home/bob"), isLocal: { $0.equalsFolded("example.org") },
             origin: [UInt8]("example.org")
         ) { path throws(SortedTargets.Failure) in
             guard let text = Self.lists[String(decoding: path, as: UTF8.self)] else {
@@ -40,7 +40,9 @@ import Testing
             ("x, y@z, \"|cat\", /f, bob", "|cat /f mailbox x@example.org y@z"),
             ("bob@example.net", "bob@example.net"), ("bob+x", "bob+x@example.org"),
             ("\\carol", "carol@example.org"),
-            ("|cat, |cat, /f, /f", "|cat /f"), ("\"b o b\"@example.org", "\"b o b\"@example.org"),
+            ("|cat, |cat, /f, /f", "|cat /f"),
+            ("~/Mail/, \"~/Old mail\", ~/Mail/", "/home/bob/Mail/ /home/bob/Old mail"),
+            ("~bob/x", "~bob/x@example.org"), ("\"b o b\"@example.org", "\"b o b\"@example.org"),
             (":include:/a", "/file mailbox one@x three@x two@x"), (":include:/empty", ""),
             (":include:/1, x@y", "end@x x@y"),
         ])

@@ -85,12 +85,22 @@ package struct DeliveryPlan: Equatable {
         _ name: [UInt8], followForward: Bool, _ rules: RecipientRules
     ) throws(LookupFailure) {
         let name = String(decoding: name.folded(), as: UTF8.self)
-        guard let user = try rules.user(name), rules.mayHaveMail(user.uid) else {
+        let account: Account
+        let user = try rules.user(name)
+        switch user.map({ rules.keeper(of: $0.uid) }) {
+        case .itself: account = .user(user?.name ?? name)
+        // Asked for by its address; a mailbox of its own, `\root`, it has none.
+        case .relais where followForward: account = .service
+        case .another:
+            outcomes.append(
+                .deferred(EnhancedStatus(4, 3, 5), "this instance delivers for its own user alone"))
+            return
+        case nil, .nobody, .relais:
             outcomes.append(.failed(EnhancedStatus(5, 1, 1), "user unknown"))
             return
         }
         let action = Action.mailbox(followForward: followForward, extension: nil)
-        let part = Part(account: .user(user.name), action: action)
+        let part = Part(account: account, action: action)
         if !parts.contains(part) { parts.append(part) }
     }
 

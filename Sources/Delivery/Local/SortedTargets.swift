@@ -31,10 +31,10 @@ package struct SortedTargets: Equatable {
         return targets
     }()
 
-    /// Sorts `list` for the account `name`. An address without a domain gets `origin`; `include` reads the list
-    /// in a file.
+    /// Sorts `list` for the account `name`, whose home `~` stands for. An address without a domain gets `origin`;
+    /// `include` reads the list in a file.
     package init(
-        _ list: [Target], of name: [UInt8], isLocal: ([UInt8]) -> Bool, origin: [UInt8]?,
+        _ list: [Target], of name: [UInt8], home: [UInt8], isLocal: ([UInt8]) -> Bool, origin: [UInt8]?,
         include: ([UInt8]) throws(Failure) -> [Target]
     ) throws(Failure) {
         // The lists that are still to be looked at, with how deep they are.
@@ -44,7 +44,9 @@ package struct SortedTargets: Equatable {
             waiting.append((rest, depth))
             switch target {
             case .program(let text): if !commands.contains(text) { commands.append(text) }
-            case .file(let path): if !files.contains(path) { files.append(path) }
+            case .file(let text):
+                let path = text.first == .ascii("~") ? home + text.dropFirst() : text
+                if !files.contains(path) { files.append(path) }
             case .mailbox(let text), .address(let text): add(text, name, isLocal, origin)
             case .include(let path):
                 depth += 1

@@ -19,6 +19,13 @@ package struct RecipientDecision {
         case refused(EnhancedStatus, String)
         /// Not now, because a lookup failed: 451 and this. `cause` is for the log.
         case deferred(EnhancedStatus, String, cause: String)
+
+        /// An account that is there, but whose rights this process cannot take: that is no mistake of the sender's.
+        static func notByThisUser(_ user: User) -> Outcome {
+            .deferred(
+                EnhancedStatus(4, 3, 5), "this instance delivers for its own user alone",
+                cause: "\(user.name): only root can deliver for other accounts; this is uid \(Identity.user)")
+        }
     }
 
     package let outcome: Outcome

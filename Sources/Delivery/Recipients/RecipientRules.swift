@@ -159,28 +159,53 @@ extension RecipientRules {
             steps.note("no account \(shown)")
             return nil
         }
-        if onlyUserID == nil, found.uid == 0 {
+        switch keeper(of: found.uid) {
+        case .nobody:
+            steps.note("account \(shown), which is nobody's")
+            return nil
+        case .relais where found.uid == 0:
             steps.note("root gets no mail as root: it goes to relais's own mailbox")
             return .rootMailbox
-        }
-        guard mayHaveMail(found.uid) else {
-            var why: String {
-                onlyUserID == nil
-                    ? "its uid \(found.uid) is no person's (first-user-id)"
-                    : "this private instance delivers for its own user alone"
-            }
-            steps.note("account \(shown), but \(why)")
-            return nil
+        case .relais:
+            steps.note(
+                "account \(shown), but its uid \(found.uid) is no person's (first-user-id): root's mail")
+            return try rootOutcome(&steps)
+        case .another:
+            steps.note("account \(shown), but this private instance delivers for its own user alone")
+            return .notByThisUser(found)
+        case .itself: break
         }
         var behind: String { detail.map { ", extension \($0.escaped(limit: 64))" } ?? "" }
         steps.note("account \(found.name)\(behind)")
         return .user(found, extension: detail)
     }
 
-    /// Accounts of people. 65534 and 65535 are nobody on every system, and -1 is no uid.
-    package func mayHaveMail(_ uid: UInt32) -> Bool {
-        if let onlyUserID { return uid == onlyUserID }
-        return uid >= firstUserID && uid != 0 && uid != 65534 && uid != 65535 && uid != .max
+    /// Where an alias sends root's mail, or relais's own mailbox. What goes to an account that is no person's is
+    /// written by a program for whoever runs the host (cron's words for www-data); Debian's aliases file lists
+    /// such accounts one by one, and the next package's is not on it.
+    private func rootOutcome(_ steps: inout Steps) throws(LookupFailure) -> RecipientDecision.Outcome {
+        let root = [UInt8]("root")
+        guard let targets = try alias(root) else { return .rootMailbox }
+        steps.note("alias root, \(targets.count) targets")
+        return .alias(root, targets, owner: nil)
+    }
+
+    /// Under whose rights an account's mail is delivered.
+    enum Keeper {
+        case itself
+        /// Root's and the system's: nothing is delivered as these.
+        case relais
+        /// Its own, but by an instance that has more rights than this one.
+        case another
+        case nobody
+    }
+
+    /// 65534 and 65535 are nobody on every system, and -1 is no uid.
+    func keeper(of uid: UInt32) -> Keeper {
+        if uid == onlyUserID, uid != 0 { return .itself }
+        if uid == 65534 || uid == 65535 || uid == .max { return .nobody }
+        if uid == 0 || uid < firstUserID { return .relais }
+        return onlyUserID == nil ? .itself : .another
     }
 
     /// What stands before and behind the first delimiter that is not at the very front.

@@ -8,7 +8,7 @@ package enum Target: Equatable {
     case mailbox([UInt8])
     /// `|command`: for sh -c.
     case program([UInt8])
-    /// `/path`: an mbox, or with a slash at the end a Maildir.
+    /// `/path`: an mbox, or with a slash at the end a Maildir; `~/path` lies in the home.
     case file([UInt8])
     /// `:include:/path`: more targets, a list a line.
     case include([UInt8])
@@ -104,7 +104,8 @@ extension Target {
             let command = text.dropFirst().trimmed()
             guard !command.isEmpty else { return nil }
             self = .program(Array(command))
-        case .ascii("/"):
+        case .ascii("/"),
+            .ascii("~") where text.dropFirst().first == .ascii("/"):
             self = .file(Array(text))
         case .ascii(":"):
             let path = text.dropFirst(9).trimmed()

@@ -219,7 +219,7 @@ private let long = String(repeating: "x", count: 100_000)
         BadLine(78, "-C", "/nonexistent", "bob", "a@b"), BadLine(78, "-C", "", "bob", "a@b"),
         BadLine(78, "-C", "/etc/passwd", "bob", "a@b"), BadLine(78, "-C", "/tmp", "bob", "a@b"),
         BadLine(78, "--config=/dev/full/x", "bob", "a@b"),
-        BadLine(67, "no.such.user", "a@b"), BadLine(67, "no-such-user", "<>"), BadLine(67, "daemon", "a@b"),
+        BadLine(67, "no.such.user", "a@b"), BadLine(67, "no-such-user", "<>"), BadLine(67, "daemons", "a@b"),
         BadLine(67, "nobody", "a@b"), BadLine(67, "../../etc/passwd", "a@b"), BadLine(67, "|id", "a@b"),
         BadLine(67, "/tmp/relais-evil", "a@b"), BadLine(67, "`id`", "a@b"), BadLine(67, "$(id)", "a@b"),
         BadLine(67, ":include:/etc/passwd", "a@b"), BadLine(67, "\\root", "a@b"),
