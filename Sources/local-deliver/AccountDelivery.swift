@@ -4,9 +4,11 @@ import Mail
 import Program
 import Unix
 
+/// What became of a letter, by its number among those that were handed over, and durable.
+typealias Tell = ([(number: Int, outcomes: [DeliveryOutcome])]) -> Void
+
 /// Delivery under one account, which this process has become: looks at the header for loops, follows the
-/// .forward, runs commands, writes mailboxes. Mailboxes are written for all letters and then made durable
-/// together; only after that is anything said to be delivered.
+/// .forward, runs commands, writes mailboxes. Only what is durable is said to be delivered.
 struct AccountDelivery {
     let user: User
     let configuration: Configuration
@@ -15,25 +17,44 @@ struct AccountDelivery {
     let keptGroup: UInt32?
     let runner: JobReceiver?
 
-    /// Delivers each letter that is not nil; outcomes in the same order. Commands come first, for all letters:
-    /// no mailbox is locked while one runs.
-    func deliver(_ letters: [Letter?], _ account: DeliveryPlan.Account) -> [[DeliveryOutcome]] {
-        let gone = letters.map { $0 == nil ? [] : [DeliveryOutcome.runnerIsGone] }
-        var steps: [[Step]] = []
-        for letter in letters {
-            // The runner holds the claim on the messages; without it somebody else may have them by now.
-            guard runner?.runnerIsGone != true else { return gone }
-            steps.append(letter.map { deliver($0, account) } ?? [])
-        }
+    /// Letters without a command come first: they are written and made durable together, and wait for nobody's
+    /// command. The others go one by one, and each is told of before the next begins: whatever ends this process,
+    /// one command at most is run again. No mailbox is locked while one runs.
+    func deliver(_ letters: [(number: Int, letter: Letter)], _ account: DeliveryPlan.Account, tell: Tell) {
         var mailboxes = Mailboxes(
             user: user, keptGroup: keptGroup, hostname: configuration.hostname, log: log)
-        for (index, letter) in letters.enumerated() {
-            if let letter { steps[index] = mailboxes.stage(letter, steps[index]) }
+        var staged: [(number: Int, steps: [Step])] = []
+        var later: [(number: Int, letter: Letter, errand: Errand)] = []
+        for (number, letter) in letters {
+            let errand = errand(letter, account)
+            if errand.hasCommands {
+                later.append((number, letter, errand))
+            } else {
+                staged.append((number, mailboxes.stage(letter, perform(errand, letter))))
+            }
         }
-        guard runner?.runnerIsGone != true else { return gone }
-        let results = mailboxes.commit()
-        return steps.map { $0.map { $0.outcome(results) } }
+        commit(staged, &mailboxes, tell)
+        for (place, (number, letter, first)) in later.enumerated() {
+            // What the user wants may have changed while the commands before this one ran.
+            let errand = place == 0 ? first : errand(letter, account)
+            commit([(number, mailboxes.stage(letter, perform(errand, letter)))], &mailboxes, tell)
+        }
     }
+
+    private func commit(_ staged: [(number: Int, steps: [Step])], _ mailboxes: inout Mailboxes, _ tell: Tell)
+    {
+        guard !staged.isEmpty else { return }
+        guard !runnerIsGone else {
+            // Not written, the letters are as if they had never been here.
+            mailboxes.abandon()
+            return tell(staged.map { ($0.number, $0.steps.map { $0.outcome(gone: .runnerIsGone) }) })
+        }
+        let results = mailboxes.commit()
+        tell(staged.map { ($0.number, $0.steps.map { $0.outcome(results) }) })
+    }
+
+    /// The runner holds the claim on the messages; without it somebody else may have them by now.
+    private var runnerIsGone: Bool { runner?.runnerIsGone ?? false }
 
     /// Something that is done for a letter, as far as it is done.
     enum Step {
@@ -54,19 +75,34 @@ struct AccountDelivery {
             case .mailbox: .deferred(EnhancedStatus(4, 3, 0), "another part has to be tried again first")
             }
         }
+
+        /// The same where nothing was made durable.
+        func outcome(gone: DeliveryOutcome) -> DeliveryOutcome {
+            if case .known(let outcome) = self { outcome } else { gone }
+        }
     }
 
-    /// Everything but the mailboxes.
-    private func deliver(_ letter: Letter, _ account: DeliveryPlan.Account) -> [Step] {
+    /// What is to be done for a letter, and what is known of it before anything is.
+    private struct Errand {
+        var known: [Step] = []
+        var parts: [SortedTargets] = []
+
+        /// Behind a deferral nothing is done: it would only come again with the next attempt.
+        var hasCommands: Bool {
+            !known.contains { $0.isDeferred } && parts.contains { !$0.commands.isEmpty }
+        }
+    }
+
+    private func errand(_ letter: Letter, _ account: DeliveryPlan.Account) -> Errand {
         do throws(SystemError) {
             if try letter.content.wasDelivered(to: letter.address) {
-                return [.known(.failed(EnhancedStatus(5, 4, 6), "mail forwarding loop"))]
+                return Errand(known: [.known(.failed(EnhancedStatus(5, 4, 6), "mail forwarding loop"))])
             }
         } catch {
             log.warning("message cannot be read: \(error)")
-            return [.known(.deferred(EnhancedStatus(4, 3, 0), "message cannot be read"))]
+            return Errand(known: [.known(.deferred(EnhancedStatus(4, 3, 0), "message cannot be read"))])
         }
-        var steps: [Step] = []
+        var errand = Errand()
         for part in letter.plan.parts where part.account == account {
             do throws(Deferral) {
                 var targets = SortedTargets()
@@ -77,13 +113,13 @@ struct AccountDelivery {
                 case .targets(let found):
                     targets = try sorted(found, letter)
                 }
-                steps += perform(targets, letter)
+                errand.parts.append(targets)
             } catch {
                 log.warning("\(user.name): \(error.cause)")
-                steps.append(.known(.deferred(EnhancedStatus(4, 3, 5), error.text)))
+                errand.known.append(.known(.deferred(EnhancedStatus(4, 3, 5), error.text)))
             }
         }
-        return steps
+        return errand
     }
 
     /// A user's or operator's file that cannot be followed now: what the sender may hear, and the cause.
@@ -129,19 +165,21 @@ struct AccountDelivery {
 
     // MARK: - Serving them
 
-    /// What is most likely to fail comes first, and nothing goes on behind a deferral: it would only come
-    /// again with the next attempt.
-    private func perform(_ targets: SortedTargets, _ letter: Letter) -> [Step] {
-        var steps: [Step] = []
-        for command in targets.commands {
-            steps.append(.known(run(command, letter)))
-            if steps.contains(where: { $0.isDeferred }) { return steps }
+    /// Everything but the mailboxes. What is most likely to fail comes first, and nothing goes on behind a
+    /// deferral.
+    private func perform(_ errand: Errand, _ letter: Letter) -> [Step] {
+        var steps = errand.known
+        for targets in errand.parts {
+            for command in targets.commands where !steps.contains(where: { $0.isDeferred }) {
+                steps.append(.known(runnerIsGone ? .runnerIsGone : run(command, letter)))
+            }
         }
-        steps += targets.files.map { .mailbox(String(decoding: $0, as: UTF8.self)) }
-        if targets.mailbox {
-            steps.append(.mailbox(configuration.mailboxPath(of: user)))
+        guard !steps.contains(where: { $0.isDeferred }) else { return steps }
+        for targets in errand.parts {
+            steps += targets.files.map { .mailbox(String(decoding: $0, as: UTF8.self)) }
+            if targets.mailbox { steps.append(.mailbox(configuration.mailboxPath(of: user))) }
+            if !targets.addresses.isEmpty { steps.append(.known(.forwarded(to: targets.addresses))) }
         }
-        if !targets.addresses.isEmpty { steps.append(.known(.forwarded(to: targets.addresses))) }
         return steps
     }
 

@@ -22,19 +22,33 @@ struct Batch {
         return accounts
     }
 
-    /// Becomes the account and delivers what is its part; the outcomes in the order of the letters, empty
-    /// for those that have no part in it.
-    func deliver(as account: DeliveryPlan.Account, runner: JobReceiver?) -> [[DeliveryOutcome]] {
+    /// Letters that can be served together: those of one account; one that needs several is served alone, so that
+    /// its report need not wait for another letter's.
+    var groups: [(numbers: [Int], accounts: [DeliveryPlan.Account])] {
+        var groups: [(numbers: [Int], accounts: [DeliveryPlan.Account])] = []
+        for (number, letter) in letters.enumerated() {
+            let accounts = letter.accounts
+            if accounts.count < 2, let place = groups.firstIndex(where: { $0.accounts == accounts }) {
+                groups[place].numbers.append(number)
+            } else {
+                groups.append(([number], accounts))
+            }
+        }
+        return groups
+    }
+
+    /// Becomes the account and delivers its part of these letters.
+    func deliver(
+        _ numbers: [Int], as account: DeliveryPlan.Account, runner: JobReceiver?, tell: Tell
+    ) {
         do throws(AccountFailure) {
             let user = try resolve(account)
             let group = try MailboxDirectory.prepare(for: user, configuration)
             let delivery = try enter(user, keeping: group, runner: runner)
-            return delivery.deliver(letters.map { $0.accounts.contains(account) ? $0 : nil }, account)
+            delivery.deliver(numbers.map { ($0, letters[$0]) }, account, tell: tell)
         } catch {
             log.warning("\(error.text)")
-            return letters.map {
-                $0.accounts.contains(account) ? [.deferred(EnhancedStatus(4, 3, 0), error.text)] : []
-            }
+            tell(numbers.map { ($0, [.deferred(EnhancedStatus(4, 3, 0), error.text)]) })
         }
     }
 

@@ -60,7 +60,9 @@ struct ByHand {
         guard accounts.count <= 1 else {
             Main.tool.fail("this recipient needs several accounts: send it through the queue", .unavailable)
         }
-        for account in accounts { outcomes += batch.deliver(as: account, runner: nil)[0] }
+        for account in accounts {
+            batch.deliver([0], as: account, runner: nil) { for told in $0 { outcomes += told.outcomes } }
+        }
         return finish(DeliveryOutcome.merged(outcomes), letter)
     }
 

@@ -10,23 +10,35 @@ struct Delegate {
     let configurationPath: String?
     let account: DeliveryPlan.Account
     let log: Log
+    /// How long it may go on when nobody wants its reports any more: for the command that it runs.
+    let patience: Duration
 
-    /// Outcomes in the order of the letters, empty for those that have no part in it.
-    func deliver(_ batch: Batch, _ jobs: [JobReceiver.Received]) -> [[DeliveryOutcome]] {
-        let isInvolved = batch.letters.map { $0.accounts.contains(account) }
-        var outcomes: [[DeliveryOutcome]] = isInvolved.map { involved in
-            involved ? [.deferred(EnhancedStatus(4, 3, 0), "delivery process ended without an answer")] : []
-        }
+    func deliver(
+        _ numbers: [Int], of batch: Batch, _ jobs: [JobReceiver.Received], for runner: JobReceiver, tell: Tell
+    ) {
+        var left = Set(numbers)
         do throws(SystemError) {
             let sockets = try DescriptorPair.sockets()
             let child = try start(over: sockets.second.raw)
             let sender = JobSender(adopting: sockets.keepFirst())
             do throws(ExchangeError) {
-                try exchange(sender, batch, jobs, isInvolved, &outcomes)
-            } catch { log.warning("delivery as \(account.shown): \(error)") }
+                let places = try hand(numbers, of: batch, jobs, to: sender)
+                try listen(to: sender, for: runner) { reports in
+                    let told = reports.compactMap { report in
+                        places[report.job][report.recipient].map { ($0, [DeliveryOutcome(report)]) }
+                    }
+                    for (number, _) in told { left.remove(number) }
+                    tell(told)
+                }
+            } catch {
+                child.end()
+                log.warning("delivery as \(account.shown): \(error)")
+            }
             _ = try child.wait()
         } catch { log.warning("delivery as \(account.shown): \(error)") }
-        return outcomes
+        let silence = DeliveryOutcome.deferred(
+            EnhancedStatus(4, 3, 0), "delivery process ended without an answer")
+        tell(left.sorted().map { ($0, [silence]) })
     }
 
     private func start(over socket: CInt) throws(SystemError) -> ChildProcess {
@@ -37,30 +49,47 @@ struct Delegate {
             try Path.ofThisProgram(), arguments: arguments, input: socket, output: null.raw, error: null.raw)
     }
 
-    private func exchange(
-        _ sender: JobSender, _ batch: Batch, _ jobs: [JobReceiver.Received], _ isInvolved: [Bool],
-        _ outcomes: inout [[DeliveryOutcome]]
-    ) throws(ExchangeError) {
-        // The child's number of each job, to ours.
-        var numbers: [Int] = []
+    /// Hands the letters over as jobs; for each of these, our number of the letter by its recipient.
+    private func hand(
+        _ numbers: [Int], of batch: Batch, _ jobs: [JobReceiver.Received], to sender: JobSender
+    ) throws(ExchangeError) -> [[Int: Int]] {
+        var places: [[Int: Int]] = []
         for (number, received) in jobs.enumerated() {
+            var place: [Int: Int] = [:]
+            for letter in numbers where batch.letters[letter].job == number {
+                place[batch.letters[letter].recipient] = letter
+            }
+            guard !place.isEmpty else { continue }
             var job = received.job
-            let indexes = Set(
-                zip(batch.letters, isInvolved).filter { $0.0.job == number && $0.1 }.map { $0.0.recipient })
-            job.recipients.removeAll { !indexes.contains($0.index) }
-            guard !job.recipients.isEmpty else { continue }
+            job.recipients.removeAll { place[$0.index] == nil }
             try sender.send(job, file: received.file)
-            numbers.append(number)
+            places.append(place)
         }
         try sender.endBatch()
+        return places
+    }
+
+    /// Takes its reports to the end. A runner that gives up, or is gone, is what it cannot see for itself: it is told.
+    private func listen(
+        to sender: JobSender, for runner: JobReceiver, _ take: ([Report]) -> Void
+    ) throws(ExchangeError) {
+        var isWanted = true
+        var end = Deadline.never
         while true {
-            let progress = sender.receive()
-            for report in progress.reports {
-                let place = batch.letters.firstIndex {
-                    $0.job == numbers[report.job] && $0.recipient == report.recipient
-                }
-                if let place { outcomes[place] = [DeliveryOutcome(report)] }
+            let watched = isWanted ? [sender.raw, runner.raw] : [sender.raw]
+            let ready: [CInt]
+            do throws(SystemError) { ready = try Poll.wait(anyOf: watched, until: end) } catch {
+                throw .ended
             }
+            if ready.isEmpty { throw .timedOut }
+            if isWanted, ready.contains(runner.raw) {
+                isWanted = false
+                sender.giveUp()
+                end = .after(patience)
+            }
+            guard ready.contains(sender.raw) else { continue }
+            let progress = sender.receive()
+            take(progress.reports)
             if let failure = progress.failure { throw failure }
             if progress.isOver { return }
         }

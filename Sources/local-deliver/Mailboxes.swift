@@ -5,7 +5,7 @@ import MailStore
 import Program
 import Unix
 
-/// The mailboxes of one batch: each is opened once, written for all letters, and made durable once.
+/// The mailboxes of some letters: each is opened once, written for all of them, and made durable once.
 struct Mailboxes {
     private let user: User
     private let keptGroup: UInt32?
@@ -93,6 +93,9 @@ struct Mailboxes {
         return open.count - 1
     }
 
+    /// Forgets what was written and not made durable.
+    mutating func abandon() { (open, tickets) = ([], []) }
+
     /// Makes everything durable; the outcome of each ticket.
     mutating func commit() -> [DeliveryOutcome] {
         var failures: [[SystemError?]] = []
@@ -107,7 +110,7 @@ struct Mailboxes {
                 } catch { failures.append([error]) }
             }
         }
-        defer { (open, tickets) = ([], []) }
+        defer { abandon() }
         return tickets.map { ticket in
             if let failure = failures[ticket.mailbox][ticket.number] {
                 return outcome(of: MailboxFailure(failure), at: open[ticket.mailbox].path)

@@ -4,9 +4,9 @@ import Mail
 import Program
 import Unix
 
-/// One connection of the queue-runner's: all jobs in, as root; then, as whoever the mail is for, delivery;
-/// then all reports out. With `only`, this process is one of several that a mixed batch needed, and serves
-/// that account's part.
+/// One connection of the queue-runner's: all jobs in, as root; then, as whoever the mail is for, delivery, a
+/// report as soon as a recipient is done with. With `only`, this process is one of several that a mixed batch
+/// needed, and serves that account's part.
 struct Service {
     let configuration: Configuration
     let configurationPath: String?
@@ -23,17 +23,8 @@ struct Service {
             log.warning("jobs refused: \(error)")
             return .protocolError
         }
-        let start = Deadline.monotonicMicroseconds()
-        let batch = plan(jobs)
-        let outcomes = deliver(batch, jobs, receiver)
-        let took = Int(Deadline.monotonicMicroseconds() - start)
-        do throws(ExchangeError) {
-            for (letter, outcomes) in zip(batch.letters, outcomes) {
-                let outcome = DeliveryOutcome.merged(outcomes)
-                try receiver.report(letter.report(outcome, transmitting: took))
-            }
-            try receiver.finish()
-        } catch {
+        deliver(plan(jobs), jobs, receiver)
+        do throws(ExchangeError) { try receiver.finish() } catch {
             log.warning("reports not taken: \(error)")
             return .temporaryFailure
         }
@@ -82,31 +73,57 @@ struct Service {
         return "\(job.arrival.seconds).Q\(id)R\(recipient.index)"
     }
 
-    private func deliver(
-        _ batch: Batch, _ jobs: [JobReceiver.Received], _ receiver: JobReceiver
-    ) -> [[DeliveryOutcome]] {
-        let accounts = batch.accounts
-        if let only {
-            // What needs no account is the first process's to tell.
-            guard let account = accounts.first(where: { $0.shown == only }) else {
-                return batch.letters.map { _ in [.deferred(.init(4, 3, 0), "nothing to do for \(only)")] }
+    private func deliver(_ batch: Batch, _ jobs: [JobReceiver.Received], _ receiver: JobReceiver) {
+        var last = Deadline.monotonicMicroseconds()
+        // A runner that is gone takes no reports; that is seen before the next commit point.
+        let tell: Tell = { told in
+            let now = Deadline.monotonicMicroseconds()
+            for (number, outcomes) in told {
+                let outcome = DeliveryOutcome.merged(outcomes)
+                try? receiver.report(batch.letters[number].report(outcome, transmitting: Int(now - last)))
             }
-            return batch.deliver(as: account, runner: receiver)
+            try? receiver.flush()
+            last = now
         }
-        var outcomes = batch.letters.map { $0.plan.outcomes }
-        let parts: [[[DeliveryOutcome]]]
-        if accounts.count > 1, Identity.isRoot {
-            parts = accounts.map { account in
-                Delegate(configurationPath: configurationPath, account: account, log: log)
-                    .deliver(batch, jobs)
+        if let only { return deliverPart(of: only, in: batch, receiver, tell) }
+        let isAlone = batch.accounts.count <= 1 || !Identity.isRoot
+        func deliver(_ numbers: [Int], as account: DeliveryPlan.Account, tell: Tell) {
+            if isAlone { return batch.deliver(numbers, as: account, runner: receiver, tell: tell) }
+            Delegate(
+                configurationPath: configurationPath, account: account, log: log,
+                patience: configuration.programTimeout + .seconds(60)
+            ).deliver(numbers, of: batch, jobs, for: receiver, tell: tell)
+        }
+        for (numbers, accounts) in batch.groups {
+            guard accounts.count > 1 else {
+                guard let account = accounts.first else {
+                    tell(numbers.map { ($0, batch.letters[$0].plan.outcomes) })
+                    continue
+                }
+                deliver(numbers, as: account) { told in
+                    tell(told.map { ($0.number, batch.letters[$0.number].plan.outcomes + $0.outcomes) })
+                }
+                continue
             }
-        } else {
-            parts = accounts.map { batch.deliver(as: $0, runner: receiver) }
+            var outcomes = batch.letters[numbers[0]].plan.outcomes
+            for account in accounts {
+                deliver(numbers, as: account) { for told in $0 { outcomes += told.outcomes } }
+            }
+            tell([(numbers[0], outcomes)])
         }
-        for part in parts {
-            for index in outcomes.indices { outcomes[index] += part[index] }
+    }
+
+    /// One account's part; what needs no account is the first process's to tell.
+    private func deliverPart(
+        of only: String, in batch: Batch, _ receiver: JobReceiver, _ tell: Tell
+    ) {
+        guard let account = batch.accounts.first(where: { $0.shown == only }) else {
+            return tell(
+                batch.letters.indices.map { ($0, [.deferred(.init(4, 3, 0), "nothing to do for \(only)")]) })
         }
-        return outcomes
+        batch.deliver(
+            batch.letters.indices.filter { batch.letters[$0].accounts.contains(account) }, as: account,
+            runner: receiver, tell: tell)
     }
 }
 

@@ -90,6 +90,9 @@ package final class JobReceiver {
         guard files.count <= Job.mostInBatch else { throw .malformed("file") }
     }
 
+    /// What can be read once the runner gives up or is gone, and not before.
+    package var raw: CInt { socket }
+
     /// Whether the runner went away, and with it the claim on the messages: asked before each commit point.
     /// (It sends nothing behind the end mark, so whatever can be read then is the end.)
     package var runnerIsGone: Bool {

@@ -21,6 +21,9 @@ package struct RecipientRules {
     package var firstUserID: UInt32 = 1000
     /// In an instance that an ordinary user runs: the one user it can deliver for.
     package var onlyUserID: UInt32?
+    /// Whether an account that is there, but for an instance with more rights, has its mail wait: that of mail which
+    /// was accepted already is not to be returned for it.
+    package var defersOthers = false
     package var alias: ([UInt8]) throws(LookupFailure) -> [Target]?
     package var user: (String) throws(LookupFailure) -> User?
 
@@ -160,6 +163,9 @@ extension RecipientRules {
             return nil
         }
         switch keeper(of: found.uid) {
+        case let keeper where keeper != .itself && onlyUserID != nil && !defersOthers:
+            steps.note("account \(shown), but this private instance delivers for its own user alone")
+            return nil
         case .nobody:
             steps.note("account \(shown), which is nobody's")
             return nil
@@ -171,7 +177,7 @@ extension RecipientRules {
                 "account \(shown), but its uid \(found.uid) is no person's (first-user-id): root's mail")
             return try rootOutcome(&steps)
         case .another:
-            steps.note("account \(shown), but this private instance delivers for its own user alone")
+            steps.note("account \(shown), but only an instance with root's rights delivers for it")
             return .notByThisUser(found)
         case .itself: break
         }

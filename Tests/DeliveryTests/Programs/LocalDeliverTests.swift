@@ -273,6 +273,51 @@ import Unix
         #expect(try host.read("bob/mbox") != before)
     }
 
+    /// Ends local-deliver from within a command of its own, whatever shell is between.
+    static let killer = """
+        p=$$; while [ "$(cat /proc/$p/comm)" != local-deliver ]; do p=$(awk '{print $4}' /proc/$p/stat); done; kill -9 $p
+        """
+
+    @Test(
+        "whatever ends it, one command at most was run in vain: the others are reported",
+        arguments: [
+            "prog: \"|/bin/sh PATH/run\"\n", "prog: bob@example.org, \\\\bob, \"|/bin/sh PATH/run\"\n",
+            "prog: \\\\bob, \\\\carol, \"|/bin/sh PATH/run\"\n",
+        ])
+    func killed(aliases: String) throws {
+        let host = try TestHost()
+        let text = aliases.split(separator: "PATH", omittingEmptySubsequences: false).joined(
+            separator: host.path)
+        try host.directory.write("aliases", text)
+        try host.write(
+            "run",
+            "n=$(grep -m1 ^Subject)\necho $n >>$HOME/ran\n[ \"$n\" != 'Subject: 3' ] || { \(Self.killer); sleep 5; }\n",
+            owner: 0, mode: 0o755)
+        let (reports, outstanding, status) = try host.deliver(
+            (0..<5).map { ("ann@example.net", ["prog@example.org"], "Subject: \($0)\n\nbody\n") })
+        let isKilled = status == .signalled(9)
+        #expect(isKilled || reports.count == 5)
+        #expect(
+            reports.filter { $0.verdict != .deferred }.map(\.job) == (isKilled ? [0, 1, 2] : [0, 1, 2, 4]))
+        #expect(outstanding == (isKilled ? 2 : 0))
+        let ran = try #require(try host.read("relaisa/ran")).split(separator: "\n")
+        #expect(ran.filter { $0 == "Subject: 0" }.count == 1)
+        #expect(ran.count == (isKilled ? 4 : 5))
+    }
+
+    @Test("a letter without a command does not wait for another's")
+    func quickFirst() throws {
+        let host = try TestHost(aliases: "prog+slow: \"|sleep 1; cat >/dev/null\"\nprog: \\bob\n")
+        let (reports, _, _) = try host.deliver(
+            ["prog+slow", "prog"].map { ("", ["\($0)@example.org"], "Subject: x\n\n") })
+        #expect(reports.map(\.job) == [0, 1] || reports.map(\.job) == [1, 0])
+        try host.write("bob/.forward", "\"|cat >/dev/null\"\n", owner: 2001)
+        try host.write("bob/.forward+quick", "\\bob\n", owner: 2001)
+        let (ordered, _, _) = try host.deliver(
+            ["bob", "bob+quick"].map { ("", ["\($0)@example.org"], "Subject: x\n\n") })
+        #expect(ordered.map(\.job) == [1, 0])
+    }
+
     @Test("an alias that names people and a program is served by a process for each")
     func mixed() throws {
         let host = try TestHost(
