@@ -43,12 +43,13 @@ package struct Address: Hashable, Sendable {
     }
 }
 
-/// Longest parts of an address: RFC 5321 §4.5.3.1.
+/// Longest parts of an address. RFC 5321 §4.5.3.1 asks for no limits where none are needed: a local part may be as
+/// long as the path lets it (return paths of mailing lists and of forwarders are), and a path may be so long that
+/// a command with it is still one that every server reads, 512 bytes with its CRLF (RFC 5321 §4.5.3.1.4).
 package enum AddressLimit {
-    package static let localPart = 64
     package static let domain = 255
     package static let label = 63
-    package static let path = 256
+    package static let path = 512 - 12
 }
 
 extension Cursor {
@@ -56,19 +57,22 @@ extension Cursor {
     ///
     ///     Reverse-path = Path / "<>"
     ///
-    /// Nil stands for the null reverse-path.
-    package mutating func reversePath() throws(SyntaxError) -> Address? {
+    /// Nil stands for the null reverse-path. `isOurs`: as for `path`.
+    package mutating func reversePath(isOurs: Bool = false) throws(SyntaxError) -> Address? {
         if skip("<>") { return nil }
-        return try path()
+        return try path(isOurs: isOurs)
     }
 
-    /// RFC 5321 §4.1.2, the source route accepted and dropped (appendix C):
+    /// RFC 5321 §4.1.2, the source route accepted and dropped (appendix C), and blanks inside of the brackets:
     ///
     ///     Path       = "<" [ A-d-l ":" ] Mailbox ">"
     ///     A-d-l      = At-domain *( "," At-domain )
-    package mutating func path() throws(SyntaxError) -> Address {
-        let start = offset
+    ///
+    /// `isOurs`: a client of our own may leave out the brackets, and the domain of a name of this host.
+    package mutating func path(isOurs: Bool = false) throws(SyntaxError) -> Address {
+        if isOurs, peek != .ascii("<") { return try mailbox(isOurs: true) }
         try expect(.ascii("<"), "path")
+        _ = take { $0 == .space }
         if peek == .ascii("@") {
             repeat {
                 try expect(.ascii("@"), "source route")
@@ -76,82 +80,78 @@ extension Cursor {
             } while skip(.ascii(","))
             try expect(.ascii(":"), "source route")
         }
-        let address = try mailbox()
+        let address = try mailbox(isOurs: isOurs)
+        _ = take { $0 == .space }
         try expect(.ascii(">"), "path")
-        guard address.text.count + 2 <= AddressLimit.path else { throw SyntaxError("path", at: start) }
         return address
     }
 
     /// RFC 5321 §4.1.1.3: as a path, or `<Postmaster>` without a domain, in any case of letters.
-    package mutating func forwardPath() throws(SyntaxError) -> Address {
+    package mutating func forwardPath(isOurs: Bool = false) throws(SyntaxError) -> Address {
         if skip("<postmaster>") { return Address(localPart: Array("postmaster"), domain: []) }
-        return try path()
+        return try path(isOurs: isOurs)
     }
 
     /// RFC 5321 §4.1.2:
     ///
     ///     Mailbox = Local-part "@" ( Domain / address-literal )
-    package mutating func mailbox() throws(SyntaxError) -> Address {
+    package mutating func mailbox(isOurs: Bool = false) throws(SyntaxError) -> Address {
+        let start = offset
         let local = try localPart()
-        try expect(.ascii("@"), "mailbox")
-        let domain = peek == .ascii("[") ? try addressLiteral() : try domain()
-        return Address(localPart: Array(local), domain: Array(domain))
+        var domain: ArraySlice<UInt8> = []
+        if !isOurs || peek == .ascii("@") {
+            try expect(.ascii("@"), "mailbox")
+            domain = peek == .ascii("[") ? try addressLiteral() : try self.domain()
+        }
+        let address = Address(localPart: Array(local), domain: Array(domain))
+        guard address.text.count + 2 <= AddressLimit.path else { throw SyntaxError("path", at: start) }
+        return address
     }
 
-    /// RFC 5321 §4.1.2:
+    /// RFC 5321 §4.1.2, but dots may stand anywhere in a Dot-string: people are called `a..b` and `a.`, and no
+    /// dot changes whom an address means.
     ///
     ///     Local-part    = Dot-string / Quoted-string
     ///     Dot-string    = Atom *("." Atom)
     ///     Quoted-string = DQUOTE *QcontentSMTP DQUOTE
     package mutating func localPart() throws(SyntaxError) -> ArraySlice<UInt8> {
         let start = position
-        if skip(.quote) {
-            while let byte = next(), byte != .quote {
-                if byte == .backslash {
-                    guard let quoted = next(), quoted.isPrintable else { throw failure("quoted-pair") }
-                } else if !byte.isPrintable {
-                    throw failure("quoted-string")
-                }
-            }
-            guard unit[position - 1] == .quote, position - start > 2 else { throw failure("quoted-string") }
-        } else {
-            repeat {
-                guard !take(while: { $0.isAtext }).isEmpty else { throw failure("local-part") }
-            } while skip(.dot)
+        guard skip(.quote) else {
+            let dotString = take { $0.isAtext || $0 == .dot }
+            guard !dotString.isEmpty else { throw failure("local-part") }
+            return dotString
         }
-        guard position - start <= AddressLimit.localPart else { throw failure("local-part") }
+        while let byte = next(), byte != .quote {
+            if byte == .backslash {
+                guard let quoted = next(), quoted.isPrintable else { throw failure("quoted-pair") }
+            } else if !byte.isPrintable {
+                throw failure("quoted-string")
+            }
+        }
+        guard unit[position - 1] == .quote, position - start > 2 else { throw failure("quoted-string") }
         return unit[start..<position]
     }
 
-    /// RFC 5321 §4.1.2, and the lengths of RFC 1035 §2.3.4; an underscore is let through, because mail to
-    /// such hosts exists:
+    /// RFC 5321 §4.1.2, and the lengths of RFC 1035 §2.3.4; an underscore is let through, and a hyphen at the end of
+    /// a label, because mail of such hosts exists; what begins with one would be an option to somebody (T74). A dot behind it (the name is complete) is read, and no part of it.
     ///
     ///     Domain     = sub-domain *("." sub-domain)
     ///     sub-domain = Let-dig [Ldh-str]
     package mutating func domain() throws(SyntaxError) -> ArraySlice<UInt8> {
+        func isOfLabel(_ byte: UInt8) -> Bool {
+            byte.isAlphanumeric || byte == .ascii("-") || byte == .ascii("_")
+        }
         let start = position
+        var end = start
         repeat {
-            let label = take { $0.isAlphanumeric || $0 == .ascii("-") || $0 == .ascii("_") }
-            guard let first = label.first, let last = label.last, label.count <= AddressLimit.label,
-                first != .ascii("-"), last != .ascii("-")
-            else { throw failure("domain") }
-        } while skip(.dot)
-        guard position - start <= AddressLimit.domain else { throw failure("domain") }
-        return unit[start..<position]
-    }
-
-    /// RFC 5321 §4.1.3: `[` IPv4 dotted decimal, or `IPv6:` and the address, `]`. What is inside is read by
-    /// whoever connects; here it only has to be of the right bytes.
-    package mutating func addressLiteral() throws(SyntaxError) -> ArraySlice<UInt8> {
-        let start = position
-        try expect(.ascii("["), "address-literal")
-        let inside =
-            skip("IPv6:")
-            ? take { $0.hexValue != nil || $0 == .ascii(":") || $0 == .dot }
-            : take { $0.isDigit || $0 == .dot }
-        guard (3...45).contains(inside.count) else { throw failure("address-literal") }
-        try expect(.ascii("]"), "address-literal")
-        return unit[start..<position]
+            let label = take(while: isOfLabel)
+            guard !label.isEmpty, label.count <= AddressLimit.label else { throw failure("domain") }
+            end = position
+        } while skip(.dot) && peek.map(isOfLabel) == true
+        guard end - start <= AddressLimit.domain, peek != .dot, unit[start] != .ascii("-") else {
+            throw failure("domain")
+        }
+        return unit[start..<end]
     }
 }
 

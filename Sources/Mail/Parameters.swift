@@ -22,13 +22,13 @@ package struct Parameters: Equatable, Sendable {
 
     package init() {}
 
-    /// Reads what stands behind a path: `SP`-separated parameters; no keyword twice.
+    /// Reads what stands behind a path: parameters with blanks between; no keyword twice.
     package init(_ text: [UInt8]) throws(SyntaxError) { try self.init(text[...]) }
 
     package init(_ text: ArraySlice<UInt8>) throws(SyntaxError) {
         var cursor = Cursor(text)
         while true {
-            _ = cursor.take { $0 == .space }
+            _ = cursor.take(while: { $0.isWhitespace })
             if cursor.isAtEnd { return }
             let parameter = try cursor.parameter()
             guard !all.contains(where: { $0.keyword == parameter.keyword }) else {
@@ -82,11 +82,11 @@ extension Cursor {
         let keyword = take { $0.isAlphanumeric || $0 == .ascii("-") }
         guard let first = keyword.first, first.isAlphanumeric else { throw failure("esmtp-keyword") }
         guard skip(.ascii("=")) else {
-            guard isAtEnd || peek == .space else { throw failure("esmtp-keyword") }
+            guard isAtEnd || peek?.isWhitespace == true else { throw failure("esmtp-keyword") }
             return Parameter(Array(keyword), nil)
         }
         let value = take { $0.isVisible && $0 != .ascii("=") }
-        guard !value.isEmpty, isAtEnd || peek == .space else { throw failure("esmtp-value") }
+        guard !value.isEmpty, isAtEnd || peek?.isWhitespace == true else { throw failure("esmtp-value") }
         return Parameter(Array(keyword), Array(value))
     }
 }

@@ -56,11 +56,14 @@ package enum TraceField {
         [UInt8]("Delivered-To: ") + address + [.lf]
     }
 
-    /// What may stand in a domain or literal; anything else becomes `?`.
+    /// What may stand in a domain or literal; anything else becomes `?`, and so do brackets around no address.
     private static func clean(_ bytes: [UInt8]) -> [UInt8] {
-        bytes.prefix(255).map { byte in
+        var cursor = Cursor(bytes)
+        let isLiteral = (try? cursor.addressLiteral()) != nil && cursor.isAtEnd
+        return bytes.prefix(255).map { byte in
             switch byte {
-            case .ascii("."), .ascii("-"), .ascii("_"), .ascii(":"), .ascii("["), .ascii("]"): byte
+            case .ascii("."), .ascii("-"), .ascii("_"), .ascii(":"): byte
+            case .ascii("["), .ascii("]"): isLiteral ? byte : .ascii("?")
             default: byte.isAlphanumeric ? byte : .ascii("?")
             }
         }

@@ -164,7 +164,7 @@ extension Configuration {
                 "the same from one address outside relay-networks"
             ) { $0.smtpConnectionsPerAddress = $1 },
             duration("smtp-timeout", "300s", "how long a client may be silent") { $0.smtpTimeout = $1 },
-            duration("smtp-session-limit", "1h", "how long an SMTP session may last") {
+            duration("smtp-session-limit", "1h", "how long an SMTP session may go on without a message") {
                 $0.smtpSessionLimit = $1
             },
         ]

@@ -121,12 +121,6 @@ extension Configuration {
 
     package var users: UserDatabase { UserDatabase(userSource) }
 
-    /// Whether mail for `domain` (compared without case) is delivered on this host.
-    package func isLocal(domain: ArraySlice<UInt8>) -> Bool {
-        localDomains.contains { domain.equalsFolded($0.utf8) }
-    }
-    package func isLocal(domain: [UInt8]) -> Bool { isLocal(domain: domain[...]) }
-
     /// The `mailbox` key for one user: `~` and `%u` filled in; a Maildir ends in a slash.
     package func mailboxPath(user: String, home: String) -> String {
         let path = mailbox.hasPrefix("~/") ? home + mailbox.dropFirst() : mailbox

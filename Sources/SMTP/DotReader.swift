@@ -13,6 +13,9 @@ package struct DotReader {
     /// The first thing that was wrong.
     package private(set) var fault: Fault?
     package private(set) var isAtEnd = false
+    /// The octets of the content as they came, line ends of two (RFC 1870 §3); neither the dots that are taken out
+    /// nor the end are of it.
+    package private(set) var size = 0
 
     package init() {}
 
@@ -34,6 +37,7 @@ package struct DotReader {
                 let stop =
                     input[index...].firstIndex { $0 == .cr || $0 == .lf || $0 == .nul } ?? input.endIndex
                 output.append(contentsOf: input[index..<stop])
+                size += stop - index
                 index = stop
                 guard stop < input.endIndex else { break }
                 index += 1
@@ -45,6 +49,7 @@ package struct DotReader {
             case .carriageReturn:
                 if byte == .lf {
                     output.append(.lf)
+                    size += 2
                     state = .lineStart
                     index += 1
                 } else {

@@ -66,5 +66,12 @@ extension Reply {
     static let badParameter = Reply(501, EnhancedStatus(5, 5, 4), "Bad parameter")
     static let unknownParameter = Reply(555, EnhancedStatus(5, 5, 4), "Parameter not recognized")
 
+    /// RFC 6531 §3.5: an address in UTF-8 wants SMTPUTF8, which is not offered.
+    static let notASCII = Reply(
+        553, EnhancedStatus(5, 6, 7), "Address is not ASCII, and SMTPUTF8 is not offered")
+
+    static func badAddress(_ subject: UInt16) -> Reply {
+        Reply(501, EnhancedStatus(5, 1, subject), "Bad address syntax")
+    }
     static func syntax(_ form: String) -> Reply { Reply(501, EnhancedStatus(5, 5, 4), "Syntax: \(form)") }
 }

@@ -10,7 +10,7 @@ extension ServerSession {
         case .recipient(let recipient, let parameters): return self.recipient(recipient, parameters)
         case .data: return data()
         case .reset:
-            transaction = nil
+            forgetTransaction()
             return .ok
         case .noop: return .ok
         case .verify: return .cannotVerify
@@ -26,7 +26,7 @@ extension ServerSession {
     private mutating func hello(_ name: [UInt8], _ isExtended: Bool) -> Reply {
         helo = name
         self.isExtended = isExtended
-        transaction = nil
+        forgetTransaction()
         guard isExtended else { return Reply(250, nil, settings.hostname) }
         var lines = [
             settings.hostname, "PIPELINING", "SIZE \(settings.sizeLimit)", "8BITMIME", "ENHANCEDSTATUSCODES",
@@ -39,6 +39,7 @@ extension ServerSession {
     private mutating func mail(_ sender: Address?, _ raw: Parameters) -> Reply {
         guard !helo.isEmpty else { return .helloFirst }
         guard transaction == nil else { return .nestedMail }
+        envelopeWasRefused = true
         guard isOffered(raw, ["SIZE", "BODY", "RET", "ENVID"]) else { return .unknownParameter }
         let parameters: MailParameters
         do throws(SyntaxError) { parameters = try MailParameters(raw) } catch { return .badParameter }
@@ -46,6 +47,7 @@ extension ServerSession {
         guard parameters.body != .binaryMIME else { return .unknownParameter }
         if let size = parameters.size, size > UInt64(settings.sizeLimit) { return .tooBig }
         if let refusal = handler.refuseSender(sender, parameters) { return refusal }
+        envelopeWasRefused = false
         transaction = Transaction(sender: sender, parameters: parameters)
         return .senderOk
     }
@@ -56,8 +58,13 @@ extension ServerSession {
         guard isOffered(raw, ["NOTIFY", "ORCPT"]) else { return .unknownParameter }
         let parameters: RecipientParameters
         do throws(SyntaxError) { parameters = try RecipientParameters(raw) } catch { return .badParameter }
-        guard current.recipients.count < settings.recipientLimit else { return .tooManyRecipients }
+        // RFC 5321 §4.5.3.1.10: the client has the others taken in another transaction.
+        guard current.recipients.count < settings.recipientLimit else {
+            recipientsBeyondLimit += 1
+            return .tooManyRecipients
+        }
         let reply = handler.judgeRecipient(address)
+        if !reply.isPositive { envelopeWasRefused = true }
         // Named again with other wishes it is another recipient: each has a right to its own notification.
         let recipient = Transaction.Recipient(address: address, parameters: parameters)
         if reply.isPositive, !current.recipients.contains(recipient) {
@@ -72,12 +79,17 @@ extension ServerSession {
     }
 
     private mutating func data() -> Reply {
-        guard let transaction else { return .mailFirst }
-        guard !transaction.recipients.isEmpty else { return .noRecipients }
+        guard let transaction else {
+            envelopeWasRefused = false
+            return .mailFirst
+        }
+        guard !transaction.recipients.isEmpty else {
+            envelopeWasRefused = false
+            return .noRecipients
+        }
         if let refusal = handler.begin(transaction) { return refusal }
         state = .data
         dots = DotReader()
-        received = 0
         return .goAhead
     }
 }

@@ -9,12 +9,17 @@ package struct ServerSession {
         package var sizeLimit: Int
         package var recipientLimit: Int
         package var offersTLS: Bool
+        /// Whether the client is one of our own, from whom addresses are taken as people write them.
+        package var clientIsOurs: Bool
 
-        package init(hostname: String, sizeLimit: Int, recipientLimit: Int, offersTLS: Bool) {
+        package init(
+            hostname: String, sizeLimit: Int, recipientLimit: Int, offersTLS: Bool, clientIsOurs: Bool = false
+        ) {
             self.hostname = hostname
             self.sizeLimit = sizeLimit
             self.recipientLimit = recipientLimit
             self.offersTLS = offersTLS
+            self.clientIsOurs = clientIsOurs
         }
     }
 
@@ -40,10 +45,6 @@ package struct ServerSession {
     package static let longestLine = 4096
     /// A line that has not ended by then is no mistake any more.
     package static let longestSkippedLine = 1 << 16
-    /// Refused commands, recipients included, before the client is sent away.
-    package static let mostErrors = 100
-    /// The same for commands that are no SMTP.
-    package static let mostSyntaxErrors = 20
 
     enum State { case command, skippingLine, data }
 
@@ -52,10 +53,14 @@ package struct ServerSession {
     var state = State.command
     private var skipped = 0
     var dots = DotReader()
-    var received = 0
     var transaction: Transaction?
-    private var errors = 0
-    private var syntaxErrors = 0
+    var tolerance: Tolerance
+    /// MAIL, or recipients, were refused: what was pipelined behind them cannot know, and is no error (RFC 2920 §3.1).
+    var envelopeWasRefused = false
+    /// Recipients of this transaction beyond the limit.
+    var recipientsBeyondLimit = 0
+    /// How many messages were taken.
+    package internal(set) var messages = 0
     /// What the client calls itself; empty before it did.
     package internal(set) var helo: [UInt8] = []
     package internal(set) var isExtended = false
@@ -67,6 +72,7 @@ package struct ServerSession {
         self.settings = settings
         self.handler = handler
         self.isEncrypted = isEncrypted
+        tolerance = Tolerance(recipientLimit: settings.recipientLimit)
     }
 
     /// RFC 3848: the keyword for the trace field.
@@ -143,16 +149,18 @@ package struct ServerSession {
         }
         let command: Command
         do throws(CommandError) {
-            command = try Command.read(line)
+            command = try Command.read(line, isOurs: settings.clientIsOurs)
             stage = Self.verb(line)
         } catch {
             stage = "UNKNOWN"
+            let isMail = line.hasPrefixFolded("MAIL")
+            if isMail { envelopeWasRefused = true }
             switch error {
             case .unknown: return refuse(.unknownCommand, line, consumed)
             case .syntax(let form): return refuse(.syntax(form.description), line, consumed)
-            case .badAddress:
-                let status = line.hasPrefixFolded("MAIL") ? EnhancedStatus(5, 1, 7) : EnhancedStatus(5, 1, 3)
-                return refuse(Reply(501, status, "Bad address syntax"), line, consumed)
+            case .badAddress where line.contains(where: { !$0.isASCII }):
+                return refuse(.notASCII, line, consumed, .command)
+            case .badAddress: return refuse(.badAddress(isMail ? 7 : 3), line, consumed)
             }
         }
         switch command {
@@ -163,19 +171,31 @@ package struct ServerSession {
             return Step(consumed: consumed, output: Reply.notSMTP.wire, next: .sendAway)
         default: break
         }
+        let wasRefused = envelopeWasRefused
         let reply = answer(command)
-        guard reply.isPositive else {
-            var recipient: Address?
-            if case .recipient(let address, _) = command { recipient = address }
-            return refuse(reply, line, consumed, isSyntax: false, recipient: recipient)
+        guard !reply.isPositive else {
+            return Step(consumed: consumed, output: reply.wire, next: .proceed)
         }
-        return Step(consumed: consumed, output: reply.wire, next: .proceed)
+        var recipient: Address?
+        if case .recipient(let address, _) = command { recipient = address }
+        return refuse(reply, line, consumed, fault(of: command, reply, wasRefused), recipient: recipient)
+    }
+
+    private func fault(of command: Command, _ reply: Reply, _ envelopeWasRefused: Bool) -> Tolerance.Fault {
+        switch command {
+        case .recipient where reply == .mailFirst && envelopeWasRefused: .consequence
+        case .data where (reply == .mailFirst || reply == .noRecipients) && envelopeWasRefused: .excess
+        case .recipient where reply == .tooManyRecipients && recipientsBeyondLimit > 1: .excess
+        case _ where reply.code < 500 || reply == .tooBig: .none
+        case .recipient: .recipient
+        default: .command
+        }
     }
 
     /// RFC 3207 §4.
     private mutating func startTLS(_ line: ArraySlice<UInt8>, _ consumed: Int) -> Step {
         if isEncrypted { return refuse(.tlsActive, line, consumed) }
-        guard settings.offersTLS else { return refuse(.notImplemented, line, consumed) }
+        guard settings.offersTLS else { return refuse(.notImplemented, line, consumed, .command) }
         return Step(consumed: consumed, output: [], next: .startTLS)
     }
 
@@ -187,20 +207,19 @@ package struct ServerSession {
         isEncrypted = true
         helo = []
         isExtended = false
-        transaction = nil
+        forgetTransaction()
     }
 
     package var refusalOfTLS: [UInt8] { Reply.tlsNotAvailable.wire }
 
     /// Counts and reports a refusal; too many of them end the session.
     private mutating func refuse(
-        _ reply: Reply, _ line: ArraySlice<UInt8>, _ consumed: Int, isSyntax: Bool = true,
+        _ reply: Reply, _ line: ArraySlice<UInt8>, _ consumed: Int, _ fault: Tolerance.Fault = .syntax,
         recipient: Address? = nil
     ) -> Step {
-        errors += 1
-        if isSyntax { syntaxErrors += 1 }
-        note(reply, line, recipient)
-        guard errors < Self.mostErrors, syntaxErrors < Self.mostSyntaxErrors else {
+        tolerance.count(fault)
+        if fault.isNews { note(reply, line, recipient) }
+        guard !tolerance.isExhausted else {
             return Step(consumed: consumed, output: reply.wire + Reply.tooManyErrors.wire, next: .sendAway)
         }
         return Step(consumed: consumed, output: reply.wire, next: .proceed)
@@ -216,34 +235,5 @@ package struct ServerSession {
 
     private static func verb(_ line: ArraySlice<UInt8>) -> String {
         String(decoding: line.prefix(10).prefix { $0.isAlpha }.map { $0.uppercased }, as: UTF8.self)
-    }
-
-    // MARK: Mail data
-
-    private mutating func readData(_ input: ArraySlice<UInt8>) -> Step {
-        var content: [UInt8] = []
-        content.reserveCapacity(input.count)
-        let consumed = dots.read(input, into: &content)
-        received += content.count
-        if dots.fault == nil, received <= settings.sizeLimit { handler.append(content) }
-        guard dots.isAtEnd else { return Step(consumed: consumed, output: [], next: .proceed) }
-        state = .command
-        let reply = endOfData()
-        transaction = nil
-        return Step(consumed: consumed, output: reply.wire, next: .proceed)
-    }
-
-    private mutating func endOfData() -> Reply {
-        let refusal: Reply? =
-            switch dots.fault {
-            case .bareLineEnd: .bareLineEnd
-            case .nul: .nulInMessage
-            case nil: received > settings.sizeLimit ? .tooBig : nil
-            }
-        guard let refusal else { return handler.commit() }
-        handler.note(
-            Refusal(reply: refusal, verb: "DATA", argument: [], recipient: nil, transaction: transaction))
-        handler.abandon()
-        return refusal
     }
 }

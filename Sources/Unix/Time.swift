@@ -73,6 +73,10 @@ package struct Deadline: Comparable {
     }
 
     package static func < (a: Deadline, b: Deadline) -> Bool { a.microseconds < b.microseconds }
+    package static func + (a: Deadline, b: Duration) -> Deadline {
+        let (sum, over) = a.microseconds.addingReportingOverflow(b.microseconds)
+        return Deadline(microseconds: over ? .max : sum)
+    }
 }
 
 /// Waits; used where a peer's delay or a lock that cannot be waited for asks for it.

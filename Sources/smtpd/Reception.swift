@@ -26,10 +26,15 @@ final class Reception: MailHandler {
     /// What the log is to hear of the message that was just taken, and the runner.
     private var committed: (id: MessageID, messageID: [UInt8])?
     private var failure: QueueError?
-    /// The front of the content, until the whole header is surely in it.
-    private var front: [UInt8] = []
+    private var front = MessageFront(limit: 0)
+    /// When the message came, and who completes it, where that is for us to do.
+    private var date = DateTime(seconds: 0)
+    private var sender: [UInt8] = []
+    /// Our own end of the connection; asked for where an address literal may name it.
+    private lazy var ownAddress = SocketAddress.own(of: 0).ip
 
-    private static let frontLimit = 1 << 16
+    /// The longest header of a stranger's that is held until it is whole.
+    private static let frontLimit = 1 << 17
     /// RFC 5321 §6.3 asks for a large number; by then it is a loop.
     private static let mostHops = 100
     private static let fewestInodes: UInt64 = 100
@@ -42,6 +47,9 @@ final class Reception: MailHandler {
         rules.mayRelay = client.mayRelay
         self.rules = rules
     }
+
+    /// TLS takes the socket away: what it knows is asked for before.
+    func learnOwnAddress() { _ = ownAddress }
 
     // MARK: The envelope
 
@@ -61,6 +69,7 @@ final class Reception: MailHandler {
     }
 
     func judgeRecipient(_ recipient: Address) -> Reply {
+        let recipient = completed(recipient)
         let decision = rules.decide(
             localPart: recipient.unquotedLocalPart, domain: recipient.domain.isEmpty ? nil : recipient.domain)
         switch decision.outcome {
@@ -76,49 +85,90 @@ final class Reception: MailHandler {
     // MARK: The content
 
     func begin(_ transaction: Transaction) -> Reply? {
+        sender = transaction.sender.map { completed($0).text } ?? []
         let envelope = Envelope(
-            reversePath: transaction.sender?.text ?? [], parameters: transaction.parameters.raw.text,
-            recipients: transaction.recipients.map {
-                Envelope.Recipient(completed($0.address).text, parameters: $0.parameters.raw.text)
-            })
-        front = []
+            reversePath: sender, parameters: transaction.parameters.raw.text,
+            recipients: recipients(of: transaction))
+        front = MessageFront(limit: client.mayRelay ? SubmittedHeader.longest : Self.frontLimit)
         failure = nil
         do throws(QueueError) {
             let now = Time.now()
             let injection = try Injection(
                 queue: configuration.queueDirectory, envelope: envelope, arrival: now, blank: blank.take())
             self.injection = injection
+            date = DateTime(seconds: now.seconds)
             unlogged = "\(injection.id): client=\(client.name)"
             try injection.append(
                 TraceField.received(
                     helo: greeting.helo, hostName: nil, address: client.address?.description,
                     by: configuration.hostname, with: greeting.protocolName, tls: tls, id: injection.id.text,
                     recipient: envelope.recipients.count == 1 ? envelope.recipients[0].address : nil,
-                    at: DateTime(seconds: now.seconds)))
+                    at: date))
             return nil
         } catch { return refusal(error) }
     }
 
-    /// `<Postmaster>` is the one recipient without a domain (RFC 5321 §4.1.1.3).
-    private func completed(_ recipient: Address) -> Address {
-        recipient.domain.isEmpty
-            ? Address(localPart: recipient.localPart, domain: Array(configuration.hostname.utf8)) : recipient
+    /// `<Postmaster>` has no domain (RFC 5321 §4.1.1.3), nor has what our own clients call `root`; and an address of
+    /// this host in brackets (RFC 1123 §5.2.17) that only this connection shows to be one would be somebody else's
+    /// to the runner.
+    private func completed(_ address: Address) -> Address {
+        if !address.domain.isEmpty {
+            guard address.isAddressLiteral, let literal = IPAddress(literal: address.domain[...]),
+                literal.unmapped == ownAddress, !configuration.isLocal(domain: address.domain)
+            else { return address }
+        }
+        return Address(localPart: address.localPart, domain: Array(configuration.ownDomain.utf8))
+    }
+
+    /// Complete; the session has seen to it that each stands there once, as it was written.
+    private func recipients(of transaction: Transaction) -> [Envelope.Recipient] {
+        var seen: Set<[UInt8]> = []
+        let hasShort = transaction.recipients.contains {
+            $0.address.domain.isEmpty || $0.address.isAddressLiteral
+        }
+        return transaction.recipients.compactMap {
+            let recipient = Envelope.Recipient(
+                completed($0.address).text, parameters: $0.parameters.raw.text)
+            let isNew = !hasShort || seen.insert(recipient.address + [.space] + recipient.parameters).inserted
+            return isNew ? recipient : nil
+        }
     }
 
     func append(_ content: [UInt8]) {
-        guard failure == nil, let injection else { return }
-        if front.count < Self.frontLimit { front += content.prefix(Self.frontLimit - front.count) }
-        do throws(QueueError) { try injection.append(content) } catch { failure = error }
+        guard failure == nil, injection != nil else { return }
+        if front.isGivenOut {
+            store(content)
+        } else if front.append(content) {
+            giveOutFront(isAtEnd: false)
+        }
+    }
+
+    private func giveOutFront(isAtEnd: Bool) {
+        guard let injection else { return }
+        store(front.giveOut(isAtEnd: isAtEnd, completedBy: client.mayRelay ? author(of: injection.id) : nil))
+    }
+
+    private func store(_ content: [UInt8]) {
+        do throws(QueueError) { try injection?.append(content) } catch { failure = error }
+    }
+
+    /// RFC 5321 §6.4: who completes what a client of our own hands in; a stranger's message is his.
+    private func author(of id: MessageID) -> SubmittedHeader.Author {
+        let host = [UInt8](configuration.hostname.utf8)
+        return SubmittedHeader.Author(
+            address: sender.isEmpty ? [UInt8]("MAILER-DAEMON@") + host : sender, fullName: [],
+            hostname: host, date: date, messageID: id.bytes + [.ascii("@")] + host)
     }
 
     func commit() -> Reply {
         defer { abandon() }
         // A client that does not wait for its answers.
         announce()
+        if !front.isGivenOut { giveOutFront(isAtEnd: true) }
         guard failure == nil, let injection else {
             return refusal(failure ?? .envelope)
         }
-        let header = MessageHeader(front)
+        let header = front.header
         guard header.all("Received").count < Self.mostHops else {
             log.warning("\(injection.id): refused: too many hops")
             return Reply(554, EnhancedStatus(5, 4, 6), "Too many hops, this is a mail loop")
@@ -132,7 +182,7 @@ final class Reception: MailHandler {
 
     func abandon() {
         injection = nil
-        front = []
+        front = MessageFront(limit: 0)
     }
 
     // MARK: Between commands

@@ -13,6 +13,10 @@ struct Server {
     /// A client that is in the middle of its handshake gets no more than this.
     private static let handshakePatience = Duration.seconds(60)
 
+    /// How long a byte of content may take: a large message from far away comes to its end. Postfix's
+    /// smtpd_min_data_rate is the same.
+    private static let slowest = Duration.milliseconds(2)
+
     /// How long, and for how many reads, a client that was sent away is listened to.
     private static let farewell = Duration.seconds(2)
     private static let mostUnread = 64
@@ -27,11 +31,12 @@ struct Server {
         reception = Reception(configuration, log, client)
     }
 
-    /// Serves the client to the end of the session.
+    /// Serves the client to the end of the session, which goes on for as long as messages come.
     func run(tls: Bool) {
         let settings = ServerSession.Settings(
             hostname: configuration.hostname, sizeLimit: configuration.messageSizeLimit,
-            recipientLimit: configuration.recipientLimit, offersTLS: !configuration.tlsCertificate.isEmpty)
+            recipientLimit: configuration.recipientLimit, offersTLS: !configuration.tlsCertificate.isEmpty,
+            clientIsOurs: client.mayRelay)
         var session = ServerSession(settings, handler: reception, isEncrypted: tls)
         Socket.sendAtOnce(1)
         do throws(StreamError) {
@@ -64,9 +69,16 @@ struct Server {
     }
 
     private func converse(_ session: inout ServerSession) throws(StreamError) {
+        var messages = 0
         while true {
             let step = session.step(stream.buffered)
             stream.consume(step.consumed)
+            if session.messages > messages {
+                messages = session.messages
+                stream.end = .after(configuration.smtpSessionLimit)
+            } else if session.isReceiving {
+                stream.end = stream.end + Self.slowest * step.consumed
+            }
             try stream.write(step.output)
             reception.greeting = (session.helo, session.protocolName)
             switch step.next {
@@ -103,6 +115,7 @@ struct Server {
 
     /// Hands the socket to tls-relay; false when TLS cannot be had, and nothing was said.
     private func beginTLS(saying reply: [UInt8]) throws(StreamError) -> Bool {
+        reception.learnOwnAddress()
         let agreed = try TLSService.begin(
             configuration.netSocket("tls"), over: stream, protocol: "smtp", saying: reply,
             patience: Self.handshakePatience

@@ -6,6 +6,7 @@ import Unix
 /// A transcript in Dialogs/: what the client sends, what it must hear, and what must then be in the queue.
 ///
 ///     # a comment             offer TLS       the server has a certificate
+///     our own client          it is in relay-networks
 ///     C: sent, CRLF behind it; \r \n \0 \\ are escapes
 ///     S: one line of a reply, exactly         S~ the same with * for anything
 ///     closed                  the server ended the session
@@ -21,6 +22,7 @@ struct Dialog: CustomTestStringConvertible {
     let name: String
     var turns: [Turn] = [Turn()]
     var offersTLS = false
+    var clientIsOurs = false
     var isClosed = false
     var messages: [FakeHandler.Message] = []
     var testDescription: String { name }
@@ -56,6 +58,7 @@ struct Dialog: CustomTestStringConvertible {
                 messages[messages.count - 1].content += rest + "\n"
             case "cl": isClosed = true
             case "of": offersTLS = true
+            case "ou": clientIsOurs = true
             case "# ": break
             default: Issue.record("\(name): \(line)")
             }

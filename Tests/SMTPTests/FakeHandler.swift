@@ -19,7 +19,7 @@ final class FakeHandler: MailHandler {
 
     func judgeRecipient(_ recipient: Address) -> Reply {
         let text = String(decoding: recipient.text, as: UTF8.self).lowercased()
-        if text == "local@here" || text.hasPrefix("user") || text == "postmaster" {
+        if text == "local@here" || text == "local" || text.hasPrefix("user") || text == "postmaster" {
             return Reply(250, EnhancedStatus(2, 1, 5), "Ok")
         }
         return Reply(550, EnhancedStatus(5, 7, 1), "Relay access denied")

@@ -7,7 +7,7 @@ import Testing
         "every transcript in Dialogs happens as it is written, whatever the pieces",
         arguments: Dialog.all, [1, 7, 1 << 20])
     func asWritten(dialog: Dialog, cut: Int) {
-        var client = EngineClient(offersTLS: dialog.offersTLS)
+        var client = EngineClient(offersTLS: dialog.offersTLS, isOurs: dialog.clientIsOurs)
         for turn in dialog.turns {
             client.send(turn.sent, cut: cut)
             client.expect(turn.heard, dialog.name)
@@ -19,7 +19,7 @@ import Testing
 
     @Test("and the same where the client does not wait", arguments: Dialog.all.filter { !$0.offersTLS })
     func pipelined(dialog: Dialog) {
-        var client = EngineClient(offersTLS: false)
+        var client = EngineClient(offersTLS: false, isOurs: dialog.clientIsOurs)
         client.send(dialog.turns.flatMap(\.sent), cut: 1 << 20)
         client.expect(dialog.turns.flatMap(\.heard), dialog.name)
         #expect(client.isClosed == dialog.isClosed)
@@ -38,9 +38,11 @@ private struct EngineClient {
     private var heard: [UInt8]
     private var unread: [UInt8] = []
 
-    init(offersTLS: Bool) {
+    init(offersTLS: Bool, isOurs: Bool) {
         session = ServerSession(
-            .init(hostname: "here", sizeLimit: 100_000, recipientLimit: 10, offersTLS: offersTLS),
+            .init(
+                hostname: "here", sizeLimit: 100_000, recipientLimit: 10, offersTLS: offersTLS,
+                clientIsOurs: isOurs),
             handler: handler)
         heard = session.greeting
     }

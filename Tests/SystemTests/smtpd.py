@@ -40,8 +40,8 @@ def prepare():
 class Session:
     """A client's socket, and the smtpd behind it."""
 
-    def __init__(self, configuration, *arguments):
-        with socket.create_server(("127.0.0.1", 0)) as listener:
+    def __init__(self, configuration, *arguments, at="127.0.0.1"):
+        with socket.create_server((at, 0)) as listener:
             self.socket = socket.create_connection(listener.getsockname())
             served, _ = listener.accept()
         self.socket.settimeout(20)
@@ -120,6 +120,8 @@ def dialog(path, configuration):
         lines = file.read().split(b"\n")
     if b"offer TLS" in lines:
         return 0
+    if b"our own client" in lines:
+        configuration = configure(relay_networks="127.0.0.0/8")
     session = Session(configuration)
     for line in lines:
         kind, rest = line[:2], line[3:]
@@ -139,7 +141,10 @@ def dialog(path, configuration):
             if fresh:
                 messages.append(([], b""))
             fresh = False
-            messages[-1][0].append(rest.replace(b"postmaster", b"postmaster@here"))
+            words = rest.split(b" ", 1)
+            recipient = b" ".join([words[0] if b"@" in words[0] else words[0] + b"@here"] + words[1:])
+            if recipient not in messages[-1][0]:
+                messages[-1][0].append(recipient)
         elif kind == b"M:":
             fresh = True
             messages[-1] = (messages[-1][0], messages[-1][1] + rest + b"\n")
@@ -189,7 +194,7 @@ def reset(configuration):
 
 def floods(configuration):
     """T25: a client that talks on is sent away, and learns why."""
-    for flood in [b"JUNK\r\n" * 20000, b"x" * 2_000_000, b"EHLO x\r\nMAIL FROM:<>\r\n" + b"RCPT TO:<a@far.example>\r\n" * 5000]:
+    for flood in [b"JUNK\r\n" * 20000, b"x" * 2_000_000, b"EHLO x\r\nMAIL FROM:<>\r\n" + b"RCPT TO:<a@far.example>\r\n" * 9000]:
         session = Session(configuration)
 
         def pour():
@@ -269,13 +274,13 @@ def broken(_):
 
 
 def large(configuration):
-    """A message of the limit comes out as it went in, dots and all; one byte more is refused."""
+    """A message of the limit comes out as it went in, dots and all; one octet more, as RFC 1870 counts them, is refused."""
     lines = [b"." * (n % 7) + b"x" * (n % 991) for n in range(190)]
     content = b"\n".join(lines) + b"\n"
     for size, code in [(100_000, "250"), (100_001, "552")]:
-        body = content[:size - 1 - len(content)] if len(content) >= size else content + b"y" * (size - len(content) - 1)
-        body = body.rstrip(b"\n") + b"\n"
-        body = body[:-1] + b"z" * (size - len(body)) + b"\n"
+        body = content + b"y" * (size - 2 - len(content) - content.count(b"\n")) + b"\n"
+        octets = len(body) + body.count(b"\n")
+        check("large", octets, size)
         session = Session(configuration)
         session.reply()
         session.ask_all(*OPEN)
@@ -283,6 +288,110 @@ def large(configuration):
         check("large", (session.ask(wire + b".\r\n") or "")[:3], code)
         session.end()
         check("large", stored(), [([b"local@here"], body)] if code == "250" else [])
+    # Half of what came in by short lines is their ends.
+    session = Session(configuration)
+    session.reply()
+    session.ask_all(*OPEN)
+    check("large", session.ask(b"\r\n" * 50_001 + b".\r\n"), "552 5.3.4 Message is larger than this server takes")
+    check("large", session.ask_all(*OPEN[1:])[-1][:3], "354")
+    check("large", (session.ask(b"\r\n" * 50_000 + b".\r\n") or "")[:3], "250")
+    session.end()
+    check("large", stored(), [([b"local@here"], b"\n" * 50_000)])
+
+
+def beyond(_):
+    """1,200 recipients with a limit of 1,000: a thousand get the message at once, the rest by the next transaction."""
+    with open(os.path.join(ROOT, "aliases"), "a") as file:
+        file.writelines(f"many{n}: /dev/null\n" for n in range(1200))
+    session = Session(configure(recipient_limit="1000"))
+    session.reply()
+    session.ask_all(*OPEN[:2])
+    left = [b"many%d@here" % n for n in range(1200)]
+    for expected in (1000, 200):
+        session.say(b"".join(b"RCPT TO:<%s>\r\n" % recipient for recipient in left))
+        answers = [session.reply() for _ in left]
+        taken = [recipient for recipient, answer in zip(left, answers) if answer == "250 2.1.5 Ok"]
+        check("beyond", {a for a in answers if a[:3] != "250"}, {"452 4.5.3 Too many recipients"} if expected == 1000 else set())
+        check("beyond", (session.ask(b"DATA\r\n") or "")[:3], "354")
+        check("beyond", (session.ask(b"x\r\n.\r\n") or "")[:3], "250")
+        check("beyond", [to for to, _ in stored()], [taken])
+        check("beyond", len(taken), expected)
+        left = [recipient for recipient in left if recipient not in taken]
+        session.ask(b"MAIL FROM:<a@b.example>\r\n")
+    session.end()
+    prepare()
+
+
+def steady(_):
+    """A session goes on past its limit for as long as messages come; a slow one with a large message is not cut."""
+    session = Session(configure(smtp_session_limit="2s"))
+    session.reply()
+    session.ask(b"EHLO x\r\n")
+    started = time.time()
+    count = 0
+    while time.time() < started + 4:
+        check("steady", session.ask_all(*OPEN[1:], b"x\r\n.")[-1][:3], "250")
+        count += 1
+        time.sleep(0.1)
+    check("steady", len(stored()), count)
+    session.ask_all(*OPEN[1:])
+    started = time.time()
+    while time.time() < started + 4:
+        session.say(b"x" * 500 + b"\r\n")
+        time.sleep(0.1)
+    check("steady", (session.ask(b".\r\n") or "")[:3], "250")
+    session.end()
+    check("steady", len(stored()), 1)
+
+
+def ourselves(configuration):
+    """RFC 1123 5.2.17: an address of ours in brackets is as good as our name; another one is another host's."""
+    session = Session(configuration)
+    session.reply()
+    answers = session.ask_all(*OPEN[:2], b"RCPT TO:<local@[127.0.0.1]>", b"RCPT TO:<user1@[IPv6:::1]>", b"RCPT TO:<user2@[127.0.0.1]>",
+                              b"RCPT TO:<user3@[IPv6:::ffff:127.0.0.1]>", b"RCPT TO:<nobody.here@[127.0.0.1]>", b"RCPT TO:<local@[192.0.2.7]>", b"DATA", b"x\r\n.")
+    check("ourselves", [answer[:9] for answer in answers[2:8]], ["250 2.1.5"] * 4 + ["550 5.1.1", "550 5.7.1"])
+    session.end()
+    check("ourselves", [to for to, _ in stored()], [[b"local@[127.0.0.1]", b"user1@[IPv6:::1]", b"user2@[127.0.0.1]", b"user3@[IPv6:::ffff:127.0.0.1]"]])
+    # Where other hosts are on loopback, only what this connection came in on is this one.
+    session = Session(configure(permitted_networks="127.0.0.0/8"), at="127.0.0.9")
+    session.reply()
+    answers = session.ask_all(*OPEN[:2], b"RCPT TO:<local@[127.0.0.9]>", b"RCPT TO:<local@here>", b"RCPT TO:<local@[127.0.0.8]>", b"DATA", b"x\r\n.")
+    check("ourselves", [answer[:9] for answer in answers[2:5]], ["250 2.1.5"] * 2 + ["550 5.7.1"])
+    session.end()
+    check("ourselves", [to for to, _ in stored()], [[b"local@here"]])
+
+
+def fronts(_):
+    """A message without a header keeps its text as text; what our own clients left out is added, a stranger's mail is left alone."""
+    def sent(path, content):
+        session = Session(path)
+        session.reply()
+        session.ask_all(*OPEN)
+        check("fronts", (session.ask(content.replace(b"\n", b"\r\n") + b".\r\n") or "")[:3], "250")
+        session.end()
+        return stored()[0][1]
+    stranger, ours = configure(), os.path.join(ROOT, "ours.conf")
+    shutil.copy(configure(relay_networks="127.0.0.0/8"), ours)
+    stranger = configure()
+    whole = b"From: a@b.example\nTo: c@d.example\nDate: Fri, 27 Nov 2026 08:00:00 +0000\nMessage-ID: <1@b.example>\n"
+    for path in (stranger, ours):
+        check("fronts", sent(path, whole + b"\nx\n"), whole + b"\nx\n")
+        check("fronts", sent(path, b"From a@b Fri Nov 27 08:00:00 2026\n" + whole + b"\nx\n"), whole + b"\nx\n")
+        check("fronts", sent(path, b">From a@b Fri Nov 27 08:00:00 2026\n" + whole + b"\nx\n"), whole + b"\nx\n")
+        check("fronts", sent(path, whole + b"no field\nSubject: text\n"), whole + b"\nno field\nSubject: text\n")
+        # Longer than what is held: nothing is lost.
+        long = whole + b"X-Long: " + b"x" * 900 + b"\n" + b" y\n" * 9000 + b"\nx\n"
+        check("fronts", sent(path, long) == long, True)
+        check("fronts", sent(path, whole), whole + (b"\n" if path == ours else b""))
+    check("fronts", sent(stranger, b"Hello world\nsecond line\n"), b"\nHello world\nsecond line\n")
+    check("fronts", sent(stranger, b"\nx\n"), b"\nx\n")
+    check("fronts", sent(stranger, b""), b"")
+    check("fronts", sent(stranger, b"Subject: x\nFrom: app\n\nx\n"), b"Subject: x\nFrom: app\n\nx\n")
+    check("fronts", re.fullmatch(rb"Subject: no date\nFrom: app@here\nTo: root@here\nDate: .* [+-]\d{4}\nMessage-ID: <[a-z0-9]+@here>\n\nx\n",
+                                 sent(ours, b"Subject: no date\nFrom: app\nTo: root\n\nx\n")) is not None, True)
+    check("fronts", re.fullmatch(rb"From: a@b.example\nDate: .*\nMessage-ID: <.*@here>\nTo: undisclosed-recipients:;\n\nHello world\nSubject: y\n",
+                                 sent(ours, b"Hello world\nSubject: y\n")) is not None, True)
 
 
 def by_pipe(configuration):
@@ -291,7 +400,7 @@ def by_pipe(configuration):
     done = subprocess.run([PROGRAM, "-C", configuration], input=text, capture_output=True)
     codes = [line[:3] for line in done.stdout.splitlines() if line[3:4] == b" "]
     check("pipe", (codes, done.returncode), ([b"220", b"250", b"250", b"250", b"354", b"250", b"221"], 0))
-    check("pipe", stored(), [([b"a@far.example"], b"x\n")])
+    check("pipe", [(to, text.endswith(b"\n\nx\n")) for to, text in stored()], [([b"a@far.example"], True)])
 
 
 def peers(configuration):
@@ -357,10 +466,10 @@ def tls(_):
         session.ask_all(b"EHLO x", *([early.strip()] if early else []))
         check("tls", session.ask(b"STARTTLS\r\n"), "220 2.0.0 Ready to start TLS")
         session.socket = context.wrap_socket(session.socket)
-        answers = session.ask_all(b"RCPT TO:<local@here>", b"EHLO x", b"STARTTLS", *OPEN[1:], b"x\r\n.", b"QUIT")
+        answers = session.ask_all(b"RCPT TO:<local@here>", b"EHLO x", b"STARTTLS", *OPEN[1:], b"Subject: x\r\n.", b"QUIT")
         check("tls", [answer[:3] for answer in answers], ["503", "250", "503", "250", "250", "354", "250", "221"])
         session.end()
-        check("tls", stored(), [([b"local@here"], b"x\n")])
+        check("tls", stored(), [([b"local@here"], b"Subject: x\n")])
     # Injected behind STARTTLS: either the handshake fails or the command is never answered.
     session = Session(path)
     session.reply()
@@ -388,7 +497,7 @@ prepare()
 try:
     ran = sum(dialog(path, configure()) for path in sorted(glob.glob(os.path.join(DIALOGS, "*.txt"))))
     check("dialogs", ran >= 7, True)
-    rows = [half_close, reset, floods, silence, slots, loop, full, broken, large, by_pipe, peers, tls]
+    rows = [half_close, reset, floods, silence, steady, slots, loop, full, broken, large, beyond, ourselves, fronts, by_pipe, peers, tls]
     for row in rows:
         started = time.time()
         row(configure())

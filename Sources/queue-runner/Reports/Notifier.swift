@@ -111,9 +111,7 @@ final class Notifier {
         let recipient = configuration.doubleBounceRecipient
         if recipient.isEmpty { return nil }
         if recipient.utf8.contains(.ascii("@")) { return Array(recipient.utf8) }
-        let isOurs = configuration.isLocal(domain: Array(configuration.hostname.utf8))
-        let domain = isOurs ? configuration.hostname : configuration.localDomains.first
-        return Array("\(recipient)@\(domain ?? configuration.hostname)".utf8)
+        return Array("\(recipient)@\(configuration.ownDomain)".utf8)
     }
 
     // MARK: What waits

@@ -116,7 +116,8 @@ extension Job.Destination {
         let at = address.lastIndex(of: .ascii("@"))
         let domain = at.map { address[($0 + 1)...] } ?? []
         guard at == nil || isLocal(domain) else {
-            self = .remote(domain.folded())
+            // `example.org.` is the same destination as `example.org`.
+            self = .remote((domain.last == .dot ? domain.dropLast() : domain).folded())
             return
         }
         let localPart = address[..<(at ?? address.endIndex)]

@@ -73,9 +73,9 @@ private let long = String(repeating: "x", count: 100_000)
         BadLine(65, ","),
         BadLine(65, "<>"), BadLine(65, "bob@"), BadLine(65, "@example.org"), BadLine(65, "bob@-x.example"),
         BadLine(65, "bob@exa mple.org"), BadLine(65, "bob@[x]"), BadLine(65, "bob@example..org"),
-        BadLine(65, ".bob@example.org."), BadLine(65, "bob@" + String(repeating: "a", count: 64) + ".org"),
+        BadLine(65, ".bob@example.org.."), BadLine(65, "bob@" + String(repeating: "a", count: 64) + ".org"),
         BadLine(65, "bob", "x@[300"), BadLine(65, "é@example.org"), BadLine(65, "\"-f\"@x", "bob@,"),
-        BadLine(65, String(repeating: "a", count: 65) + "@example.org"),
+        BadLine(65, String(repeating: "a", count: 487) + "@example.org"),
         BadLine(65, "-t", input: "To: \"-oQ/tmp\"@\n\n"), BadLine(65, "-t", input: "To: -f@example.org\n\n"),
         BadLine(65, "-t", input: "To: a@b\nCc: \"a\0\u{1}b\"@c\n\n"),
         // Input.

@@ -11,13 +11,22 @@ extension FuzzTarget {
     /// Paths of RFC 5321 and mailboxes of RFC 5322.
     private static func address(_ input: [UInt8]) throws {
         if let address = Address(input) {
-            try promise("an address is what was read", address.text == input)
+            try promise(
+                "an address is what was read", address.text == input || address.text + [.dot] == input)
             try promise("its parts are its own", Address(address.text) == address)
             _ = address.unquotedLocalPart
         }
         var cursor = Cursor(input)
         if let path = try? cursor.forwardPath() {
             try promise("no path has a control byte", !path.text.contains { $0.isControl })
+        }
+        cursor = Cursor(input)
+        if let path = try? cursor.path(isOurs: true) {
+            try promise("no name of ours is a line", !path.text.contains { $0.isControl || $0 > 126 })
+        }
+        cursor = Cursor(input)
+        if let bytes = try? cursor.literalAddress() {
+            try promise("a literal is an address", bytes.count == 4 || bytes.count == 16)
         }
         cursor = Cursor(input)
         if let path = try? cursor.reversePath() {
@@ -64,6 +73,23 @@ extension FuzzTarget {
             _ = DateTime(field.value)
         }
         _ = DateTime(input)
+        var stored: [UInt8]?
+        for pieces in input.cuts {
+            var front = MessageFront(limit: .max)
+            var output: [UInt8] = []
+            for piece in pieces {
+                if front.isGivenOut {
+                    output += piece
+                } else if front.append(Array(piece)) {
+                    output += front.giveOut(isAtEnd: false, completedBy: nil)
+                }
+            }
+            if !front.isGivenOut { output += front.giveOut(isAtEnd: true, completedBy: nil) }
+            try promise("pieces make no difference", stored == nil || stored == output)
+            try promise(
+                "no text becomes header", MessageHeader(output).size == output.count || output.contains(.lf))
+            stored = output
+        }
         guard let submitted = SubmittedHeader(header) else { return }
         _ = submitted.recipients
         let completed = submitted.completed(
