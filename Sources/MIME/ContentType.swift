@@ -8,8 +8,10 @@ package struct ParameterizedValue: Equatable, Sendable {
         package let value: [UInt8]
     }
 
-    /// As it was written, without the parameters: `text/plain`, `attachment`.
+    /// As it was written, without the parameters and without quotes: `text/plain`, `attachment`.
     package let value: [UInt8]
+    /// In the order of the text; those that came in pieces (RFC 2231 §3) are one, at the end, with a `*` behind the name
+    /// where a piece has one: then the value begins with charset and language, and is percent-encoded.
     package let parameters: [Parameter]
 
     /// Most parameters that are kept (T37).
@@ -18,15 +20,16 @@ package struct ParameterizedValue: Equatable, Sendable {
     package init(_ text: some Collection<UInt8>) {
         var cursor = Cursor(Array(text))
         cursor.skipCFWS()
-        value = Array(
-            cursor.take {
-                $0 != .ascii(";") && !$0.isWhitespace && $0 != .ascii("(") && $0 != .cr && $0 != .lf
-            })
+        value = cursor.peek == .quote ? Self.quoted(&cursor) : Array(cursor.take(while: Self.isValue))
         var parameters: [Parameter] = []
         while parameters.count < Self.mostParameters, let parameter = Self.parameter(&cursor) {
             if !parameter.name.isEmpty { parameters.append(parameter) }
         }
-        self.parameters = parameters
+        self.parameters = Self.joined(parameters)
+    }
+
+    private static func isValue(_ byte: UInt8) -> Bool {
+        byte != .ascii(";") && !byte.isWhitespace && byte != .ascii("(") && byte != .cr && byte != .lf
     }
 
     /// The next `; name=value`; an empty name stands for a piece that is none. Nil at the end.
@@ -38,10 +41,13 @@ package struct ParameterizedValue: Equatable, Sendable {
         cursor.skipCFWS()
         guard cursor.skip(.ascii("=")) else { return Parameter(name: [], value: []) }
         cursor.skipCFWS()
-        if cursor.peek != .quote {
-            let value = cursor.take { $0 != .ascii(";") && !$0.isWhitespace && $0 != .cr && $0 != .lf }
-            return Parameter(name: name, value: Array(value))
-        }
+        if cursor.peek == .quote { return Parameter(name: name, value: quoted(&cursor)) }
+        let value = cursor.take { $0 != .ascii(";") && !$0.isWhitespace && $0 != .cr && $0 != .lf }
+        return Parameter(name: name, value: Array(value))
+    }
+
+    /// `quoted-string`, of which the end may be missing.
+    private static func quoted(_ cursor: inout Cursor) -> [UInt8] {
         _ = cursor.next()
         var value: [UInt8] = []
         while let byte = cursor.next(), byte != .quote {
@@ -51,10 +57,86 @@ package struct ParameterizedValue: Equatable, Sendable {
                 value.append(byte)
             }
         }
-        return Parameter(name: name, value: value)
+        return value
     }
 
+    /// A parameter for our own use; percent-encoding is undone, charset and language are left out (RFC 2231 §4).
     package func first(_ name: StaticString) -> [UInt8]? {
-        parameters.first { $0.name.equalsFolded(name) }?.value
+        if let plain = parameters.first(where: { $0.name.equalsFolded(name) }) { return plain.value }
+        let extended = parameters.first {
+            $0.name.last == .ascii("*") && $0.name.dropLast().equalsFolded(name)
+        }
+        guard let text = extended?.value else { return nil }
+        let fields = text.split(separator: .ascii("'"), maxSplits: 2, omittingEmptySubsequences: false)
+        return Self.withoutPercent(fields.count == 3 ? fields[2] : text[...])
+    }
+
+    private static func withoutPercent(_ text: ArraySlice<UInt8>) -> [UInt8] {
+        var cursor = Cursor(text)
+        var bytes: [UInt8] = []
+        while let byte = cursor.next() {
+            if byte == .ascii("%"), let high = cursor.peek?.hexValue,
+                let low = cursor.peek(ahead: 1)?.hexValue
+            {
+                bytes.append(high << 4 | low)
+                _ = cursor.take(2)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return bytes
+    }
+}
+
+/// Parameters in pieces: RFC 2231 §3.
+///
+///     section = initial-section / other-sections
+///     name*0="first"; name*1*=%73econd
+extension ParameterizedValue {
+    private struct Piece {
+        let name: ArraySlice<UInt8>
+        let number: Int
+        let isExtended: Bool
+        let whole: Parameter
+
+        /// Nil for a parameter that is whole: `name` or `name*`.
+        init?(_ parameter: Parameter) {
+            guard let star = parameter.name.firstIndex(of: .ascii("*")), star > 0 else { return nil }
+            var digits = parameter.name[(star + 1)...]
+            isExtended = digits.last == .ascii("*")
+            if isExtended { digits = digits.dropLast() }
+            guard let number = Int(strictDecimal: digits) else { return nil }
+            name = parameter.name[..<star]
+            self.number = number
+            whole = parameter
+        }
+    }
+
+    /// Pieces that fit are put together, whatever their order; what lacks its first piece stays as it came.
+    private static func joined(_ all: [Parameter]) -> [Parameter] {
+        guard all.contains(where: { $0.name.contains(.ascii("*")) }) else { return all }
+        var parameters: [Parameter] = []
+        var pieces: [Piece] = []
+        for parameter in all {
+            if let piece = Piece(parameter) { pieces.append(piece) } else { parameters.append(parameter) }
+        }
+        pieces.sort { $0.number < $1.number }
+        while let first = pieces.first {
+            let mine = pieces.filter { $0.name.equalsFolded(first.name) }
+            pieces.removeAll { $0.name.equalsFolded(first.name) }
+            guard first.number == 0 else {
+                parameters += mine.map { $0.whole }
+                continue
+            }
+            var value: [UInt8] = []
+            var isExtended = false
+            for (index, piece) in mine.enumerated() where piece.number == index {
+                value += piece.whole.value
+                isExtended = isExtended || piece.isExtended
+            }
+            parameters.append(
+                Parameter(name: Array(first.name) + (isExtended ? [.ascii("*")] : []), value: value))
+        }
+        return parameters
     }
 }

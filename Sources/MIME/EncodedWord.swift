@@ -37,47 +37,73 @@ package struct CharsetDecoder {
         return Unicode.Scalar(high[Int(byte) - 0x80]) ?? "\u{FFFD}"
     }
 
-    /// A header's text with its encoded words decoded (RFC 2047 §2), in UTF-8. White space between two of them goes (§6.2).
+    /// A header's text with its encoded words decoded (RFC 2047 §2), in UTF-8. White space between two of them goes (§6.2);
+    /// neighbours of one charset are decoded as one, since some programs cut a character in two.
     package func decodeWords(_ text: [UInt8]) -> [UInt8] {
+        guard text.contains(.ascii("=")) else { return text }
         var output: [UInt8] = []
+        var run: Run?
+        var plainStart = 0
         var index = 0
-        var lastWordEnd: Int?
         while index < text.count {
-            if text[index] == .ascii("="), let (word, end) = word(in: text, at: index) {
-                if let lastWordEnd,
-                    text[lastWordEnd..<index].allSatisfy({ $0.isWhitespace || $0 == .cr || $0 == .lf })
-                {
-                    output.removeLast(index - lastWordEnd)
-                }
-                output += word
-                index = end
-                lastWordEnd = end
-            } else {
-                output.append(text[index])
+            guard text[index] == .ascii("="), let word = Self.word(in: text, at: index) else {
                 index += 1
+                continue
             }
+            let gap = text[plainStart..<index]
+            let follows =
+                run != nil && gap.allSatisfy { $0.isWhitespace || $0 == .cr || $0 == .lf }
+            if follows, run?.charset.equalsFolded(word.charset) == true {
+                run?.bytes += word.bytes
+                run?.end = word.end
+            } else {
+                let isDecoded = flush(&run, of: text, to: &output)
+                if !(follows && isDecoded) { output += gap }
+                run = Run(charset: word.charset, bytes: word.bytes, start: index, end: word.end)
+            }
+            index = word.end
+            plainStart = index
         }
-        return output
+        _ = flush(&run, of: text, to: &output)
+        return output + text[plainStart...]
     }
 
-    /// `=?charset?encoding?text?=` at `start`: the text, and where it ends.
-    private func word(in text: [UInt8], at start: Int) -> (text: [UInt8], end: Int)? {
-        // RFC 2047 §2 allows 75; more is common.
+    /// Encoded words of one charset with nothing but blanks between, and where they stand.
+    private struct Run {
+        let charset: [UInt8]
+        var bytes: [UInt8]
+        let start: Int
+        var end: Int
+    }
+
+    /// Appends what the run stands for, or the run as it stands where its charset is unknown; whether it was known.
+    private func flush(_ run: inout Run?, of text: [UInt8], to output: inout [UInt8]) -> Bool {
+        guard let words = run else { return true }
+        run = nil
+        let decoded = decode(words.bytes, charset: words.charset)
+        output += decoded ?? Array(text[words.start..<words.end])
+        return decoded != nil
+    }
+
+    /// `=?charset?encoding?text?=` at `start`: the bytes that it stands for, and where it ends.
+    private static func word(in text: [UInt8], at start: Int) -> (charset: [UInt8], bytes: [UInt8], end: Int)?
+    {
+        // RFC 2047 §2 allows 75 and no blanks; more, and blanks, are common.
         let limit = text[start...].prefix(1000)
         guard limit.count > 7, limit[start + 1] == .ascii("?") else { return nil }
         let fields = limit.dropFirst(2).split(
             separator: .ascii("?"), maxSplits: 3, omittingEmptySubsequences: false)
         guard fields.count == 4, fields[1].count == 1, fields[3].first == .ascii("="),
-            !fields[2].contains(where: { $0.isWhitespace })
+            !fields[0].isEmpty, fields[0].allSatisfy({ $0.isVisible })
         else { return nil }
         let charset = Array(fields[0].prefix { $0 != .ascii("*") })
-        let bytes: [UInt8]
+        let end = fields[3].startIndex + 1
         switch fields[1].first?.lowercased {
-        case .ascii("b"): bytes = TransferDecoding.base64(Array(fields[2]))
+        case .ascii("b"): return (charset, TransferDecoding.base64(Array(fields[2])), end)
         case .ascii("q"):
-            bytes = TransferDecoding.quotedPrintable(fields[2].map { $0 == .ascii("_") ? .space : $0 })
+            let text = fields[2].map { $0 == .ascii("_") ? UInt8.space : $0 }
+            return (charset, TransferDecoding.quotedPrintable(text), end)
         default: return nil
         }
-        return decode(bytes, charset: charset).map { ($0, fields[3].startIndex + 1) }
     }
 }

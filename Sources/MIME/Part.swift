@@ -55,14 +55,13 @@ package final class Part {
             type = [UInt8]("message")
             subtype = [UInt8]("rfc822")
         }
-        for field in MessageHeader(bytes).fields {
+        for field in MessageHeader(toEmptyLine: bytes).fields {
             if field.isNamed("Content-Type") {
                 readType(field.value)
             } else if field.isNamed("Content-Disposition") {
                 disposition = ParameterizedValue(field.value)
             } else if field.isNamed("Content-Transfer-Encoding") {
-                encoding = Array(
-                    field.value.prefix { !$0.isWhitespace && $0 != .ascii("(") && $0 != .ascii(";") })
+                encoding = ParameterizedValue(field.value).value
             } else if field.isNamed("Content-ID") {
                 id = field.value
             } else if field.isNamed("Content-Description") {
@@ -92,14 +91,21 @@ package final class Part {
     }
 
     /// The part that a section number names: RFC 3501 §6.4.5. An empty path is the message itself.
+    ///
+    ///     section-part = nz-number *("." nz-number)
     package func part(_ path: ArraySlice<Int>) -> Part? {
-        guard let number = path.first else { return self }
-        if isMultipart {
-            guard (1...children.count).contains(number) else { return nil }
-            return children[number - 1].part(path.dropFirst())
+        var part = self
+        for (depth, number) in path.enumerated() {
+            // Further numbers are those of the message that a part carries.
+            if depth > 0, let message = part.message { part = message }
+            if part.isMultipart {
+                guard (1...part.children.count).contains(number) else { return nil }
+                part = part.children[number - 1]
+            } else if number != 1 {
+                // The one part of a message that is no multipart is number 1: its body.
+                return nil
+            }
         }
-        // The one part of a message that is no multipart is number 1.
-        if let message { return message.part(path) }
-        return number == 1 && path.count == 1 ? self : nil
+        return part
     }
 }

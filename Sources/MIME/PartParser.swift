@@ -6,9 +6,10 @@ package struct PartParser {
     /// Deeper parts are not looked into, and no more parts than that are told apart (T37).
     package static let deepest = 100
     package static let mostParts = 10_000
-    /// More of a header is not read for its fields.
-    package static let longestHeader = 1 << 18
-    /// RFC 2046 §5.1.1 allows 70; a line's front holds the longest one that is told apart.
+    /// More of a header is not read for its fields, nor of all headers together.
+    package static let longestHeader = 1 << 22
+    package static let longestHeaders = 1 << 24
+    /// RFC 2046 §5.1.1 allows 70; of a longer one so much is compared.
     private static let longestBoundary = 200
 
     private enum State { case header, body }
@@ -18,6 +19,7 @@ package struct PartParser {
     private var open: [(part: Part, boundary: [UInt8]?, isDigest: Bool)]
     private var state = State.header
     private var header: [UInt8] = []
+    private var headersLeft = longestHeaders
     private var position = Offset.zero
     /// Behind the last line's content, before its line end: where a part ends if a boundary follows.
     private var lineEnd = Offset.zero
@@ -37,9 +39,11 @@ package struct PartParser {
             let newline = piece[index...].firstIndex(of: .lf)
             let end = newline ?? piece.count
             let content = piece[index..<end]
-            if state == .header, header.count < Self.longestHeader { header += content }
-            if front.count < Self.longestBoundary {
-                front += content.prefix(Self.longestBoundary - front.count)
+            if state == .header, header.count < headerLimit {
+                header += content.prefix(headerLimit - header.count)
+            }
+            if front.count < Self.longestBoundary + 4 {
+                front += content.prefix(Self.longestBoundary + 4 - front.count)
             }
             position.stored += content.count
             position.wire += content.count
@@ -49,6 +53,8 @@ package struct PartParser {
             index = end + 1
         }
     }
+
+    private var headerLimit: Int { min(Self.longestHeader, headersLeft) }
 
     /// The tree, when everything has come.
     package mutating func finish() -> Part {
@@ -69,7 +75,7 @@ package struct PartParser {
         // A LF alone is sent as CRLF.
         position.wire += hasCR ? 1 : 2
         position.lines += 1
-        if state == .header, header.count < Self.longestHeader { header.append(.lf) }
+        if state == .header, header.count < headerLimit { header.append(.lf) }
         line(isEmpty: lineLength == (hasCR ? 1 : 0))
         lineEnd = contentEnd
         beginLine()
@@ -106,16 +112,18 @@ package struct PartParser {
         if state == .header, isEmpty { endHeader(at: position) }
     }
 
-    /// The innermost multipart whose boundary this line is (RFC 2046 §5.1.1), and whether it is the last.
+    /// The multipart whose boundary this line is (RFC 2046 §5.1.1), and whether it is the last. What stands behind a boundary
+    /// does not matter, as it does not to Dovecot: of several that fit the longest counts, of the same ones the innermost.
     private func boundary() -> (level: Int, isLast: Bool)? {
         let text = front.dropFirst(2)
+        var found: (level: Int, length: Int)?
         for level in open.indices.reversed() {
-            guard let boundary = open[level].boundary, text.starts(with: boundary) else { continue }
-            let rest = text.dropFirst(boundary.count)
-            if rest.allSatisfy({ $0.isWhitespace || $0 == .cr }) { return (level, false) }
-            if rest.starts(with: [.ascii("-"), .ascii("-")]) { return (level, true) }
+            guard let boundary = open[level].boundary, boundary.count > found?.length ?? 0,
+                text.starts(with: boundary)
+            else { continue }
+            found = (level, boundary.count)
         }
-        return nil
+        return found.map { ($0.level, text.dropFirst($0.length).starts(with: [.ascii("-"), .ascii("-")])) }
     }
 
     private mutating func begin(in level: Int) {
@@ -135,15 +143,12 @@ package struct PartParser {
         let part = open[level].part
         part.body = Self.later(end, part.start)
         part.readHeader(header, inDigest: level > 0 && open[level - 1].isDigest)
+        headersLeft -= header.count
         header.removeAll(keepingCapacity: true)
         guard open.count < Self.deepest, parts < Self.mostParts else { return }
         if part.type.equalsFolded("multipart") {
-            guard let boundary = part.contentType?.first("boundary"),
-                (1...Self.longestBoundary - 4).contains(boundary.count)
-            else {
-                return
-            }
-            open[level].boundary = boundary
+            guard let boundary = part.contentType?.first("boundary"), !boundary.isEmpty else { return }
+            open[level].boundary = Array(boundary.prefix(Self.longestBoundary))
             open[level].isDigest = part.subtype.equalsFolded("digest")
         } else if part.type.equalsFolded("message"),
             part.subtype.equalsFolded("rfc822") || part.subtype.equalsFolded("global")

@@ -11,21 +11,8 @@ package enum TransferDecoding {
 
     /// RFC 2045 §6.8: other bytes are ignored, padding ends it.
     package static func base64(_ text: [UInt8]) -> [UInt8] {
-        var output: [UInt8] = []
-        output.reserveCapacity(text.count / 4 * 3)
-        var bits: UInt32 = 0
-        var count = 0
-        for byte in text {
-            if byte == .ascii("=") { break }
-            guard let value = Base64.value(of: byte) else { continue }
-            bits = bits << 6 | UInt32(value)
-            count += 6
-            if count >= 8 {
-                count -= 8
-                output.append(UInt8(truncatingIfNeeded: bits >> UInt32(count)))
-            }
-        }
-        return output
+        var decoder = TransferDecoder(encoding: [UInt8]("base64"))
+        return decoder.decode(text, isLast: true)
     }
 
     /// RFC 2045 §6.7.

@@ -2,8 +2,9 @@ import Bytes
 
 /// The header section of a message (RFC 5322 §2.2): its fields in order, found by one scan.
 ///
-/// Lines may end in LF or CRLF. What is no field (no colon, or a name with strange bytes) ends the header, as
-/// the empty line does; the caller decides what that means.
+/// Lines may end in LF or CRLF. To who writes a message, what is no field (no colon, or a name with strange bytes) ends the
+/// header, as the empty line does, and the caller decides what that means. To who reads one that is stored, only the empty
+/// line ends it: an mbox line on top or a fold that lost its blank must not hide the fields behind it.
 package struct MessageHeader {
     package struct Field: Equatable {
         package let name: ArraySlice<UInt8>
@@ -30,7 +31,14 @@ package struct MessageHeader {
     package static let mostFields = 10_000
 
     /// Reads the header at the front of `text`. Without its end in `text` the last field may be cut.
-    package init(_ text: ArraySlice<UInt8>) {
+    package init(_ text: ArraySlice<UInt8>) { self.init(text, passingOverOthers: false) }
+
+    package init(_ text: [UInt8]) { self.init(text[...]) }
+
+    /// The same up to the empty line: a line that is no field is passed over with its folds.
+    package init(toEmptyLine text: [UInt8]) { self.init(text[...], passingOverOthers: true) }
+
+    private init(_ text: ArraySlice<UInt8>, passingOverOthers: Bool) {
         var position = text.startIndex
         while position < text.endIndex {
             let lineEnd = text[position...].firstIndex(of: .lf) ?? text.endIndex
@@ -41,7 +49,11 @@ package struct MessageHeader {
                 size = next - text.startIndex
                 return
             }
-            guard let colon = Self.colon(in: text[position..<lineEnd]) else { break }
+            guard let colon = Self.colon(in: text[position..<lineEnd]) else {
+                guard passingOverOthers else { break }
+                position = Self.endOfField(text, from: next)
+                continue
+            }
             let end = Self.endOfField(text, from: next)
             if fields.count < Self.mostFields { fields.append(Self.field(text, position, colon, end)) }
             position = end
@@ -49,8 +61,6 @@ package struct MessageHeader {
         size = position - text.startIndex
         isComplete = position == text.endIndex
     }
-
-    package init(_ text: [UInt8]) { self.init(text[...]) }
 
     /// Whether a field begins on this line.
     package static func isFieldStart(_ line: ArraySlice<UInt8>) -> Bool { colon(in: line) != nil }

@@ -48,7 +48,33 @@ import Testing
             ),
             (
                 "Content-Type: multipart/mixed; boundary=b\n\n--bb\n--b \n\nx\n-- b\n--b--\n",
-                "multipart/mixed(text/plain[x\\x0a-- b])"
+                // What stands behind a boundary does not matter: RFC 2046 §5.1.1.
+                "multipart/mixed(text/plain[] text/plain[x\\x0a-- b])"
+            ),
+            (
+                "Content-Type: multipart/mixed; boundary=b\n\n--b and more\n\nx\n--b-- and more\n--b\n",
+                "multipart/mixed(text/plain[x])"
+            ),
+            (
+                "Content-Type: multipart/mixed; boundary*0=b; boundary*1=\"b\"\n\n--bb\n\none\n--bb\n\ntwo\n--bb--\n",
+                "multipart/mixed(text/plain[one] text/plain[two])"
+            ),
+            (
+                // The longest of the boundaries that fit counts.
+                "Content-Type: multipart/mixed; boundary=bb\n\n--bb\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--bb\n\ny\n--bb--\n",
+                "multipart/mixed(multipart/mixed(text/plain[x]) text/plain[y])"
+            ),
+            (
+                "Content-Type: \"multipart/mixed\"; boundary=b\n\n--b\nContent-Transfer-Encoding: \"base64\"\n\nx\n--b--\n",
+                "multipart/mixed(text/plain[x])"
+            ),
+            (
+                // Lines that are no fields end no header.
+                "From x Mon Jan  1 00:00:00 2026\n>From y\n folded\nno colon\nX Bad Name: 1\nÄ: 2\n: 3\nContent-Type: multipart/mixed;\n boundary=b\n\n--b\nno field\nContent-Type: text/html\n\nx\n--b--\n",
+                "multipart/mixed(text/html[x])"
+            ),
+            (
+                " fold first\nContent-Type: text/html\n\nx\n", "text/html[x\\x0a]"
             ),
             ("Content-Type: multipart/mixed\n\n--b\n\nx\n", "multipart/mixed[--b\\x0a\\x0ax\\x0a]"),
             ("Content-Type: nonsense\n\nx\n", "text/plain[x\\x0a]"),
@@ -102,6 +128,35 @@ import Testing
         #expect(root.part([2])?.isMessage == true)
         for path in [[0], [3], [1, 2], [2, 2], [2, 1, 2]] { #expect(body(path) == nil, "\(path)") }
         #expect(Self.parse(Array("\nx".utf8), in: 9).part([1][...]) != nil)
+    }
+
+    @Test("part 1 of a message that carries another is that one, and further numbers are its parts")
+    func sectionsOfMessages() {
+        let text =
+            "Content-Type: message/rfc822\n\nContent-Type: message/rfc822\n\n"
+            + "Content-Type: multipart/mixed; boundary=i\n\n--i\n\none\n--i\n\ntwo\n--i--\n"
+        let message = Array(text.utf8)
+        let root = Self.parse(message, in: 64)
+        #expect(root.part([1]) === root)
+        #expect(root.part([1, 1]) === root.message)
+        let bodies = [[1, 1, 1], [1, 1, 2]].map { path in
+            root.part(path[...]).map { message[$0.body.stored..<$0.end.stored].escaped() }
+        }
+        #expect(bodies == ["one", "two"])
+        for path in [[2], [1, 2], [1, 1, 3]] { #expect(root.part(path[...]) == nil, "\(path)") }
+    }
+
+    @Test("a long header is read to its end, all of them together up to a limit")
+    func longHeaders() {
+        let long = "X: " + String(repeating: "x", count: 1 << 20) + "\n"
+        #expect(
+            Self.parse(Array((long + "Content-Type: text/html\n\nx").utf8), in: 65536).subtype
+                == Array("html".utf8))
+        let part = "--b\n" + long + "\n"
+        let many = "Content-Type: multipart/mixed; boundary=b\n\n" + String(repeating: part, count: 17)
+        let headers = Self.parse(Array(many.utf8), in: 65536).children.map { $0.header.count }
+        #expect(headers.count == 17)
+        #expect(headers.reduce(0, +) <= PartParser.longestHeaders)
     }
 
     @Test("nesting and numbers without end stay bounded")

@@ -45,6 +45,22 @@ import Testing
     }
 
     @Test(
+        "who reads a stored message goes on to the empty line, past lines that are no fields",
+        arguments: [
+            ("From x Mon Jan  1\nA: 1\n\nB: 2\n", ["A"]), (">From x\nA: 1\n\n", ["A"]),
+            (" fold first\nA: 1\n", ["A"]), ("A: 1\nlost its blank\nB: 2\n\n", ["A", "B"]),
+            ("A: 1\nno colon\n folded\nB: 2\n", ["A", "B"]), ("X Y: 1\nA: 1\n", ["A"]),
+            ("\u{C4}: 1\nA: 1\n", ["A"]), (": 1\nA: 1\n", ["A"]),
+            ("A: 1\r\nx\r\nB: 2\r\n\r\nC: 3", ["A", "B"]),
+            ("A : 1\n", ["A"]), ("\nA: 1\n", []), ("", []), ("x", []),
+        ] as [(String, [String])])
+    func toEmptyLine(text: String, names: [String]) {
+        let header = MessageHeader(toEmptyLine: Array(text.utf8))
+        #expect(header.fields.map { String(decoding: $0.name, as: UTF8.self) } == names)
+        #expect(header.isComplete)
+    }
+
+    @Test(
         "address lists are read with good will",
         arguments: [
             ("a@b", ["|a@b"]), ("Ann Lee <a@b>, <c@d>", ["Ann Lee|a@b", "|c@d"]),

@@ -40,9 +40,10 @@ enum BodyStructure {
         output += " "
         output.append(string: part.encoding?.map { $0.uppercased } ?? [UInt8]("7BIT"))
         output += " \(part.bodyWireSize)"
-        if let message = part.message {
+        // Of message/global RFC 3501's grammar knows nothing: to its clients it is a part like others, as RFC 6532 §3.7 wants.
+        if let message = part.message, part.subtype.equalsFolded("rfc822") {
             output += " "
-            EnvelopeStructure.append(MessageHeader(message.header), to: &output)
+            EnvelopeStructure.append(MessageHeader(toEmptyLine: message.header), to: &output)
             output += " "
             append(message, extended: extended, to: &output)
             output += " \(part.bodyLines)"

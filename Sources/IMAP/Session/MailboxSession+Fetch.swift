@@ -49,7 +49,7 @@ extension MailboxSession {
             case .size: output += "RFC822.SIZE \(try mailbox.size(index))"
             case .envelope:
                 output += "ENVELOPE "
-                EnvelopeStructure.append(MessageHeader(try reader.header()), to: &output)
+                EnvelopeStructure.append(MessageHeader(toEmptyLine: try reader.header()), to: &output)
             case .body, .bodyStructure:
                 output += item == .body ? "BODY " : "BODYSTRUCTURE "
                 BodyStructure.append(try reader.structure(), extended: item == .bodyStructure, to: &output)

@@ -47,9 +47,6 @@ private final class Searcher {
     private let charset: [UInt8]
     private var current: (index: Int, reader: MessageReader)?
 
-    /// A part's text is searched up to here.
-    private static let longestText = 1 << 22
-
     init(_ mailbox: any Mailbox, charsets: CharsetDecoder, charset: [UInt8]) {
         self.mailbox = mailbox
         self.charsets = charsets
@@ -100,12 +97,12 @@ private final class Searcher {
             for key in keys where key.isExpensive { if try !evaluate(key, index) { return false } }
             return true
         case .header(let name, let text): return try header(index, name, text)
-        case .body(let text): return try bodyContains(index, needle(text))
+        case .body(let text): return try SearchedMessage(reader(index), charsets).bodyContains(needle(text))
         case .text(let text):
+            let message = SearchedMessage(reader(index), charsets)
             let needle = needle(text)
-            let header = charsets.decodeWords(try reader(index).header())
-            if SearchText.contains(header, needle) { return true }
-            return try bodyContains(index, needle)
+            if try message.headerContains(needle) { return true }
+            return try message.bodyContains(needle)
         }
     }
 
@@ -118,7 +115,7 @@ private final class Searcher {
 
     /// The day of the Date field, without regard to its zone: RFC 3501 §6.4.4.
     private func sentDay(_ index: Int) throws(StoreFailure) -> Int64? {
-        guard let field = MessageHeader(try reader(index).header()).first("Date"),
+        guard let field = MessageHeader(toEmptyLine: try reader(index).header()).first("Date"),
             let date = DateTime(field.value)
         else {
             return nil
@@ -127,65 +124,16 @@ private final class Searcher {
         return DateTime.days(year: fields.year, month: fields.month, day: fields.day)
     }
 
-    private func needle(_ text: [UInt8]) -> [UInt8] {
-        SearchText.folded(charsets.decode(text, charset: charset) ?? text)
+    private func needle(_ text: [UInt8]) -> SearchText {
+        SearchText(charsets.decode(text, charset: charset) ?? text)
     }
 
     /// An empty text matches every message that has the field.
     private func header(_ index: Int, _ name: [UInt8], _ text: [UInt8]) throws(StoreFailure) -> Bool {
         let needle = needle(text)
-        return MessageHeader(try reader(index).header()).fields.contains { field in
+        return MessageHeader(toEmptyLine: try reader(index).header()).fields.contains { field in
             field.name.equalsFolded(name)
-                && (needle.isEmpty || SearchText.contains(charsets.decodeWords(field.value), needle))
+                && needle.isFound(inHeader: charsets.decodeWords(SearchText.singleSpaced(field.rawValue)))
         }
-    }
-
-    /// Text parts, decoded; other parts are not text to look for.
-    private func bodyContains(_ index: Int, _ needle: [UInt8]) throws(StoreFailure) -> Bool {
-        var parts = [try reader(index).structure()]
-        while let part = parts.popLast() {
-            parts += part.children
-            if let message = part.message { parts.append(message) }
-            guard part.isText, part.children.isEmpty else { continue }
-            let end = min(part.end.stored, part.body.stored + Self.longestText)
-            let raw = try reader(index).read(part.body.stored..<end)
-            let bytes = TransferDecoding.decode(raw, encoding: part.encoding)
-            let text = charsets.decode(bytes, charset: part.contentType?.first("charset") ?? []) ?? bytes
-            if SearchText.contains(text, needle) { return true }
-        }
-        return false
-    }
-}
-
-/// Substrings without regard to case, in UTF-8.
-enum SearchText {
-    static func folded(_ text: [UInt8]) -> [UInt8] {
-        text.allSatisfy { $0.isASCII }
-            ? text.map { $0.lowercased } : Array(String(decoding: text, as: UTF8.self).lowercased().utf8)
-    }
-
-    /// `needle` is folded already. Knuth, Morris and Pratt: no text and needle make it slow.
-    static func contains(_ text: [UInt8], _ needle: [UInt8]) -> Bool {
-        if needle.isEmpty { return true }
-        let borders = borders(of: needle)
-        var matched = 0
-        for byte in folded(text) {
-            while matched > 0, needle[matched] != byte { matched = borders[matched - 1] }
-            if needle[matched] == byte { matched += 1 }
-            if matched == needle.count { return true }
-        }
-        return false
-    }
-
-    /// For each beginning of the needle, the length of the longest one that also ends it.
-    private static func borders(of needle: [UInt8]) -> [Int] {
-        var borders = [Int](repeating: 0, count: needle.count)
-        var length = 0
-        for index in needle.indices.dropFirst() {
-            while length > 0, needle[index] != needle[length] { length = borders[length - 1] }
-            if needle[index] == needle[length] { length += 1 }
-            borders[index] = length
-        }
-        return borders
     }
 }

@@ -136,7 +136,7 @@ final class MessageReader {
     /// The fields that are (not) named, and the empty line.
     private static func filtered(_ header: [UInt8], _ names: [[UInt8]], _ not: Bool) -> [UInt8] {
         var output: [UInt8] = []
-        for field in MessageHeader(header).fields
+        for field in MessageHeader(toEmptyLine: header).fields
         where names.contains(where: { field.name.equalsFolded($0) }) != not {
             output += field.raw
             if output.last != .lf { output.append(.lf) }

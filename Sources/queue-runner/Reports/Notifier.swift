@@ -153,6 +153,6 @@ final class Notifier {
 
     /// What was sent to many, or by a program: nobody there waits for a warning.
     private func isBulk(_ message: ClaimedMessage) throws(QueueError) -> Bool {
-        MessageHeader(try message.content(at: 0, upTo: 65536)).isBulk
+        MessageHeader(toEmptyLine: try message.content(at: 0, upTo: 65536)).isBulk
     }
 }

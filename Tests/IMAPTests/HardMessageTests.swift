@@ -1,0 +1,160 @@
+import IMAP
+import Testing
+
+/// Messages as they come, and what a client must see in them nevertheless.
+@Suite struct HardMessageTests {
+    private func answer(_ message: String, _ command: String) -> String {
+        let store = FakeStore()
+        store.add(message)
+        let client = Client(store, sizeLimit: 1 << 24)
+        client.say("s SELECT INBOX\r\n")
+        return client.say("a \(command)\r\n")
+    }
+
+    private static let fields =
+        "From: A <a@example.com>\nTo: b@example.org\nSubject: s\nDate: Thu, 1 Jan 2026 10:00:00 +0000\n"
+
+    @Test(
+        "what is no field hides no field",
+        arguments: [
+            "From a@example.com Fri Feb 14 08:55:52 2014\n" + fields,
+            ">From a@example.com Fri Feb 14\n" + fields,
+            "Received: from x by y\nthis line has no colon at all\n" + fields, "X Bad Name: value\n" + fields,
+            "X-A: a long value that was\nwrapped without the blank in front\n" + fields,
+            " fold first\n" + fields,
+            fields + "last\n", "Ärger: 8 bit\n" + fields,
+            "X: " + String(repeating: "x", count: 1_200_000) + "\n" + fields,
+        ])
+    func header(text: String) {
+        let message = text + "Content-Type: multipart/mixed; boundary=\"b1\"\n\n--b1\n\nx\n--b1--\n"
+        let said = answer(message, "FETCH 1 (ENVELOPE BODYSTRUCTURE BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
+        #expect(
+            said.contains(
+                "ENVELOPE (\"Thu, 1 Jan 2026 10:00:00 +0000\" \"s\" ((\"A\" NIL \"a\" \"example.com\"))"))
+        #expect(said.contains("\"MIXED\" (\"BOUNDARY\" \"b1\")"))
+        #expect(said.contains("{14}\r\nSubject: s\r\n\r\n"))
+        #expect(
+            answer(message, "SEARCH SUBJECT s FROM a@example.com SENTON 1-Jan-2026").hasPrefix(
+                "* SEARCH 1\r\n"))
+    }
+
+    private static let carried = "From: I <i@example.com>\nSubject: inner subject\n\ninner body\n"
+
+    @Test(
+        "sections of a message that is carried by another, which is no multipart (RFC 3501 §6.4.5)",
+        arguments: [
+            ("1", "From: I <i@example.com>\r\nSubject: inner subject\r\n\r\ninner body\r\n"),
+            ("1.HEADER", "From: I <i@example.com>\r\nSubject: inner subject\r\n\r\n"),
+            ("1.TEXT", "inner body\r\n"), ("1.1", "inner body\r\n"),
+            ("1.MIME", "Subject: outer\r\nContent-Type: message/rfc822\r\n\r\n"),
+            ("1.HEADER.FIELDS (SUBJECT)", "Subject: inner subject\r\n\r\n"), ("2", nil), ("1.2", nil),
+        ] as [(String, String?)])
+    func sections(section: String, text: String?) {
+        let said = answer(
+            "Subject: outer\nContent-Type: message/rfc822\n\n" + Self.carried, "FETCH 1 BODY.PEEK[\(section)]"
+        )
+        let literal = text.map { "{\($0.utf8.count)}\r\n\($0)" } ?? "NIL"
+        #expect(said.contains("BODY[\(section)] \(literal))\r\n"), "\(said)")
+    }
+
+    @Test(
+        "body structure says what is meant, not how it was written",
+        arguments: [
+            (
+                "Content-Type: \"text/html\"; charset=utf-8",
+                "(\"TEXT\" \"HTML\" (\"CHARSET\" \"utf-8\") NIL NIL \"7BIT\" 3 1)"
+            ),
+            (
+                "Content-Type: text/plain; name*0=\"a b\"; name*1=c",
+                "(\"TEXT\" \"PLAIN\" (\"NAME\" \"a bc\") NIL NIL \"7BIT\" 3 1)"
+            ),
+            ("Content-Type: text/plain; name*0*=utf-8''%41; name*1=b", "(\"NAME*\" \"utf-8''%41b\")"),
+            ("Content-Transfer-Encoding: \"base64\"", "\"BASE64\""),
+            ("Content-Transfer-Encoding: base64 (x)", "\"BASE64\""),
+        ])
+    func structure(field: String, part: String) {
+        #expect(answer("\(field)\n\nx\n", "FETCH 1 BODY").contains(part))
+    }
+
+    @Test("message/global has no envelope of its own in this grammar")
+    func global() {
+        let said = answer(
+            "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/global\n\n\(Self.carried)--b--\n",
+            "FETCH 1 BODY")
+        #expect(said.contains("((\"MESSAGE\" \"GLOBAL\" NIL NIL NIL \"7BIT\" 61) \"MIXED\")"), "\(said)")
+    }
+
+    private static let attached = """
+        From: A <a@example.com>
+        Subject: =?ISO-8859-1?Q?Gr=FC=DFe mail order news / LP pr?=
+          =?ISO-8859-1?Q?e-order?= quarterly report about
+        \tthings and more
+        Content-Type: multipart/mixed; boundary=bb
+
+        --bb
+
+        outer text
+        --bb
+        Content-Type: message/rfc822
+
+        From: zed@inner.example
+        Subject: innersubject
+
+        innertext
+        --bb
+        Content-Type: message/delivery-status
+
+        Final-Recipient: rfc822; lost@far.example
+        --bb
+        Content-Type: application/pdf; name="invoice-4711.pdf"
+
+        unseen
+        --bb
+        Content-Type: text/plain; charset*0=iso-; charset*1=8859-1
+        Content-Transfer-Encoding: quoted-printable
+
+        Stra=DFe
+
+        --bb--
+
+        """
+
+    @Test(
+        "SEARCH sees all that is text, as it is meant",
+        arguments: [
+            ("TEXT innersubject", true), ("TEXT zed@inner.example", true), ("TEXT invoice-4711", true),
+            ("BODY innersubject", true),
+            ("BODY innertext", true), ("TEXT lost@far.example", true), ("BODY \"outer text\"", true),
+            ("BODY unseen", false),
+            ("BODY news", false), ("TEXT \"mail order\"", true), ("SUBJECT \"LP pre-order\"", true),
+            ("SUBJECT \"Grüße mail\"", true),
+            ("SUBJECT \"report about things\"", true), ("CHARSET UTF-8 TEXT STRASSE", true),
+            ("SUBJECT innersubject", false),
+            ("HEADER Content-Type \"\"", true), ("HEADER X-None \"\"", false), ("TEXT \"\"", true),
+            ("BODY \"\"", true),
+        ])
+    func search(key: String, isFound: Bool) {
+        #expect(
+            answer(Self.attached, "SEARCH \(key)")
+                == "* SEARCH\(isFound ? " 1" : "")\r\na OK Search completed\r\n")
+    }
+
+    @Test(
+        "nothing is too far behind to be found, nor cut in two by how it is read",
+        arguments: ["8bit", "quoted-printable", "base64"])
+    func farBehind(encoding: String) {
+        // A line of 64 octets, so that pieces end in the middle of lines and of characters.
+        let line =
+            encoding == "base64"
+            ? "4oKsIHBhZGRpbmcgcGFkZGluZyBwYWRkaW5nIHBhZGRpbmcgcGFkZGluZyA=".dropLast(4) + "AAAA\n"
+            : "€ padding padding padding padding padding padding\n"
+        let needle =
+            encoding == "base64"
+            ? "ZMO8cmVyIG5lZWRsZQ==\n" : encoding == "8bit" ? "dürer needle\n" : "d=C3=\n=BCrer needle\n"
+        let message =
+            "Content-Transfer-Encoding: \(encoding)\n\n" + String(repeating: String(line), count: 90_000)
+            + needle
+        #expect(answer(message, "SEARCH BODY \"Dürer needle\"").hasPrefix("* SEARCH 1\r\n"))
+        #expect(answer(message, "SEARCH BODY \"Dürer needles\"").hasPrefix("* SEARCH\r\n"))
+    }
+}
