@@ -118,10 +118,11 @@ let package = Package(
         library("POP3", ["Mail", "Bytes"]),
         library("IMAP", ["MIME", "Mail", "Bytes"]),
         library("Delivery", ["Program", "Mail", "Unix", "Bytes"]),
+        library("Checking", ["Delivery", "Program", "Unix", "Bytes"]),
 
         tool("smtpd", ["SMTP", "Queue", "Delivery"] + everyTool),
         tool("sendmail-compat", ["SMTP", "Queue", "Delivery"] + everyTool),
-        tool("queue-runner", ["Queue", "Delivery"] + everyTool),
+        tool("queue-runner", ["Checking", "Queue", "Delivery"] + everyTool),
         tool("remote-deliver", ["SMTP", "TLS", "Resolver", "Delivery"] + everyTool),
         tool("local-deliver", ["Delivery", "MailStore"] + everyTool),
         tool("pop3d", ["POP3", "MailStore", "Auth"] + everyTool),
@@ -145,6 +146,7 @@ let package = Package(
         tests("POP3", ["Mail", "Bytes"]),
         tests("IMAP", ["MIME", "Mail", "Bytes"]),
         tests("Delivery", ["Program", "Unix", "Mail", "Bytes"]),
+        tests("Checking", ["Delivery", "Program", "Unix", "Bytes"]),
         fuzz,
     ]
 )

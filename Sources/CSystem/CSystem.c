@@ -253,3 +253,17 @@ int cs_raise_file_limit(int wanted) {
     }
     return (int)limit.rlim_cur;
 }
+
+int cs_may_open(const char *path, int flags, unsigned user, unsigned group, const unsigned *groups, size_t count) {
+    pid_t child = fork();
+    if (child < 0) return errno;
+    if (child == 0) {
+        if (cs_set_groups(count, groups) != 0 || cs_set_group(group) != 0 || cs_set_user(user) != 0) _exit(errno & 255);
+        int file = flags < 0 ? access(path, X_OK) : open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        _exit(file < 0 ? errno & 255 : 0);
+    }
+    int status;
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR) return errno;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
+}

@@ -66,6 +66,15 @@ package enum ServiceSocket {
         return socket
     }
 
+    /// Whether somebody listens for datagrams at `path`: nothing is sent.
+    package static func connectDatagram(_ path: String) throws(SystemError) {
+        let socket = Descriptor(adopting: try SystemCall.perform("socket") { cs_datagram_socket(AF_UNIX) })
+        let raw = socket.raw
+        try SystemCall.perform("connect", path) {
+            unsafe withAddress(path) { unsafe CSystem.connect(raw, $0, $1) }
+        }
+    }
+
     /// Sends one datagram that says what came (empty: look at all), never waiting; whether somebody's queue
     /// took it. (A full queue is as good: the one who reads it will be looking anyway.)
     @discardableResult

@@ -1,3 +1,4 @@
+import Checking
 import Program
 import Queue
 import Sandbox
@@ -53,7 +54,7 @@ enum Main {
         } catch {
             tool.fail("\(error)", .configuration)
         }
-        if case .check = task { InstallationCheck(configuration, tool).run() }
+        if case .check = task { check(configuration, arguments.value("config")) }
         do throws(SystemError) { try becomeQueueOwner(configuration) } catch {
             tool.fail("cannot become the owner of the queue: \(error)", .noPermission)
         }
@@ -70,6 +71,15 @@ enum Main {
             if case .export = error { tool.fail("\(error)", .inputOutput) }
             tool.fail("\(error)", error.cause?.code == .noEntry ? .configuration : .temporaryFailure)
         }
+    }
+
+    /// As whoever asks: root sees what the queue's owner does not.
+    private static func check(_ configuration: Configuration, _ path: String?) -> Never {
+        let queue = try? QueueDirectory(configuration.queueDirectory)
+        let storm = queue.flatMap { StormNotice($0)?.text }
+        let check = InstallationCheck(configuration, path: path, also: storm.map { [$0] } ?? [])
+        try? File.writeAll(1, check.text.utf8)
+        (check.isWell ? ExitStatus.ok : .configuration).leave()
     }
 
     /// Started by root, it works as whom the queue belongs to.

@@ -15,7 +15,7 @@ struct Main {
         summary: "Serve TLS for the client whose socket comes over descriptor 0, as inetd starts it.",
         options: [
             .config,
-            .flag("n", "check", "say whether the certificate and its key can be used, and exit"),
+            .flag("n", "check", "say whether the certificate and its key can be used, now and tomorrow"),
         ])
 
     static func main() {
@@ -104,7 +104,11 @@ struct Main {
     private static func check(_ path: String?) -> Never {
         do throws(ConfigurationError) {
             let configuration = try Configuration.load(path)
-            do throws(TLSError) { _ = try context(configuration, "smtp") } catch {
+            do throws(TLSError) {
+                let validity = try context(configuration, "smtp").validity()
+                if let trouble = validity.trouble { tool.fail("certificate: \(trouble)", .configuration) }
+                if let warning = validity.warning { try? File.writeAll(1, "certificate: \(warning)\n".utf8) }
+            } catch {
                 tool.fail("\(error)", .configuration)
             }
         } catch {

@@ -83,5 +83,8 @@ int cs_socket_pair(int *ends);
 int cs_stream_socket(int family);
 int cs_datagram_socket(int family);
 int cs_accept(int socket);
+/// What opening `path` (flags below 0: executing or searching it) comes to for another user, as a child that became them: 0, or
+/// an errno.
+int cs_may_open(const char *path, int flags, unsigned user, unsigned group, const unsigned *groups, size_t count);
 
 #endif

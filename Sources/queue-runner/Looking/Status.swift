@@ -1,4 +1,5 @@
 import Bytes
+import Checking
 import Program
 import Queue
 import Unix
@@ -32,7 +33,7 @@ struct Status {
             !runners.contains(where: { now - $0.sign.lastSign < Self.patience })
         {
             troubles.append(
-                "mail is due since \(since.inWords(at: now)) and no runner came: look at inetd's kick line and at cron"
+                "mail is due since \(since.inWords(at: now)) and no runner came: queue-runner --check says why"
             )
         }
         if census[.corrupt].messages > 0 {
@@ -42,7 +43,7 @@ struct Status {
         if free.map({ $0.bytes < UInt64(clamping: configuration.minimumFreeSpace) }) ?? false {
             troubles.append("mail is refused: \(sizeInWords(freeBytes)) free is less than minimum-free-space")
         }
-        self.troubles = troubles
+        self.troubles = troubles + MissingServices.troubles(configuration, waiting: census.total.messages)
     }
 
     private static func trouble(of sign: RunnerSign, _ isAtWork: Bool, at now: Time) -> String? {

@@ -1,0 +1,147 @@
+import Bytes
+import Delivery
+import Program
+import Unix
+
+/// The aliases file: who may write it, what in it leads nowhere, and whether somebody reads root's mail.
+struct AliasCheck {
+    private let path: String
+    private let rules: RecipientRules
+    private let isLocal: ([UInt8]) -> Bool
+
+    /// Deeper than that an alias is a maze, whether it ends or not.
+    private static let mostDepth = 50
+    /// Of one sort, so many lines are told.
+    private static let mostTold = 10
+
+    init(_ path: String, _ rules: RecipientRules) {
+        self.path = path
+        self.rules = rules
+        isLocal = rules.isLocal
+    }
+
+    static func findings(_ installation: Installation) -> [Finding] {
+        let configuration = installation.configuration
+        var rules = RecipientRules(configuration)
+        if installation.isPrivate { rules.onlyUserID = installation.queueOwner }
+        let check = AliasCheck(configuration.aliasesFile, rules)
+        var findings: [Finding] = []
+        if !configuration.aliasesFile.isEmpty {
+            do throws(SystemError) {
+                guard let about = try Path.status(configuration.aliasesFile) else { return check.root() }
+                findings = check.safety(
+                    about,
+                    owners: [
+                        0, installation.queueOwner ?? 0, installation.isPrivate ? installation.askedBy : 0,
+                    ])
+            } catch { return [.unseen("\(configuration.aliasesFile): \(error)")] }
+            findings += AliasFile(configuration.aliasesFile).check().problems.prefix(Self.mostTold).map {
+                .fault("\(configuration.aliasesFile):\($0.line): \($0.text)")
+            }
+            findings += check.entries()
+        }
+        return findings + check.root()
+    }
+
+    /// Who writes it runs commands as relaisa, and gets everybody's mail.
+    func safety(_ about: FileStatus, owners: [UInt32]) -> [Finding] {
+        if about.mode & 0o002 != 0 {
+            return [.fault("\(path): anybody may write it, and so run commands: chmod 0644 \(path)")]
+        }
+        if about.mode & 0o020 != 0, about.group != 0 {
+            return [.fault("\(path): its group may write it, and so run commands: chmod 0644 \(path)")]
+        }
+        if !owners.contains(about.user) {
+            return [
+                .fault(
+                    "\(path): belongs to user id \(about.user), who can run commands by it: chown root \(path)"
+                )
+            ]
+        }
+        return []
+    }
+
+    /// Names that lead to nobody, and names that lead to themselves.
+    func entries() -> [Finding] {
+        var unknown: [Finding] = []
+        var loops: [Finding] = []
+        var looping: Set<[UInt8]> = []
+        try? AliasFile(path).forEachEntry { entry throws(AliasFile.Failure) in
+            guard !entry.name.isEmpty, let targets = try? entry.targets() else { return true }
+            for target in targets {
+                guard let local = localPart(of: target) else { continue }
+                if case .refused(_, let why) = rules.decide(localPart: local, domain: nil).outcome {
+                    unknown.append(
+                        .fault(
+                            "\(path):\(entry.line): \(entry.name.escaped(limit: 64)) leads to \(local.escaped(limit: 64)): \(why)"
+                        ))
+                }
+            }
+            let name = entry.name.folded()
+            if !looping.contains(name), let way = loop(from: name) {
+                looping.formUnion(way)
+                let shown = (way + [name]).map { $0.escaped(limit: 64) }.joined(separator: " -> ")
+                loops.append(.fault("\(path):\(entry.line): a loop: \(shown): take one of them out"))
+            }
+            return true
+        }
+        return Array(unknown.prefix(Self.mostTold) + loops.prefix(Self.mostTold))
+    }
+
+    /// The names on a way that comes back to `name`; nil if there is none. A name that leads to itself at once is the
+    /// account of that name.
+    private func loop(from name: [UInt8]) -> [[UInt8]]? {
+        var seen: Set<[UInt8]> = [name]
+        var ways: [[[UInt8]]] = [[name]]
+        while let way = ways.popLast(), way.count <= Self.mostDepth {
+            for next in names(behind: way[way.count - 1]) {
+                if next == name, way.count > 1 { return way }
+                if seen.insert(next).inserted { ways.append(way + [next]) }
+            }
+        }
+        return nil
+    }
+
+    private func names(behind name: [UInt8]) -> [[UInt8]] {
+        guard case .alias(_, let targets, _) = rules.decide(localPart: name, domain: nil).outcome else {
+            return []
+        }
+        return targets.compactMap { localPart(of: $0)?.folded() }
+    }
+
+    /// What this host makes of the target; nil for what goes elsewhere, or is no address.
+    private func localPart(of target: Target) -> [UInt8]? {
+        guard case .address(let text) = target else { return nil }
+        guard let at = text.lastIndex(of: .ascii("@")) else { return text }
+        return isLocal(Array(text[(at + 1)...])) ? Array(text[..<at]) : nil
+    }
+
+    /// Mail for root, and so what cron and the host itself report.
+    func root() -> [Finding] {
+        var seen: Set<[UInt8]> = []
+        return isRead([UInt8]("root"), &seen)
+            ? []
+            : [
+                .fault(
+                    "root: no login reads its mail, which goes to relais's own mailbox: write `root: you` into \(path.isEmpty ? "the file of aliases-file" : path)"
+                )
+            ]
+    }
+
+    /// Whether what is sent to `name` comes to somebody, or somewhere that an alias names.
+    private func isRead(_ name: [UInt8], _ seen: inout Set<[UInt8]>) -> Bool {
+        guard seen.insert(name.folded()).inserted else { return false }
+        switch rules.decide(localPart: name, domain: nil).outcome {
+        case .user, .relay, .deferred: return true
+        case .rootMailbox, .refused: return false
+        case .alias(_, let targets, _):
+            return targets.contains { target in
+                guard case .address = target, let local = localPart(of: target) else {
+                    if case .mailbox(let name) = target { return !name.equalsFolded("root") }
+                    return true
+                }
+                return isRead(local, &seen)
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+import Program
+import Unix
+
+/// The directories beside the queue, and what in them must not be everybody's.
+enum PlaceCheck {
+    static func findings(_ installation: Installation) -> [Finding] {
+        let configuration = installation.configuration
+        return net(configuration.netDirectory) + slots(configuration.slotsDirectory)
+            + secrets(configuration.usersFile, what: "holds passwords")
+            + named([configuration.tlsCertificate, configuration.tlsAuthorities])
+            + secrets(
+                configuration.tlsKey.isEmpty ? configuration.tlsCertificate : configuration.tlsKey,
+                what: "holds the private key")
+    }
+
+    /// The gate to the services that strangers' servers may ask.
+    private static func net(_ path: String) -> [Finding] {
+        guard let about = (try? Path.status(path)) ?? nil, about.kind == .directory else {
+            return [
+                .fault("\(path): no such directory: run scripts/install, or set net-directory in relais.conf")
+            ]
+        }
+        return about.mode & 0o007 == 0
+            ? [] : [.fault("\(path): anybody may ask for logins: chmod 0710 \(path)")]
+    }
+
+    private static func slots(_ path: String) -> [Finding] {
+        let about = (try? Path.status(path)) ?? nil
+        return about?.kind == .directory
+            ? []
+            : [
+                .fault(
+                    "\(path): no such directory: connections cannot be counted, and are refused: run scripts/install"
+                )
+            ]
+    }
+
+    /// Files that relais.conf names.
+    private static func named(_ paths: [String]) -> [Finding] {
+        paths.compactMap { path in
+            guard !path.isEmpty else { return nil }
+            do throws(SystemError) {
+                return try Path.status(path) == nil ? missing(path) : nil
+            } catch { return .unseen("\(error)") }
+        }
+    }
+
+    private static func missing(_ path: String) -> Finding {
+        .fault("\(path): no such file, though relais.conf names it")
+    }
+
+    private static func secrets(_ path: String, what: StaticString) -> [Finding] {
+        guard !path.isEmpty else { return [] }
+        do throws(SystemError) {
+            guard let about = try Path.status(path) else { return [missing(path)] }
+            return about.mode & 0o007 == 0
+                ? [] : [.fault("\(path): \(what) and anybody may read it: chmod 0640 \(path)")]
+        } catch { return [.unseen("\(path): \(error)")] }
+    }
+}

@@ -1,0 +1,87 @@
+import Delivery
+import Program
+import Testing
+@testable import Unix
+
+@testable import Checking
+
+@Suite struct AliasCheckTests {
+    /// Rules over a file of aliases, on a host where ann and bob are, and daemon gets no mail.
+    private static func check(_ text: String) throws -> (AliasCheck, String) {
+        let path = "/tmp/relais-aliases-\(Identity.process)-\(UInt64.random(in: 0 ... .max))"
+        let file = try Path.openForAppending(path, mode: 0o644)
+        try File.writeAll(file.raw, text.utf8)
+        let aliases = AliasFile(path)
+        let rules = RecipientRules(
+            isLocal: { $0.elementsEqual("here.example".utf8) }, isRelayed: { _ in false },
+            alias: { name throws(LookupFailure) in
+                do { return try aliases.targets(of: name) } catch { throw LookupFailure("broken") }
+            },
+            user: { name throws(LookupFailure) in
+                guard ["ann", "bob", "root", "daemon"].contains(name) else { return nil }
+                return User(
+                    passwdLine: Array(
+                        "\(name):x:\(name == "root" ? 0 : name == "daemon" ? 1 : 1001):100::/:/bin/sh".utf8)[
+                            ...])
+            })
+        return (AliasCheck(path, rules), path)
+    }
+
+    private static func told(_ text: String) throws -> [String] {
+        let (check, path) = try check(text)
+        defer { try? Path.remove(path) }
+        return (check.entries() + check.root()).map {
+            $0.text.replacing(path, with: "")
+        }
+    }
+
+    @Test("aliases that lead to somebody are well")
+    func well() throws {
+        #expect(try Self.told("root: ann\nteam: ann, bob, x@far.example\n") == [])
+        #expect(try Self.told("root: postmaster\npostmaster: bob@here.example\n") == [])
+        #expect(try Self.told("root: x@far.example\n") == [])
+        #expect(try Self.told("root: /var/mail/root\n") == [])
+        #expect(try Self.told("root: ann\nann: ann, bob\n") == [])
+    }
+
+    @Test(
+        "mail for root that no login reads is told",
+        arguments: ["", "postmaster: ann\n", "root: root\n", "root: \\root\n", "root: admin\nadmin: root\n"])
+    func root(text: String) throws {
+        #expect(try Self.told(text).contains { $0.hasPrefix("root: no login reads its mail") })
+    }
+
+    @Test("a name that leads to nobody is told with its line")
+    func nobody() throws {
+        let told = try Self.told("root: ann\n\nsales: ann, nobodyhere\nold: daemon\n")
+        #expect(told.count == 2)
+        #expect(told[0].hasPrefix(":3: sales leads to nobodyhere"))
+        #expect(told[1].hasPrefix(":4: old leads to daemon"))
+    }
+
+    @Test("a loop is told once, with the way round it")
+    func loops() throws {
+        let told = try Self.told("root: ann\na: b\nb: c, bob\nc: A@here.example\n")
+        #expect(told == [":2: a loop: a -> b -> c -> a: take one of them out"])
+    }
+
+    @Test("who may write the file is told")
+    func safety() throws {
+        let (check, path) = try Self.check("root: ann\n")
+        defer { try? Path.remove(path) }
+        let about = try #require(try Path.status(path))
+        #expect(check.safety(about, owners: [about.user]) == [])
+        #expect(
+            check.safety(about, owners: [about.user + 1]).map { $0.text.contains("chown root") } == [true])
+        for mode: UInt32 in [0o666, 0o646, 0o664] {
+            try #require(change(path, mode))
+            let about = try #require(try Path.status(path))
+            #expect(check.safety(about, owners: [about.user]).isEmpty == (mode == 0o664 && about.group == 0))
+        }
+    }
+
+    private func change(_ path: String, _ mode: UInt32) -> Bool {
+        (try? ChildProcess.output(of: "/bin/chmod", arguments: ["chmod", String(mode, radix: 8), path]))?.1
+            == .exited(0)
+    }
+}
