@@ -35,6 +35,8 @@ package struct RecipientParameters: Equatable, Sendable {
 
     /// Ours, never spoken in SMTP: the next hop, as the operator named it.
     package static let route: StaticString = "X-ROUTE"
+    /// Ours, too: how much of a forwarded recipient is decided. Only where the queue-runner has injected it.
+    package static let expanded: StaticString = "X-EXPANDED"
 
     /// Fails on a value that RFC 3461 does not allow.
     package init(_ raw: Parameters) throws(SyntaxError) {

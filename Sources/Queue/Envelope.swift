@@ -26,10 +26,22 @@ package struct Envelope: Equatable {
             return Parameters(kept: parameters).first(RecipientParameters.route)?.value
         }
 
+        /// Without what the queue-runner has noted about a recipient: for another one in its place.
         package var withoutRoute: Recipient {
+            without(RecipientParameters.route).without(RecipientParameters.expanded)
+        }
+
+        /// As a deliverer may believe it: nobody but the queue's owner says what of a recipient is decided.
+        package func believed(injectedBy user: UInt32) -> Recipient {
+            user == Identity.user ? self : without(RecipientParameters.expanded)
+        }
+
+        private func without(_ keyword: StaticString) -> Recipient {
+            guard !parameters.isEmpty else { return self }
+            let all = Parameters(kept: parameters)
+            guard all.first(keyword) != nil else { return self }
             var kept = Parameters()
-            for parameter in Parameters(kept: parameters).all
-            where !parameter.isNamed(RecipientParameters.route) { kept.append(parameter) }
+            for parameter in all.all where !parameter.isNamed(keyword) { kept.append(parameter) }
             return Recipient(address, parameters: kept.text)
         }
     }

@@ -40,7 +40,7 @@ struct ByHand {
         let reversePath = path == [UInt8]("<>") ? [] : path
         let decision = rules.decide(
             localPart: address.localPart, domain: address.domain, explaining: true)
-        let plan = DeliveryPlan(decision, for: address, rules: rules)
+        let plan = DeliveryPlan(decision, for: address, isByHand: !explaining, rules: rules)
         if explaining { return explain(decision, plan, rules) }
 
         let message: Descriptor
@@ -94,7 +94,9 @@ struct ByHand {
     /// What goes on to other addresses goes through sendmail, as a user would send it.
     private func forward(_ outcome: DeliveryOutcome, _ letter: Letter) -> ExitStatus {
         let from = letter.reversePath.isEmpty ? "<>" : String(decoding: letter.reversePath, as: UTF8.self)
-        let addresses = outcome.forwards.map { String(decoding: $0, as: UTF8.self) }
+        let addresses = outcome.forwards.flatMap { $0.recipients }.map {
+            String(decoding: $0.address, as: UTF8.self)
+        }
         let options = ["-i", "-f", from] + (configurationPath.map { ["-C", $0] } ?? [])
         let command = ([sendmail] + options + ["--"] + addresses).map(Self.quoted).joined(separator: " ")
         let result = Command(
@@ -138,7 +140,10 @@ struct ByHand {
 
     private static func lines(_ outcome: DeliveryOutcome) -> [String] {
         outcome.verdict == .forwarded
-            ? outcome.forwards.map { "forward to \($0.escaped(limit: 512))" }
+            ? outcome.forwards.flatMap { copy in
+                let path = copy.reversePath.map { ", as from \($0.escaped(limit: 512))" } ?? ""
+                return copy.recipients.map { $0.shown + path }
+            }
             : ["\(outcome.status) \(outcome.text.escaped())"]
     }
 
@@ -160,5 +165,17 @@ struct ByHand {
                     ? [mailbox] : targets.map { "as \(user.name): .forward says \($0.shown)" }
             } catch { return ["as \(user.name): deferred: \(error.cause)"] }
         } catch { return ["as \(account.shown): \(error.text)"] }
+    }
+}
+
+extension Successor {
+    fileprivate var shown: String {
+        let address = address.escaped(limit: 512)
+        return switch meaning {
+        case .open: "forward to \(address)"
+        case .account: "forward to \(address), the account"
+        case .mailbox: "forward to \(address), the mailbox"
+        case .targets: "forward to \(address), its programs, files and lists"
+        }
     }
 }

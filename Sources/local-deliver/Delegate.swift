@@ -99,6 +99,7 @@ struct Delegate {
 extension DeliveryOutcome {
     fileprivate init(_ report: Report) {
         self.init(report.verdict, report.status, report.text)
-        forwards = report.forward?.addresses ?? []
+        forwards = report.forward?.copies ?? []
+        answerable = report.answerable
     }
 }

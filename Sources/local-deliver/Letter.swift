@@ -32,12 +32,17 @@ struct Letter {
         var forward: Report.Forward?
         if outcome.verdict == .forwarded {
             // The copies of a bounce stay bounces, whoever owns the list.
+            let copies = outcome.forwards.map { copy in
+                Report.Forward.Copy(
+                    reversePath: reversePath.isEmpty ? nil : copy.reversePath ?? plan.owner,
+                    recipients: copy.recipients)
+            }
             forward = Report.Forward(
-                addresses: outcome.forwards, reversePath: reversePath.isEmpty ? nil : plan.owner,
-                header: deliveredTo)
+                copies: DeliveryOutcome.forwarded(as: copies).forwards, header: deliveredTo)
         }
         return Report(
             job: job, recipient: recipient, outcome.verdict, outcome.status, outcome.text,
-            transmitting: transmitting, forward: forward)
+            transmitting: transmitting, forward: forward,
+            answerable: outcome.verdict == .failed ? outcome.answerable : nil)
     }
 }

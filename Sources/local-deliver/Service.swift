@@ -53,6 +53,9 @@ struct Service {
                 file: received.file.raw, offset: job.contentOffset, length: job.contentLength)
             for recipient in job.recipients {
                 let address = RecipientAddress(recipient.address)
+                let meaning = Successor.Meaning(recipient.parameters)
+                var rules = rules
+                rules.looksAtAliases = meaning != .account
                 let decision = rules.decide(localPart: address.localPart, domain: address.domain)
                 if case .deferred(_, _, let cause) = decision.outcome { log.warning(cause) }
                 letters.append(
@@ -60,10 +63,21 @@ struct Service {
                         job: number, recipient: recipient.index, address: recipient.address,
                         reversePath: job.reversePath, content: content,
                         mark: mark(of: recipient, in: job),
-                        plan: DeliveryPlan(decision, for: address, rules: rules)))
+                        plan: plan(decision, for: address, meaning, rules)))
             }
         }
         return Batch(configuration: configuration, rules: rules, log: log, letters: letters)
+    }
+
+    private func plan(
+        _ decision: RecipientDecision, for address: RecipientAddress, _ meaning: Successor.Meaning,
+        _ rules: RecipientRules
+    ) -> DeliveryPlan {
+        let plan = DeliveryPlan(decision, for: address, meaning: meaning, rules: rules)
+        for outcome in plan.outcomes where outcome.answerable != nil {
+            log.warning("\(outcome.text.escaped())")
+        }
+        return plan
     }
 
     /// As the queue's id is unique over all hosts and times, so is this.

@@ -31,6 +31,7 @@ import Unix
                 root:x:0:0::/root:/bin/sh
                 bob:x:1000:1000::/home/bob:/bin/sh
                 carol:x:1001:1001::/home/carol:/bin/sh
+                dave:x:1002:1002::/home/dave:/bin/sh
                 nobody:x:65534:65534::/:/bin/sh
                 """))
         rules = RecipientRules(
@@ -47,11 +48,15 @@ import Unix
             })
     }
 
-    private func plan(_ address: String, _ rules: RecipientRules? = nil) -> DeliveryPlan {
-        let rules = rules ?? self.rules
+    private func plan(
+        _ address: String, _ rules: RecipientRules? = nil, meaning: Successor.Meaning = .open,
+        isByHand: Bool = false
+    ) -> DeliveryPlan {
+        var rules = rules ?? self.rules
+        rules.looksAtAliases = meaning != .account
         let address = RecipientAddress(Array(address.utf8))
         let decision = rules.decide(localPart: address.localPart, domain: address.domain)
-        return DeliveryPlan(decision, for: address, rules: rules)
+        return DeliveryPlan(decision, for: address, meaning: meaning, isByHand: isByHand, rules: rules)
     }
 
     private func mailbox(_ user: String, forward: Bool, _ detail: String? = nil) -> DeliveryPlan.Part {
@@ -62,7 +67,7 @@ import Unix
 
     @Test("a user's mail is the user's; root's is relais's")
     func accounts() {
-        #expect(plan("carol+x@example.org").parts == [mailbox("carol", forward: false)])
+        #expect(plan("dave+x@example.org").parts == [mailbox("dave", forward: true, "x")])
         let root = plan("root@example.org")
         #expect(
             root.parts == [
@@ -75,25 +80,57 @@ import Unix
     func alias() {
         let staff = plan("Staff@example.org")
         #expect(staff.parts == [.init(account: .service, action: .targets([.program([UInt8]("cat"))]))])
+        // The entry of bob is followed at once.
         #expect(
-            staff.outcomes == [.forwarded(to: [[UInt8]("bob@example.org"), [UInt8]("carol@example.net")])])
+            forwards(staff) == [
+                "Bob@example.org/account bob@example.org/mailbox bob@example.net carol@example.net"
+            ])
         #expect(staff.owner == [UInt8]("owner-staff@example.org"))
         #expect(plan("list").parts.count == 1)
     }
 
+    private func forwards(_ plan: DeliveryPlan) -> [String] {
+        plan.outcomes.flatMap { $0.forwards }.map { $0.shown }
+    }
+
     @Test("an alias that names itself means the account behind it, and goes round nowhere")
     func itself() {
-        let bob = plan("bob@example.org")
-        #expect(bob.parts == [mailbox("bob", forward: true), mailbox("bob", forward: false)])
-        #expect(bob.outcomes == [.forwarded(to: [[UInt8]("bob@example.net")])])
-        #expect(plan("self@example.org").outcomes == [.failed(EnhancedStatus(5, 1, 1), "user unknown")])
+        #expect(
+            forwards(plan("bob@example.org")) == [
+                "Bob@example.org/account bob@example.org/mailbox bob@example.net"
+            ])
+        #expect(plan("bob@example.org").parts == [])
+        #expect(forwards(plan("self@example.org")) == ["self@example.org/account"])
+        // By hand there is no queue that keeps what is decided.
+        let byHand = plan("bob@example.org", isByHand: true)
+        #expect(byHand.parts == [mailbox("bob", forward: true), mailbox("bob", forward: false)])
+        #expect(forwards(byHand) == ["bob@example.net"])
+        #expect(forwards(plan("staff@example.org", isByHand: true)) == ["bob@example.org carol@example.net"])
+    }
+
+    @Test("what is decided of an address is not asked again")
+    func decided() {
+        #expect(plan("bob@example.org", meaning: .account).parts == [mailbox("bob", forward: true)])
+        #expect(plan("bob@example.org", meaning: .mailbox).parts == [mailbox("bob", forward: false)])
+        #expect(plan("eve@example.org", meaning: .mailbox).outcomes.map(\.verdict) == [.failed])
+        let staff = plan("staff@example.org", meaning: .targets)
+        #expect(staff.parts.count == 1 && staff.outcomes == [])
+        for meaning: Successor.Meaning in [.account, .mailbox, .targets] {
+            #expect(!plan("staff@example.org", meaning: meaning).looksForLoops)
+        }
+        #expect(plan("staff@example.org").looksForLoops && plan("carol@example.org").looksForLoops)
     }
 
     @Test("a mailbox that nobody may have is no such user")
     func nobody() {
-        let lost = plan("lost@example.org")
-        #expect(lost.parts == [])
-        #expect(lost.outcomes.map(\.verdict) == [.failed, .failed, .failed])
+        #expect(
+            forwards(plan("lost@example.org")) == [
+                "nobody@example.org/mailbox missing@example.org/mailbox root@example.org/mailbox"
+            ])
+        for name in ["nobody", "missing"] {
+            let lost = plan("\(name)@example.org", meaning: .mailbox)
+            #expect(lost.parts == [] && lost.outcomes.map(\.verdict) == [.failed])
+        }
     }
 
     @Test("a lookup that fails in the middle defers all of it")
@@ -104,13 +141,13 @@ import Unix
             if name == "carol" { throw LookupFailure("I/O error") }
             return try users(name)
         }
-        let plan = plan("carol@example.org", rules)
+        let plan = plan("carol@example.org", rules, meaning: .mailbox)
         #expect(plan.parts == [] && plan.outcomes.map(\.verdict) == [.deferred])
     }
 
     @Test("what was refused or cannot be decided is told at once")
     func refused() {
-        #expect(plan("dave@example.org").outcomes.map(\.verdict) == [.failed])
+        #expect(plan("eve@example.org").outcomes.map(\.verdict) == [.failed])
         #expect(plan("dave@example.net").outcomes.map(\.verdict) == [.failed])
         var rules = rules
         rules.mayRelay = true

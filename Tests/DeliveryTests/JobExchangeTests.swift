@@ -232,34 +232,51 @@ private let delivered = EnhancedStatus(2, 0, 0)
         }
     }
 
-    static let badReports: [([String], String)] = [
-        (["report2"], "kind"), (["report1"], "job"), (["report1", "101"], "job"),
-        (["report1", "0", "-3"], "recipient"),
-        (["report1", "0", "3", "k", "2.0.0", "", "", "0", "0"], "verdict"),
-        (["report1", "0", "3", "", "2.0.0", "", "", "0", "0"], "verdict"),
-        (["report1", "0", "3", "KK", "2.0.0", "", "", "0", "0"], "verdict"),
-        // A verdict and a code that contradict each other.
-        (["report1", "0", "3", "K", "4.0.0", "", "", "0", "0"], "status"),
-        (["report1", "0", "3", "Z", "5.0.0", "", "", "0", "0"], "status"),
-        (["report1", "0", "3", "D", "2.0.0", "", "", "0", "0"], "status"),
-        (["report1", "0", "3", "D", "5.7.2 x", "", "", "0", "0"], "status"),
-        (["report1", "0", "3", "D", "", "", "", "0", "0"], "status"),
-        (["report1", "0", "3", "K", "2.0.0", "a\nb", "", "0", "0"], "text"),
-        (["report1", "0", "3", "K", "2.0.0", "é", "", "0", "0"], "text"),
-        (["report1", "0", "3", "K", "2.0.0", String(repeating: "x", count: 1025), "", "0", "0"], "text"),
-        (["report1", "0", "3", "K", "2.0.0", "", "a\tb", "0", "0"], "relay"),
-        (["report1", "0", "3", "K", "2.0.0", "", "", "x", "0"], "connecting"),
-        (["report1", "0", "3", "K", "2.0.0", "", "", "0"], "transmitting"),
-        (["report1", "0", "3", "K", "2.0.0", "", "", "0", "0", "0", "0", "", "", "a@b"], "report"),
-        (["report1", "0", "3", "Z", "4.0.0", "", "", "0", "0"], "is-of-destination"),
-        (["report1", "0", "3", "Z", "4.0.0", "", "", "0", "0", "2"], "is-of-destination"),
-        (["report1", "0", "3", "R", "2.0.0", "", "", "0", "0", "0"], "has-reverse-path"),
-        (["report1", "0", "3", "R", "2.0.0", "", "", "0", "0", "0", "2", "", "", "a@b"], "has-reverse-path"),
-        (["report1", "0", "3", "R", "2.0.0", "", "", "0", "0", "0", "0", "", ""], "address"),
-        (["report1", "0", "3", "R", "2.0.0", "", "", "0", "0", "0", "0", "", "", ""], "address"),
-        (["report1", "0", "3", "R", "2.0.0", "", "", "0", "0", "0", "0", "", "", "a\nb"], "address"),
-        (["report1", "0", "3", "R", "2.0.0", "", "", "0", "0", "0", "0", "", "X: y", "a@b"], "header"),
-        (["report1", "0", "3", "R", "2.0.0", "", "", "0", "0", "0", "0", "", "X: y\r\n", "a@b"], "header"),
+    static let badReports: [([String], String)] =
+        [
+            (["report1"], "kind"), (["report2"], "job"), (["report2", "101"], "job"),
+            (["report2", "0", "-3"], "recipient"),
+            (["report2", "0", "3", "k", "2.0.0", "", "", "0", "0"], "verdict"),
+            (["report2", "0", "3", "", "2.0.0", "", "", "0", "0"], "verdict"),
+            (["report2", "0", "3", "KK", "2.0.0", "", "", "0", "0"], "verdict"),
+            // A verdict and a code that contradict each other.
+            (["report2", "0", "3", "K", "4.0.0", "", "", "0", "0"], "status"),
+            (["report2", "0", "3", "Z", "5.0.0", "", "", "0", "0"], "status"),
+            (["report2", "0", "3", "D", "2.0.0", "", "", "0", "0"], "status"),
+            (["report2", "0", "3", "D", "5.7.2 x", "", "", "0", "0"], "status"),
+            (["report2", "0", "3", "D", "", "", "", "0", "0"], "status"),
+            (["report2", "0", "3", "K", "2.0.0", "a\nb", "", "0", "0"], "text"),
+            (["report2", "0", "3", "K", "2.0.0", "é", "", "0", "0"], "text"),
+            (["report2", "0", "3", "K", "2.0.0", String(repeating: "x", count: 1025), "", "0", "0"], "text"),
+            (["report2", "0", "3", "K", "2.0.0", "", "a\tb", "0", "0"], "relay"),
+            (["report2", "0", "3", "K", "2.0.0", "", "", "x", "0"], "connecting"),
+            (["report2", "0", "3", "K", "2.0.0", "", "", "0"], "transmitting"),
+            (["report2", "0", "3", "Z", "4.0.0", "", "", "0", "0"], "is-of-destination"),
+            (["report2", "0", "3", "Z", "4.0.0", "", "", "0", "0", "2"], "is-of-destination"),
+            (["report2", "0", "3", "Z", "4.0.0", "", "", "0", "0", "0"], "has-answerable"),
+            (["report2", "0", "3", "Z", "4.0.0", "", "", "0", "0", "0", "2", ""], "has-answerable"),
+            (["report2", "0", "3", "Z", "4.0.0", "", "", "0", "0", "0", "1", "a\nb"], "answerable"),
+            (
+                [
+                    "report2", "0", "3", "K", "2.0.0", "", "", "0", "0", "0", "0", "", "", "0", "", "1", "0",
+                    "a@b",
+                ], "report"
+            ),
+        ]
+        + badForwards.map { (["report2", "0", "3", "R", "2.0.0", "", "", "0", "0", "0", "0", ""] + $0, $1) }
+
+    /// Header, then for each copy: whether there is a reverse-path, it, and how many with what meaning.
+    private static let badForwards: [([String], String)] = [
+        ([], "header"), (["X: y", "0", "", "1", "0", "a@b"], "header"),
+        (["X: y\r\n", "0", "", "1", "0", "a@b"], "header"),
+        ([""], "copy"), (["", "2", "", "1", "0", "a@b"], "has-reverse-path"),
+        (["", "1", "a\nb", "1", "0", "a@b"], "reverse-path"),
+        (["", "0", "", "0"], "addresses"), (["", "0", "", "10001", "0", "a@b"], "addresses"),
+        (["", "0", "", "1", "4", "a@b"], "meaning"),
+        (["", "0", "", "1", "300", "a@b"], "meaning"), (["", "0", "", "1", "0", ""], "address"),
+        (["", "0", "", "1", "0", "a\nb"], "address"),
+        (["", "0", "", "2", "0", "a@b"], "meaning"),
+        (["", "0", "", "1", "0", "a@b", "0", "", "10000", "0", "c@d"], "addresses"),
     ]
 
     @Test("a report that breaks a rule defers its recipient", arguments: badReports)

@@ -31,18 +31,30 @@ package struct Report: Equatable {
     package var transmitting: Int
     /// For `deferred`: it was the destination that failed, not this message; others for it would fare the same.
     package var isOfDestination: Bool
-    /// For `forwarded`: the addresses, the reverse-path to use instead (nil: the message's own), and header
-    /// lines to put on top of the message, each with its LF.
+    /// For `forwarded`.
     package var forward: Forward?
+    /// For `failed`, where it is a fault of this host's own files: who answers for them and is to hear of it besides
+    /// the sender; empty for the postmaster.
+    package var answerable: [UInt8]?
 
     package struct Forward: Equatable {
-        package var addresses: [[UInt8]]
-        package var reversePath: [UInt8]?
+        package var copies: [Copy]
+        /// Header lines to put on top of the message, each with its LF.
         package var header: [UInt8]
 
-        package init(addresses: [[UInt8]], reversePath: [UInt8]? = nil, header: [UInt8] = []) {
-            self.addresses = addresses
-            self.reversePath = reversePath
+        package struct Copy: Equatable {
+            /// To use instead of the message's own; nil: that one.
+            package var reversePath: [UInt8]?
+            package var recipients: [Successor]
+
+            package init(reversePath: [UInt8]? = nil, recipients: [Successor]) {
+                self.reversePath = reversePath
+                self.recipients = recipients
+            }
+        }
+
+        package init(copies: [Copy], header: [UInt8] = []) {
+            self.copies = copies
             self.header = header
         }
     }
@@ -52,7 +64,7 @@ package struct Report: Equatable {
         job: Int, recipient: Int, _ verdict: Verdict, _ status: EnhancedStatus,
         _ text: some Collection<UInt8>,
         relay: some Collection<UInt8> = [UInt8]("local"), connecting: Int = 0, transmitting: Int = 0,
-        isOfDestination: Bool = false, forward: Forward? = nil
+        isOfDestination: Bool = false, forward: Forward? = nil, answerable: [UInt8]? = nil
     ) {
         self.job = job
         self.recipient = recipient
@@ -64,6 +76,7 @@ package struct Report: Equatable {
         self.transmitting = max(0, transmitting)
         self.isOfDestination = isOfDestination
         self.forward = forward
+        self.answerable = answerable
     }
 
     private static func presentable(_ bytes: some Collection<UInt8>, limit: Int) -> [UInt8] {
@@ -76,11 +89,11 @@ package struct Report: Equatable {
     package static let longestHeader = 4096
     /// Most addresses that one recipient can be forwarded to; a longer list is refused where it is read.
     package static let mostAddresses = 10_000
-    static let longestRecord = mostAddresses * (Job.longestPath + 5) + 16384
+    static let longestRecord = mostAddresses * (2 * Job.longestPath + 24) + 16384
 }
 
 extension Report {
-    static let kind: StaticString = "report1"
+    static let kind: StaticString = "report2"
     static let endOfReports: StaticString = "end1"
 
     func framed() -> [UInt8] {
@@ -94,11 +107,11 @@ extension Report {
         record.add(connecting)
         record.add(transmitting)
         record.add(isOfDestination ? 1 : 0)
+        record.add(answerable == nil ? 0 : 1)
+        record.add(answerable ?? [])
         if let forward {
-            record.add(forward.reversePath == nil ? 0 : 1)
-            record.add(forward.reversePath ?? [])
             record.add(forward.header)
-            for address in forward.addresses { record.add(address) }
+            for copy in forward.copies { copy.add(to: &record) }
         }
         return record.framed()
     }
@@ -118,6 +131,9 @@ extension Report {
         connecting = try record.number("connecting")
         transmitting = try record.number("transmitting")
         isOfDestination = try record.number(upTo: 1, "is-of-destination") == 1
+        let hasAnswerable = try record.number(upTo: 1, "has-answerable") == 1
+        let path = try record.line(limit: Job.longestPath, "answerable")
+        answerable = hasAnswerable ? path : nil
         forward = verdict == .forwarded ? try Forward(&record) : nil
         try record.end("report")
     }
@@ -132,23 +148,52 @@ extension Report {
 }
 
 extension Report.Forward {
+    /// How many addresses there are in all copies.
+    package var count: Int { copies.reduce(0) { $0 + $1.recipients.count } }
+
     fileprivate init(_ record: inout RecordReader) throws(SyntaxError) {
-        let hasReversePath = try record.number(upTo: 1, "has-reverse-path") == 1
-        let path = try record.line(limit: Job.longestPath, "reverse-path")
-        reversePath = hasReversePath ? path : nil
         header = Array(try record.bytes(limit: Report.longestHeader, "header"))
         guard header.isEmpty || header.last == .lf, !header.contains(.nul), !header.contains(.cr) else {
             throw SyntaxError("header", at: 0)
         }
-        addresses = []
+        copies = []
+        var room = Report.mostAddresses
         while !record.isAtEnd {
-            let address = try record.line(limit: Job.longestPath, "address")
-            guard !address.isEmpty, addresses.count < Report.mostAddresses else {
-                throw SyntaxError("address", at: 0)
-            }
-            addresses.append(address)
+            let copy = try Copy(&record, upTo: room)
+            room -= copy.recipients.count
+            copies.append(copy)
         }
-        guard !addresses.isEmpty else { throw SyntaxError("address", at: 0) }
+        guard !copies.isEmpty else { throw SyntaxError("copy", at: 0) }
+    }
+}
+
+extension Report.Forward.Copy {
+    fileprivate func add(to record: inout RecordWriter) {
+        record.add(reversePath == nil ? 0 : 1)
+        record.add(reversePath ?? [])
+        record.add(recipients.count)
+        for recipient in recipients {
+            record.add(recipient.meaning.rawValue)
+            record.add(recipient.address)
+        }
+    }
+
+    fileprivate init(_ record: inout RecordReader, upTo most: Int) throws(SyntaxError) {
+        let hasReversePath = try record.number(upTo: 1, "has-reverse-path") == 1
+        let path = try record.line(limit: Job.longestPath, "reverse-path")
+        reversePath = hasReversePath ? path : nil
+        let count = try record.number(upTo: most, "addresses")
+        guard count > 0 else { throw SyntaxError("addresses", at: 0) }
+        recipients = []
+        for _ in 0..<count {
+            let number = try record.number(upTo: 255, "meaning")
+            guard let meaning = Successor.Meaning(rawValue: UInt8(number)) else {
+                throw SyntaxError("meaning", at: 0)
+            }
+            let address = try record.line(limit: Job.longestPath, "address")
+            guard !address.isEmpty else { throw SyntaxError("address", at: 0) }
+            recipients.append(Successor(address, meaning))
+        }
     }
 }
 

@@ -5,8 +5,10 @@ package struct DeliveryOutcome: Equatable {
     package var verdict: Report.Verdict
     package var status: EnhancedStatus
     package var text: [UInt8]
-    /// Addresses that the message goes on to; only where the verdict is `forwarded`.
-    package var forwards: [[UInt8]] = []
+    /// What the message goes on as; only where the verdict is `forwarded`. Each reverse-path once.
+    package var forwards: [Report.Forward.Copy] = []
+    /// Who is to hear of it besides the sender: see `Report`.
+    package var answerable: [UInt8]?
 
     package init(_ verdict: Report.Verdict, _ status: EnhancedStatus, _ text: [UInt8]) {
         self.verdict = verdict
@@ -26,12 +28,26 @@ package struct DeliveryOutcome: Equatable {
         DeliveryOutcome(.failed, status, Array(text.utf8))
     }
 
-    package static func forwarded(to addresses: [[UInt8]]) -> DeliveryOutcome {
-        let count = addresses.count
-        let text = "forwarded to \(count) address" + (count == 1 ? "" : "es")
-        var outcome = DeliveryOutcome(.forwarded, EnhancedStatus(2, 0, 0), Array(text.utf8))
-        outcome.forwards = addresses
+    package static func forwarded(as copies: [Report.Forward.Copy]) -> DeliveryOutcome {
+        var outcome = DeliveryOutcome(.forwarded, EnhancedStatus(2, 0, 0), [])
+        for copy in copies { outcome.add(copy) }
+        let count = outcome.forwardCount
+        outcome.text = Array("forwarded to \(count) address\(count == 1 ? "" : "es")".utf8)
         return outcome
+    }
+
+    package static func forwarded(to addresses: [[UInt8]]) -> DeliveryOutcome {
+        forwarded(as: [.init(recipients: addresses.map { Successor($0) })])
+    }
+
+    private var forwardCount: Int { forwards.reduce(0) { $0 + $1.recipients.count } }
+
+    private mutating func add(_ copy: Report.Forward.Copy) {
+        if let place = forwards.firstIndex(where: { $0.reversePath == copy.reversePath }) {
+            forwards[place].recipients += copy.recipients
+        } else {
+            forwards.append(copy)
+        }
     }
 
     /// One outcome for a recipient whose mail went to several places. One that has to be tried again means
@@ -44,7 +60,10 @@ package struct DeliveryOutcome: Equatable {
         guard var result = outcomes.first else { return .delivered("nothing to do") }
         for outcome in outcomes.dropFirst() {
             result.text += [UInt8]("; ".utf8) + outcome.text
-            result.forwards += outcome.forwards
+            for copy in outcome.forwards { result.add(copy) }
+        }
+        guard result.forwardCount <= Report.mostAddresses else {
+            return .failed(EnhancedStatus(5, 2, 4), "more than \(Report.mostAddresses) addresses")
         }
         result.verdict = result.forwards.isEmpty ? .delivered : .forwarded
         return result

@@ -29,9 +29,22 @@ package struct DeliveryPlan: Equatable {
     package private(set) var outcomes: [DeliveryOutcome] = []
     /// The reverse-path of copies that go on, if the alias has an owner.
     package private(set) var owner: [UInt8]?
+    /// Whether a `Delivered-To:` of the same address means that the message goes round. One that an alias has sent
+    /// on to the account of the same name does not.
+    package private(set) var looksForLoops = true
 
-    package init(_ decision: RecipientDecision, for address: RecipientAddress, rules: RecipientRules) {
+    /// `meaning`: what is decided of the address already. `isByHand`: there is no queue behind this process, which
+    /// keeps what is decided, so one alias is taken at a time, and what it says of accounts is done here.
+    package init(
+        _ decision: RecipientDecision, for address: RecipientAddress, meaning: Successor.Meaning = .open,
+        isByHand: Bool = false, rules: RecipientRules
+    ) {
+        looksForLoops = meaning == .open
         switch decision.outcome {
+        case _ where meaning == .mailbox:
+            do throws(LookupFailure) { try add(address.localPart, followForward: false, rules) } catch {
+                (parts, outcomes) = ([], [Self.lookupFailed])
+            }
         case .user(let user, let detail):
             parts = [
                 Part(account: .user(user.name), action: .mailbox(followForward: true, extension: detail))
@@ -40,10 +53,11 @@ package struct DeliveryPlan: Equatable {
             parts = [Part(account: .service, action: .mailbox(followForward: true, extension: nil))]
         case .alias(let name, let targets, let owner):
             self.owner = owner.map { Self.qualified($0, address.domain) }
-            do throws(LookupFailure) {
-                try expand(name, targets, address.domain, rules)
-            } catch {
-                (parts, outcomes) = ([], [.deferred(EnhancedStatus(4, 3, 0), "recipient lookup failed")])
+            if meaning == .targets {
+                serve(targets.filter { $0.isServedByRelais })
+            } else {
+                looksForLoops = true
+                expand(name, targets, address.domain, isByHand: isByHand, rules)
             }
         case .relay:
             outcomes = [.deferred(EnhancedStatus(4, 3, 5), "the address is not local any more")]
@@ -54,31 +68,60 @@ package struct DeliveryPlan: Equatable {
         }
     }
 
+    private mutating func serve(_ targets: [Target]) {
+        if !targets.isEmpty { parts.append(Part(account: .service, action: .targets(targets))) }
+    }
+
     private mutating func expand(
-        _ name: [UInt8], _ targets: [Target], _ domain: [UInt8]?, _ rules: RecipientRules
-    ) throws(LookupFailure) {
-        var forwards: [[UInt8]] = []
-        var others: [Target] = []
-        for target in targets {
-            switch target {
-            case .address(let text):
-                let target = RecipientAddress(text)
-                let isSelf =
-                    target.localPart.equalsFolded(name) && (target.domain.map(rules.isLocal) ?? true)
-                if isSelf {
-                    // An alias that names itself means the account behind it: asking again would go round.
-                    try add(name, followForward: true, rules)
-                } else {
-                    forwards.append(Self.qualified(text, domain))
-                }
-            case .mailbox(let name):
-                try add(name, followForward: false, rules)
-            case .program, .file, .include:
-                others.append(target)
-            }
+        _ name: [UInt8], _ targets: [Target], _ domain: [UInt8]?, isByHand: Bool, _ rules: RecipientRules
+    ) {
+        let expansion: AliasExpansion
+        do throws(AliasExpansion.Failure) {
+            expansion = try AliasExpansion(
+                of: name, targets, origin: domain, rules: rules,
+                deepest: isByHand ? 0 : AliasExpansion.deepest)
+        } catch {
+            var outcome = DeliveryOutcome.failed(error.status, error.text)
+            outcome.answerable = owner ?? []
+            outcomes = [outcome]
+            return
         }
-        if !others.isEmpty { parts.append(Part(account: .service, action: .targets(others))) }
-        if !forwards.isEmpty { outcomes.append(.forwarded(to: forwards)) }
+        var copies = expansion.copies
+        do throws(LookupFailure) {
+            if isByHand { copies = try serveAccounts(among: copies, of: name, rules) }
+            serve(expansion.others)
+            if !copies.isEmpty { outcomes.append(.forwarded(as: copies)) }
+        } catch {
+            (parts, outcomes) = ([], [Self.lookupFailed])
+        }
+    }
+
+    private static let lookupFailed = DeliveryOutcome.deferred(
+        EnhancedStatus(4, 3, 0), "recipient lookup failed")
+
+    /// Mailboxes, and the account that the alias `name` is called like, which would lead to the alias again; the
+    /// others are the result.
+    private mutating func serveAccounts(
+        among copies: [Report.Forward.Copy], of name: [UInt8], _ rules: RecipientRules
+    ) throws(LookupFailure) -> [Report.Forward.Copy] {
+        var left: [Report.Forward.Copy] = []
+        for var copy in copies {
+            var others: [Successor] = []
+            for successor in copy.recipients {
+                let localPart = RecipientAddress(successor.address).localPart
+                let base = RecipientRules.split(localPart, at: rules.delimiter).base
+                if successor.meaning == .mailbox {
+                    try add(localPart, followForward: false, rules)
+                } else if successor.meaning == .account, base.equalsFolded(name) {
+                    try add(base, followForward: true, rules)
+                } else {
+                    others.append(successor)
+                }
+            }
+            copy.recipients = others
+            if !others.isEmpty { left.append(copy) }
+        }
+        return left
     }
 
     private mutating func add(

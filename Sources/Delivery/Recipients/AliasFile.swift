@@ -33,6 +33,26 @@ package struct AliasFile {
         return found
     }
 
+    /// The file as it stands, for many questions at once.
+    package final class Snapshot {
+        private var entries: [[UInt8]: Entry] = [:]
+
+        fileprivate init(_ file: AliasFile) throws(Failure) {
+            try file.forEachEntry { entry throws(Failure) in
+                let name = entry.name.folded()
+                if entries[name] == nil { entries[name] = entry }
+                return true
+            }
+        }
+
+        package func targets(of name: [UInt8]) throws(Failure) -> [Target]? {
+            guard let entry = entries[name.folded()] else { return nil }
+            return try entry.targets()
+        }
+    }
+
+    package func snapshot() throws(Failure) -> Snapshot { try Snapshot(self) }
+
     package struct Entry {
         /// Empty if the line is no entry; then `targets` says so, and lookups pass it over.
         package let name: [UInt8]

@@ -21,6 +21,7 @@ extension RecipientRules {
                     throw LookupFailure("\(error)")
                 }
             })
+        aliasFile = aliases
         delimiter = configuration.recipientDelimiter.utf8.first
         postmaster = Array(configuration.postmaster.utf8)
         firstUserID = configuration.firstUserID

@@ -24,7 +24,11 @@ package struct RecipientRules {
     /// Whether an account that is there, but for an instance with more rights, has its mail wait: that of mail which
     /// was accepted already is not to be returned for it.
     package var defersOthers = false
+    /// Whether `decide` looks at the aliases: not for an address that an alias has led to as an account.
+    package var looksAtAliases = true
     package var alias: ([UInt8]) throws(LookupFailure) -> [Target]?
+    /// Where `alias` looks, for whoever has many names to ask for.
+    package var aliasFile: AliasFile?
     package var user: (String) throws(LookupFailure) -> User?
 
     package init(
@@ -110,12 +114,12 @@ extension RecipientRules {
         _ localPart: [UInt8], _ steps: inout Steps
     ) throws(LookupFailure) -> RecipientDecision.Outcome {
         let (base, detail) = Self.split(localPart, at: delimiter)
-        for name in detail == nil ? [localPart] : [localPart, base] {
+        for name in looksAtAliases ? aliasNames(localPart) : [] {
             if let targets = try alias(name) {
                 steps.note("alias \(name.escaped(limit: 64)), \(targets.count) targets")
                 let owner = [UInt8]("owner-") + name
                 let hasOwner = try alias(owner) != nil
-                return .alias(name.folded(), targets, owner: hasOwner ? owner.folded() : nil)
+                return .alias(name, targets, owner: hasOwner ? owner : nil)
             }
             steps.note("no alias \(name.escaped(limit: 64))")
         }
@@ -126,6 +130,12 @@ extension RecipientRules {
             return try postmasterOutcome(&steps)
         }
         return .refused(EnhancedStatus(5, 1, 1), "user unknown")
+    }
+
+    /// The aliases that a local part may mean, folded, the first that is there counts.
+    package func aliasNames(_ localPart: [UInt8]) -> [[UInt8]] {
+        let (base, detail) = Self.split(localPart, at: delimiter)
+        return detail == nil ? [localPart.folded()] : [localPart.folded(), base.folded()]
     }
 
     private func postmasterOutcome(

@@ -13,6 +13,14 @@ package enum Target: Equatable {
     /// `:include:/path`: more targets, a list a line.
     case include([UInt8])
 
+    /// Whether it is run, written or read, and not sent on to.
+    var isServedByRelais: Bool {
+        switch self {
+        case .program, .file, .include: true
+        case .address, .mailbox: false
+        }
+    }
+
     /// As it would be written, for people.
     package var shown: String {
         switch self {

@@ -21,6 +21,11 @@ extension DeliveryStatusNotification {
                 "A message without a sender, as reports of failures are, could not be delivered. Nobody else "
                 + "is told; it is attached for you to look at."
         }
+        if audience == .owner {
+            return
+                "A message could not be delivered because of an alias or list of this host that you answer for. "
+                + "Its sender is told, too. Until it is mended, all its mail is returned."
+        }
         switch action {
         case .failed:
             return "Your message could not be delivered to the recipients below, and nothing more is tried."

@@ -11,6 +11,8 @@ package struct DeliveryStatusNotification {
         case sender
         /// A report that could not be delivered goes to whoever looks after the host.
         case postmaster
+        /// Whoever answers for a list or an alias hears that it is at fault. So does the sender.
+        case owner
     }
 
     package struct Recipient: Equatable {
@@ -131,6 +133,7 @@ package struct DeliveryStatusNotification {
     private var subject: String {
         switch audience {
         case .postmaster: "Undeliverable Report of an Undelivered Mail"
+        case .owner: "Mail Returned, for an Alias Is at Fault"
         case .sender where has(.failed): "Undelivered Mail Returned to Sender"
         case .sender where has(.delayed): "Delayed Mail, Still Being Tried"
         case .sender: "Mail Delivery Report"

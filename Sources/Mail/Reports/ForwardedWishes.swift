@@ -28,8 +28,11 @@ package enum ForwardedWishes {
     ) -> Parameters {
         var copy = Parameters()
         guard road != .list else { return copy }
-        // A next hop was chosen for one recipient, not for those whom he names.
-        for parameter in parameters.all where !parameter.isNamed(RecipientParameters.route) {
+        // A next hop was chosen, and an alias looked at, for one recipient, not for those whom he names.
+        for parameter in parameters.all
+        where !parameter.isNamed(RecipientParameters.route)
+            && !parameter.isNamed(RecipientParameters.expanded)
+        {
             guard parameter.isNamed("NOTIFY"), road == .several,
                 var notify = parameter.value.flatMap({ RecipientParameters.Notify($0) })
             else {

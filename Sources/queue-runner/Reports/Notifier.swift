@@ -114,6 +114,20 @@ final class Notifier {
         return Array("\(recipient)@\(configuration.ownDomain)".utf8)
     }
 
+    /// Tells whoever answers for a list or alias of this host (the postmaster, where nobody is named) that it is at
+    /// fault. Where there is no sender, the postmaster hears of it anyhow.
+    func tell(_ answerable: [UInt8], _ event: LogEvent, of work: Work) throws(QueueError) {
+        let sender = work.message.envelope.reversePath
+        let owner = answerable.isEmpty ? doubleBounceRecipient : answerable
+        guard !sender.isEmpty, let owner, owner != sender else { return }
+        try inject(
+            Bounce(of: work, telling: [event], configuration: configuration),
+            Self.ownerNumber + event.recipient,
+            of: work, to: owner, for: .owner, saying: "owner notification")
+    }
+
+    private static let ownerNumber = 3_000_000
+
     // MARK: What waits
 
     /// Warns the sender, once, when the message has waited for long; when that is due, if it is not yet.

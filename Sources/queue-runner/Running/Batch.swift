@@ -106,7 +106,7 @@ final class Batch {
             destination: destination, contentOffset: message.contentOffset,
             contentLength: message.head.contentLength,
             recipients: assignment.recipients.map { number in
-                let recipient = assignment.work.recipient(number)
+                let recipient = assignment.work.recipient(number).believed(injectedBy: message.injector)
                 return Job.Recipient(
                     address: recipient.address, parameters: recipient.parameters, index: number)
             })

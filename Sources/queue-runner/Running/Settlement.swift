@@ -45,7 +45,9 @@ final class Settlement {
             let kind = notifier.kind(
                 batch.destination.isLocal ? .succeeded : .delivered, answer.recipient, of: work)
             record(kind, answer.recipient, of: work, status, text)
-        case .failed: record(.failed, answer.recipient, of: work, status, text)
+        case .failed:
+            if let answerable = answer.answerable { tell(answerable, answer, of: work) }
+            record(.failed, answer.recipient, of: work, status, text)
         case .deferred: postpone(answer.recipient, of: work, status: status, text, quietly: true)
         case .relayed:
             let host = answer.relay.prefix { $0 != .ascii("]") } + [.ascii("]")]
@@ -65,28 +67,66 @@ final class Settlement {
 
     private func forward(_ answer: Report, of work: Work) {
         guard let forward = answer.forward else { return }
-        let road = road(of: forward, work)
         do throws(QueueError) {
-            let copy = try inject(forward, by: road, for: answer.recipient, of: work)
-            let kind: LogEvent.Kind =
-                switch road {
-                case .single: .delivered
-                case .several: .expanded
-                case .list: .succeeded
-                }
+            var ids: [String] = []
+            var kind = LogEvent.Kind.delivered
+            for (number, copy) in forward.copies.enumerated() {
+                let wanted = uncovered(copy.recipients, of: answer.recipient, work)
+                guard !wanted.isEmpty else { continue }
+                let road = road(of: copy, alone: forward.count == 1, work)
+                let id = try inject(
+                    .init(reversePath: copy.reversePath, recipients: wanted), number, under: forward.header,
+                    by: road, for: answer.recipient, of: work)
+                work.coverage?.note(wanted)
+                ids.append("\(id)")
+                if road != .single, kind != .succeeded { kind = road == .list ? .succeeded : .expanded }
+            }
+            let text =
+                ids.isEmpty ? "all that it leads to have it" : "forwarded as \(ids.joined(separator: ", "))"
             record(
                 notifier.kind(kind, answer.recipient, of: work), answer.recipient, of: work,
-                "\(answer.status)", "forwarded as \(copy)")
+                "\(answer.status)", text)
         } catch {
             postpone(answer.recipient, of: work, status: "4.3.0", "cannot forward: \(error)", quietly: true)
         }
     }
 
+    /// Who of them does not have the message, or get it, otherwise.
+    private func uncovered(_ recipients: [Successor], of recipient: Int, _ work: Work) -> [Successor] {
+        let configuration = configuration
+        let message = work.message
+        var coverage =
+            work.coverage
+            ?? Coverage(
+                message.envelope.recipients.map { recipient in
+                    let believed = recipient.believed(injectedBy: message.injector)
+                    return Successor(believed.address, Successor.Meaning(believed.parameters))
+                },
+                isLocal: { configuration.isLocal(domain: $0) })
+        work.coverage = coverage
+        let rules = RecipientRules(configuration)
+        func isAlias(_ localPart: [UInt8]) -> Bool {
+            for name in rules.aliasNames(localPart) {
+                // Where it cannot be told, twice is better than never.
+                do throws(LookupFailure) { if try rules.alias(name) != nil { return true } } catch {
+                    return true
+                }
+            }
+            return false
+        }
+        var wanted: [Successor] = []
+        for successor in recipients where !coverage.covers(successor, of: recipient, isAlias: isAlias) {
+            wanted.append(successor)
+            coverage.note([successor])
+        }
+        return wanted
+    }
+
     /// A list is what has an owner of its own; a mailbox beside a single address changes nothing (RFC 3461
     /// §5.2.7.3, case (b)).
-    private func road(of forward: Report.Forward, _ work: Work) -> ForwardedWishes.Road {
-        if let owner = forward.reversePath, owner != work.message.envelope.reversePath { return .list }
-        return forward.addresses.count == 1 ? .single : .several
+    private func road(of copy: Report.Forward.Copy, alone: Bool, _ work: Work) -> ForwardedWishes.Road {
+        if let owner = copy.reversePath, owner != work.message.envelope.reversePath { return .list }
+        return alone ? .single : .several
     }
 
     private func record(
@@ -189,25 +229,42 @@ final class Settlement {
         return "\(hundredths / 100)." + (rest < 10 ? "0\(rest)" : String(rest % 10 == 0 ? rest / 10 : rest))
     }
 
+    /// Whoever answers for an alias hears of its fault at once, before the failure is written down: what is written
+    /// down is not done again.
+    private func tell(_ answerable: [UInt8], _ answer: Report, of work: Work) {
+        let event = LogEvent(
+            time: .now(), recipient: answer.recipient, kind: .failed, status: "\(answer.status)",
+            text: String(decoding: answer.text, as: UTF8.self))
+        do throws(QueueError) { try notifier.tell(answerable, event, of: work) } catch {
+            complain(of: work.message.id, error)
+        }
+    }
+
     /// Puts a copy for the forwarding addresses into the queue. Its id derives from this message and
-    /// recipient, so that a repeated attempt does not make a second one.
+    /// recipient (and, behind the first, the copy's number), so that a repeated attempt does not make a second one.
     private func inject(
-        _ forward: Report.Forward, by road: ForwardedWishes.Road, for recipient: Int, of work: Work
+        _ copy: Report.Forward.Copy, _ number: Int, under header: [UInt8], by road: ForwardedWishes.Road,
+        for recipient: Int, of work: Work
     ) throws(QueueError) -> MessageID {
         let message = work.message
-        let id = message.id.derived(recipient, at: message.arrival)
+        let suffix = number == 0 ? [] : Array("copy \(number)".utf8)
+        let id = message.id.derived(recipient, of: suffix, at: message.arrival)
         let original = work.recipient(recipient)
         let wishes = ForwardedWishes.recipient(
             Parameters(kept: original.parameters), of: original.address, by: road)
         let envelope = Envelope(
-            reversePath: forward.reversePath ?? message.envelope.reversePath,
+            reversePath: copy.reversePath ?? message.envelope.reversePath,
             parameters: ForwardedWishes.mail(Parameters(kept: message.envelope.parameters), by: road).text,
-            recipients: forward.addresses.map { Envelope.Recipient($0, parameters: wishes.text) })
+            recipients: copy.recipients.map { successor in
+                var parameters = wishes
+                if let word = successor.meaning.text { parameters.add(RecipientParameters.expanded, word) }
+                return Envelope.Recipient(successor.address, parameters: parameters.text)
+            })
         try queue.once(id) { () throws(QueueError) in
-            let copy = try Injection(queue: queue.path, envelope: envelope, id: id)
-            try copy.append(forward.header)
-            try Self.copyContent(of: message, to: copy, limit: message.head.contentLength)
-            try copy.commit(kick: configuration.serviceSocket("kick"))
+            let injection = try Injection(queue: queue.path, envelope: envelope, id: id)
+            try injection.append(header)
+            try Self.copyContent(of: message, to: injection, limit: message.head.contentLength)
+            try injection.commit(kick: configuration.serviceSocket("kick"))
         }
         return id
     }

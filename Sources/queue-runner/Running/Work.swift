@@ -52,6 +52,9 @@ final class Work {
 
     /// Recipients that were not tried because their destination is failing.
     var suspended: [Int: FailingDestination] = [:]
+    /// Who has the message by copies that recipients asked for in this attempt, and who gets it directly. Made when
+    /// the first of them asks.
+    var coverage: Coverage?
     /// A destination that had no room for its recipients: the message comes back for them. With whom this go
     /// has not come to yet: see `ParkedMessage`.
     var parked: (destination: Job.Destination, rest: [Int])?

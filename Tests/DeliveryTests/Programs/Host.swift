@@ -112,7 +112,8 @@ final class TestHost {
 
     /// Hands jobs to local-deliver as the queue-runner does; what it reported, and how it ended.
     func deliver(
-        _ messages: [(sender: String, recipients: [String], text: String)], environment: [String] = []
+        _ messages: [(sender: String, recipients: [String], text: String)], parameters: String = "",
+        environment: [String] = []
     ) throws -> (reports: [Report], outstanding: Int, status: ChildProcess.Status) {
         let pair = try DescriptorPair.sockets()
         let child = try start(
@@ -131,7 +132,9 @@ final class TestHost {
                     destination: .local([UInt8]("x")), contentOffset: head.utf8.count,
                     contentLength: message.text.utf8.count,
                     recipients: message.recipients.enumerated().map {
-                        Job.Recipient(address: Array($0.element.utf8), index: $0.offset)
+                        Job.Recipient(
+                            address: Array($0.element.utf8), parameters: Array(parameters.utf8),
+                            index: $0.offset)
                     }), file: file)
         }
         try? sender.endBatch()
@@ -145,8 +148,11 @@ final class TestHost {
     }
 
     /// One message to one recipient.
-    func deliver(to recipient: String, _ text: String = "Subject: x\n\nbody\n") throws -> Report {
-        let (reports, _, status) = try deliver([("ann@example.net", [recipient], text)])
+    func deliver(
+        to recipient: String, _ text: String = "Subject: x\n\nbody\n", parameters: String = ""
+    ) throws -> Report {
+        let (reports, _, status) = try deliver(
+            [("ann@example.net", [recipient], text)], parameters: parameters)
         #expect(status == .exited(0))
         return try #require(reports.first)
     }

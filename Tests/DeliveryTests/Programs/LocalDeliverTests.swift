@@ -318,7 +318,7 @@ import Unix
         #expect(ordered.map(\.job) == [1, 0])
     }
 
-    @Test("an alias that names people and a program is served by a process for each")
+    @Test("an alias that names people and a program runs the program, and sends on to the people")
     func mixed() throws {
         let host = try TestHost(
             aliases: """
@@ -326,23 +326,41 @@ import Unix
                 all: \\bob, \\carol, "|id -un > $HOME/id", /\(Self.self)/../dev/null, x@example.net
                 bob: bob, bob@backup.example
                 """)
-        let (reports, _, status) = try host.deliver([
+        let (unordered, _, status) = try host.deliver([
             ("ann@example.net", ["all@example.org", "bob@example.org", "dave@example.org"], Self.text)
         ])
         #expect(status == .exited(0))
+        let reports = unordered.sorted { $0.recipient < $1.recipient }
         #expect(reports.map(\.verdict) == [.deferred, .forwarded, .failed])
-        #expect(reports[1].forward?.addresses == [[UInt8]("bob@backup.example")])
+        #expect(reports[1].forward?.shown == ["bob@example.org/account bob@backup.example"])
         #expect(try host.read("relaisa/id") == "relaisa\n")
-        #expect(try host.maildir("bob").count == 2)
-        #expect(try host.maildir("carol").count == 1)
+        #expect(try host.maildir("bob") == [])
         try host.write(
             "aliases", "owner-all: ann\nall: \\bob, \\carol, \"|exit 0\", x@example.net\n", owner: 0)
         let report = try host.deliver(to: "all@example.org")
         #expect(
-            report.forward
-                == Report.Forward(
-                    addresses: [[UInt8]("x@example.net")], reversePath: [UInt8]("owner-all@example.org"),
-                    header: [UInt8]("Delivered-To: all@example.org\n")))
+            report.forward?.shown == [
+                "owner-all@example.org: bob@example.org/mailbox carol@example.org/mailbox x@example.net"
+            ])
+        #expect(report.forward?.header == [UInt8]("Delivered-To: all@example.org\n"))
+    }
+
+    @Test(
+        "what an alias has led to is not looked up again",
+        arguments: [
+            ("ACCOUNT", "K 2.0.0 delivered to maildir", 1, 0),
+            ("MAILBOX", "K 2.0.0 delivered to maildir", 1, 0),
+            ("TARGETS", "K 2.0.0 delivered to command", 0, 1),
+            ("", "R 2.0.0 forwarded to 2 addresses; delivered to command", 0, 1),
+        ])
+    func expanded(word: String, answer: String, inMailbox: Int, runs: Int) throws {
+        let host = try TestHost(aliases: "bob: bob, x@example.net, \"|echo x >> $HOME/runs\"\n")
+        let parameters = word.isEmpty ? "" : "X-EXPANDED=\(word)"
+        let trace = word.isEmpty ? "" : "Delivered-To: bob@example.org\n"
+        let report = try host.deliver(to: "bob@example.org", trace + Self.text, parameters: parameters)
+        #expect(report.shown == answer)
+        #expect(try host.maildir("bob").count == inMailbox)
+        #expect(try host.read("relaisa/runs") ?? "" == String(repeating: "x\n", count: runs))
     }
 
     @Test("without the runner's claim nothing is delivered")
@@ -390,7 +408,8 @@ import Unix
             ])
         #expect(
             try explain("team").1 == [
-                "no domain: local", "alias team, 3 targets", "forward to bob", "forward to x@example.net",
+                "no domain: local", "alias team, 3 targets", "forward to bob, the account",
+                "forward to x@example.net",
                 "as relaisa: |cat",
             ])
         #expect(try explain("carol").1.last == "as carol: mailbox \(host.path)/carol/Maildir/")
