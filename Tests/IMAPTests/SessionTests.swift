@@ -143,31 +143,6 @@ import Testing
     }
 
     @Test(
-        "LIST's patterns match names",
-        arguments: [
-            ("*", ["INBOX", "a", "a.b", "a.b.c", "x y"]), ("%", ["INBOX", "a", "\"x y\""]), ("a.%", ["a.b"]),
-            ("a*", ["a", "a.b", "a.b.c"]),
-            ("inbox", ["INBOX"]), ("*c", ["a.b.c"]), ("b", []), ("%.%", ["a.b"]),
-        ])
-    func list(pattern: String, names: [String]) {
-        let store = FakeStore()
-        let client = Client(store)
-        client.say("a CREATE a\r\na CREATE a.b\r\na CREATE a.b.c\r\na CREATE \"x y\"\r\n")
-        let said = client.say("b LIST \"\" \"\(pattern)\"\r\n")
-        let found = said.split(separator: "\r\n").dropLast().map { String($0.split(separator: "\".\" ")[1]) }
-        #expect(found == names.map { $0 == "x y" ? "\"x y\"" : $0 })
-    }
-
-    @Test("a wildcard pattern costs no more than pattern times name")
-    func patterns() {
-        let store = FakeStore()
-        store.boxes[Array(String(repeating: "a", count: 200).utf8)] = FakeStore.Box(validity: 1)
-        let client = Client(store)
-        #expect(
-            client.say("a LIST \"\" \"\(String(repeating: "*a", count: 90))b\"\r\n") == "a OK Completed\r\n")
-    }
-
-    @Test(
         "sequence sets resolve to what exists",
         arguments: [
             ("1", [1...1]), ("3:1", [1...3]), ("*", [9...9]), ("8:*", [8...9]), ("*:8", [8...9]),

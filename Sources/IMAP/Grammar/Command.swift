@@ -10,7 +10,7 @@ package enum Command: Equatable, Sendable {
     case select([UInt8], readOnly: Bool)
     case create([UInt8]), delete([UInt8]), rename([UInt8], [UInt8])
     case subscribe([UInt8], Bool)
-    case list(reference: [UInt8], pattern: [UInt8], subscribed: Bool)
+    case list(ListQuery)
     case status([UInt8], [StatusItem])
     case search(SearchProgram, uid: Bool)
     case fetch(SequenceSet, [FetchItem], uid: Bool)
@@ -105,8 +105,8 @@ extension TaggedCommand {
         ),
         ("SUBSCRIBE", { cursor throws(SyntaxError) in .subscribe(try cursor.mailbox(), true) }),
         ("UNSUBSCRIBE", { cursor throws(SyntaxError) in .subscribe(try cursor.mailbox(), false) }),
-        ("LIST", { cursor throws(SyntaxError) in try list(&cursor, subscribed: false) }),
-        ("LSUB", { cursor throws(SyntaxError) in try list(&cursor, subscribed: true) }),
+        ("LIST", { cursor throws(SyntaxError) in .list(try cursor.listQuery()) }),
+        ("LSUB", { cursor throws(SyntaxError) in .list(try cursor.lsubQuery()) }),
         ("STATUS", { cursor throws(SyntaxError) in try status(&cursor) }),
         ("SEARCH", { cursor throws(SyntaxError) in .search(try cursor.searchProgram(), uid: false) }),
         ("FETCH", { cursor throws(SyntaxError) in try fetch(&cursor, uid: false) }),
@@ -143,12 +143,6 @@ extension TaggedCommand {
             _ = cursor.skip(.space)
         }
         return .id
-    }
-
-    private static func list(_ cursor: inout Cursor, subscribed: Bool) throws(SyntaxError) -> Command {
-        let reference = try cursor.mailbox()
-        try cursor.space()
-        return .list(reference: reference, pattern: try cursor.listMailbox(), subscribed: subscribed)
     }
 
     private static func status(_ cursor: inout Cursor) throws(SyntaxError) -> Command {

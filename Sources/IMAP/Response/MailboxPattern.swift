@@ -1,47 +1,65 @@
 import Bytes
 
-/// LIST's patterns: `*` stands for anything, `%` for anything without a separator (RFC 3501 §6.3.8).
+/// LIST's patterns: `*` stands for anything, `%` for anything without a separator (RFC 3501 §6.3.8). INBOX is met in any
+/// letters; what only begins like it is a name like others.
 struct MailboxPattern {
-    private let pattern: [UInt8]
-    private let separator: UInt8
-
-    init(_ pattern: [UInt8], separator: UInt8) {
-        // Runs of wildcards are one: they would cost time and mean nothing more.
-        var short: [UInt8] = []
-        for byte in pattern where !(byte == .ascii("*") && short.last == .ascii("*")) { short.append(byte) }
-        self.pattern = short
-        self.separator = separator
+    private enum Element: Equatable {
+        case byte(UInt8)
+        case anything
+        case anythingInLevel
     }
 
-    /// In time pattern × name, whatever the pattern (T36): the set of places reached goes through the name once.
+    private let elements: [Element]
+    private let separator: UInt8
+    /// No shorter name fits.
+    private let shortest: Int
+
+    init(_ pattern: [UInt8], separator: UInt8) {
+        // Wildcards side by side are one: they would cost time and mean nothing more.
+        var elements: [Element] = []
+        for byte in pattern {
+            switch (byte, elements.last) {
+            case (.ascii("*"), .anything), (.ascii("%"), .anything), (.ascii("%"), .anythingInLevel): break
+            case (.ascii("*"), .anythingInLevel): elements[elements.count - 1] = .anything
+            case (.ascii("*"), _): elements.append(.anything)
+            case (.ascii("%"), _): elements.append(.anythingInLevel)
+            default: elements.append(.byte(byte))
+            }
+        }
+        self.elements = elements
+        self.separator = separator
+        shortest = elements.count { $0 != .anything && $0 != .anythingInLevel }
+    }
+
+    /// In time name × name, whatever the pattern (T36): the places reached in the pattern go through the name once.
     func matches(_ name: [UInt8]) -> Bool {
-        var reached = closure([0])
+        guard shortest <= name.count else { return false }
+        let ignoresCase = name.equalsFolded("INBOX")
+        var reached = [Bool](repeating: false, count: elements.count + 1)
+        reached[0] = true
+        passWildcards(&reached)
         for byte in name {
-            var next: Set<Int> = []
-            for place in reached where place < pattern.count {
-                switch pattern[place] {
-                case .ascii("*"): next.insert(place)
-                case .ascii("%"): if byte != separator { next.insert(place) }
-                case byte: next.insert(place + 1)
-                default: break
+            var next = [Bool](repeating: false, count: elements.count + 1)
+            for (place, element) in elements.enumerated() where reached[place] {
+                switch element {
+                case .anything: next[place] = true
+                case .anythingInLevel: if byte != separator { next[place] = true }
+                case .byte(let wanted):
+                    if wanted == byte || ignoresCase && wanted.lowercased == byte.lowercased {
+                        next[place + 1] = true
+                    }
                 }
             }
-            if next.isEmpty { return false }
-            reached = closure(next)
+            passWildcards(&next)
+            reached = next
         }
-        return reached.contains(pattern.count)
+        return reached[elements.count]
     }
 
     /// Wildcards may stand for nothing.
-    private func closure(_ places: Set<Int>) -> Set<Int> {
-        var all = places
-        for place in places {
-            var place = place
-            while place < pattern.count, pattern[place] == .ascii("*") || pattern[place] == .ascii("%") {
-                place += 1
-                all.insert(place)
-            }
+    private func passWildcards(_ reached: inout [Bool]) {
+        for (place, element) in elements.enumerated() where reached[place] {
+            if element == .anything || element == .anythingInLevel { reached[place + 1] = true }
         }
-        return all
     }
 }

@@ -1,6 +1,6 @@
 import Bytes
 
-/// SELECT, LIST, STATUS: RFC 3501 §6.3.
+/// SELECT and STATUS: RFC 3501 §6.3.
 extension MailboxSession {
     func select(_ name: [UInt8], readOnly: Bool, _ tag: [UInt8]) {
         // Even a SELECT that fails leaves nothing selected: RFC 3501 §6.3.1.
@@ -30,64 +30,6 @@ extension MailboxSession {
 
     static let systemFlags: [[UInt8]] = ["\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft"].map {
         Array($0.utf8)
-    }
-
-    /// LIST and LSUB: RFC 3501 §6.3.8, §6.3.9, with the attributes of RFC 3348 and RFC 6154.
-    func list(_ reference: [UInt8], _ pattern: [UInt8], _ subscribed: Bool, _ tag: [UInt8]) {
-        let word = subscribed ? "LSUB" : "LIST"
-        if pattern.isEmpty {
-            say("* \(word) (\\Noselect) \(separator) \"\"\r\n")
-            return ok(tag, "Completed")
-        }
-        do throws(StoreFailure) {
-            let existing = [[UInt8]("INBOX")] + (try store.names())
-            let names = subscribed ? try store.subscriptions() : existing
-            let match = MailboxPattern(Self.foldedInbox(reference + pattern), separator: store.separator)
-            var said: Set<[UInt8]> = []
-            for name in names where match.matches(name) {
-                said.insert(name)
-                sayList(word, name, attributes(of: name, among: existing))
-            }
-            // A mailbox that only has children is shown by its children's names.
-            for name in names {
-                for parent in parents(of: name)
-                where !said.contains(parent) && !existing.contains(parent) && match.matches(parent) {
-                    said.insert(parent)
-                    sayList(word, parent, "\\Noselect \\HasChildren")
-                }
-            }
-            ok(tag, "Completed")
-        } catch { no(tag, error) }
-    }
-
-    /// A pattern that begins with INBOX in any case of letters means INBOX.
-    private static func foldedInbox(_ pattern: [UInt8]) -> [UInt8] {
-        guard pattern.hasPrefixFolded("INBOX") else { return pattern }
-        return [UInt8]("INBOX") + pattern.dropFirst(5)
-    }
-
-    private func parents(of name: [UInt8]) -> [[UInt8]] {
-        name.indices.filter { name[$0] == store.separator }.map { Array(name[..<$0]) }
-    }
-
-    private func attributes(of name: [UInt8], among names: [[UInt8]]) -> String {
-        let hasChildren = names.contains { $0.starts(with: name + [store.separator]) }
-        var attributes = hasChildren ? "\\HasChildren" : "\\HasNoChildren"
-        if !store.mailboxesHaveChildren { attributes += " \\Noinferiors" }
-        if !names.contains(name) { attributes = "\\NonExistent " + attributes }
-        let uses: [(String, String)] = [
-            ("Sent", "\\Sent"), ("Drafts", "\\Drafts"), ("Trash", "\\Trash"), ("Junk", "\\Junk"),
-            ("Archive", "\\Archive"),
-        ]
-        if let use = uses.first(where: { name.equalsFolded($0.0.utf8) })?.1 { attributes += " \(use)" }
-        return attributes
-    }
-
-    private func sayList(_ word: String, _ name: [UInt8], _ attributes: String) {
-        var line = Array("* \(word) (\(attributes)) \(separator) ".utf8)
-        line.append(mailbox: name)
-        line += "\r\n"
-        write(line)
     }
 
     func status(_ name: [UInt8], _ items: [Command.StatusItem], _ tag: [UInt8]) {

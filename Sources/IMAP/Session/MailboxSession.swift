@@ -40,7 +40,7 @@ package final class MailboxSession {
     }
 
     package static let capabilities =
-        "IMAP4rev1 LITERAL+ ID IDLE NAMESPACE UIDPLUS UNSELECT CHILDREN SPECIAL-USE MOVE ESEARCH ENABLE"
+        "IMAP4rev1 LITERAL+ ID IDLE NAMESPACE UIDPLUS UNSELECT CHILDREN LIST-EXTENDED SPECIAL-USE MOVE ESEARCH ENABLE"
 
     func say(_ text: String) { write(Array(text.utf8)) }
     func ok(_ tag: [UInt8], _ text: String) { write(tag + Array(" OK \(text)\r\n".utf8)) }
@@ -145,7 +145,7 @@ package final class MailboxSession {
         case .subscribe(let name, let isSubscribed):
             attempt(tag, "Subscribe") { () throws(StoreFailure) in try store.setSubscribed(name, isSubscribed)
             }
-        case .list(let reference, let pattern, let subscribed): list(reference, pattern, subscribed, tag)
+        case .list(let query): list(query, tag)
         case .status(let name, let items): status(name, items, tag)
         default:
             guard let mailbox = selected else { return bad(tag, "No mailbox is selected") }
