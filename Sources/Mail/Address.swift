@@ -41,6 +41,18 @@ package struct Address: Hashable, Sendable {
         }
         return plain
     }
+
+    /// A path of the queue as SMTP wants it. Where dots stand as no Dot-string has them (RFC 5321 §4.1.2) the local part
+    /// is quoted, which names the same mailbox and is refused by nobody.
+    package static func sendable(_ path: [UInt8]) -> [UInt8] {
+        guard let at = path.lastIndex(of: .ascii("@")) else { return path }
+        let localPart = path[..<at]
+        let atoms = localPart.split(separator: .dot, omittingEmptySubsequences: false)
+        guard atoms.count > 1, atoms.contains(where: { $0.isEmpty }),
+            localPart.allSatisfy({ $0.isAtext || $0 == .dot })
+        else { return path }
+        return [.quote] + localPart + [.quote] + path[at...]
+    }
 }
 
 /// Longest parts of an address. RFC 5321 §4.5.3.1 asks for no limits where none are needed: a local part may be as

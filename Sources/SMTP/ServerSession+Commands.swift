@@ -40,7 +40,8 @@ extension ServerSession {
         guard !helo.isEmpty else { return .helloFirst }
         guard transaction == nil else { return .nestedMail }
         envelopeWasRefused = true
-        guard isOffered(raw, ["SIZE", "BODY", "RET", "ENVID"]) else { return .unknownParameter }
+        // AUTH is not offered, but who it names decides nothing here: RFC 4954 §5 wants it read as `<>` then.
+        guard isOffered(raw, ["SIZE", "BODY", "RET", "ENVID", "AUTH"]) else { return .unknownParameter }
         let parameters: MailParameters
         do throws(SyntaxError) { parameters = try MailParameters(raw) } catch { return .badParameter }
         // BINARYMIME needs BDAT (RFC 3030 §3), which is not offered.

@@ -41,6 +41,20 @@ import Testing
         #expect(!accepts("a@" + domain + ".z"))
     }
 
+    @Test(
+        "what goes to the next host is a path of the RFC, for the same mailbox",
+        arguments: [
+            ("a..b@c", "\"a..b\"@c"), (".a@c", "\".a\"@c"), ("a.@c", "\"a.\"@c"), (".@c", "\".\"@c"),
+            ("a.b@c", "a.b@c"), ("a@c", "a@c"), ("\"a..b\"@c", "\"a..b\"@c"), ("a@c..d", "a@c..d"),
+            ("a..\u{e9}@c", "a..\u{e9}@c"), ("", ""), ("a..b", "a..b"), ("a@b.example@c", "a@b.example@c"),
+        ])
+    func sendable(path: String, sent: String) {
+        let bytes = Array(path.utf8)
+        #expect(Address.sendable(bytes) == Array(sent.utf8))
+        let (kept, given) = (Address(bytes), Address(Address.sendable(bytes)))
+        #expect(kept?.unquotedLocalPart == given?.unquotedLocalPart && kept?.domain == given?.domain)
+    }
+
     @Test("a dot behind the domain is no part of it")
     func finalDot() {
         for text in ["a@b.c.", "<a@b.c.>", "<@x.,@y.:a@b.c.>"] {

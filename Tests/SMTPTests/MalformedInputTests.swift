@@ -96,7 +96,7 @@ import Testing
             Row(
                 category: "parameters that are not offered",
                 inputs: [
-                    "BODY=BINARYMIME", "SMTPUTF8", "NOTIFY=NEVER", "ORCPT=rfc822;a", "AUTH=<>", "X=y",
+                    "BODY=BINARYMIME", "SMTPUTF8", "NOTIFY=NEVER", "ORCPT=rfc822;a", "X=y",
                     "REQUIRETLS", "HOLDFOR=1",
                 ].map { open + "MAIL FROM:<> \($0)\r\n" }, codes: [250, 555]),
             Row(

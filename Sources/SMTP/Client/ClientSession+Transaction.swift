@@ -92,7 +92,7 @@ extension ClientSession {
 
     /// `reverse-path>` and the parameters that the server understands.
     private func arguments(of transaction: ClientTransaction) -> [UInt8] {
-        var text = transaction.reversePath + [.ascii(">")]
+        var text = Address.sendable(transaction.reversePath) + [.ascii(">")]
         if capabilities.declaresSize { text += " SIZE=\(transaction.size)" }
         if capabilities.eightBitMIME, let body = transaction.parameters.first("BODY")?.value,
             body.equalsFolded("8BITMIME") || body.equalsFolded("7BIT")
@@ -108,7 +108,7 @@ extension ClientSession {
     }
 
     private func arguments(of recipient: ClientTransaction.Recipient) -> [UInt8] {
-        let text = recipient.address + [.ascii(">")]
+        let text = Address.sendable(recipient.address) + [.ascii(">")]
         guard capabilities.deliveryStatusNotifications else { return text }
         var parameters = recipient.parameters
         // RFC 3461 §5.2.1: NOTIFY and ORCPT as they came, and an ORCPT of ours where none did.
