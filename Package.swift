@@ -123,7 +123,7 @@ let package = Package(
         tool("smtpd", ["SMTP", "Queue", "Delivery"] + everyTool),
         tool("sendmail-compat", ["SMTP", "Queue", "Delivery"] + everyTool),
         tool("queue-runner", ["Checking", "Queue", "Delivery"] + everyTool),
-        tool("remote-deliver", ["SMTP", "TLS", "Resolver", "Delivery"] + everyTool),
+        tool("remote-deliver", ["SMTP", "MIME", "TLS", "Resolver", "Delivery"] + everyTool),
         tool("local-deliver", ["Delivery", "MailStore"] + everyTool),
         tool("pop3d", ["POP3", "MailStore", "Auth"] + everyTool),
         tool("imapd", ["IMAP", "MIME", "MailStore", "Auth"] + everyTool),

@@ -58,7 +58,8 @@ package enum Base64 {
         }
     }
 
-    private static func digit(_ value: UInt8) -> UInt8 {
+    /// The letter that stands for six bits.
+    package static func digit(_ value: UInt8) -> UInt8 {
         switch value {
         case 0..<26: 0x41 + value
         case 26..<52: 0x61 + value - 26

@@ -39,7 +39,7 @@ struct ByHand {
             Main.tool.fail("message cannot be read: \(error)", .inputOutput)
         }
         let transaction = ClientTransaction(
-            reversePath: sender, size: length,
+            reversePath: sender,
             recipients: recipients.map { ClientTransaction.Recipient(address: $0) })
         let letter = Letter(transaction, MessageContent(file: message.raw, offset: 0, length: length))
         RemoteDelivery(settings, log: log, dialect: dialect, for: Asker(socket: nil))

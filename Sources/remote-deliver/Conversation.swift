@@ -1,4 +1,3 @@
-import Delivery
 import Program
 import SMTP
 import TLS
@@ -17,7 +16,6 @@ final class Conversation {
     /// Whether the handshake was what failed.
     private(set) var tlsFailed = false
 
-    private static let part = 65536
     private static let noLongerWanted = "nobody waits for the result any more"
 
     init(
@@ -40,9 +38,9 @@ final class Conversation {
     }
 
     /// One transaction; the outcomes are in the session.
-    func send(_ transaction: ClientTransaction, _ content: MessageContent) {
+    func send(_ transaction: ClientTransaction, _ data: MailData) {
         session.begin(transaction)
-        run(content)
+        run(data)
     }
 
     func close() {
@@ -54,7 +52,7 @@ final class Conversation {
     }
 
     /// Does what the session says until it is idle or closed.
-    private func run(_ content: MessageContent?) {
+    private func run(_ data: MailData?) {
         var waitingFor = -1
         var deadline = end
         while true {
@@ -75,7 +73,7 @@ final class Conversation {
                     let bytes = try connection.read(by: deadline, unlessReadable: watched)
                     if bytes.isEmpty { session.lost(.closed) } else { session.receive(bytes) }
                 case .startTLS: try secure()
-                case .content: try transmit(content)
+                case .content: try transmit(data)
                 }
             } catch { lost(error) }
         }
@@ -94,27 +92,30 @@ final class Conversation {
     }
 
     /// The message, part by part; its end only if it was read to its end and somebody still waits for it.
-    private func transmit(_ content: MessageContent?) throws(Connection.Failure) {
-        guard let content else { return session.lost(.other("no message")) }
-        var encoder = DataEncoder()
-        var position = 0
-        while position < content.length {
-            let part: [UInt8]
-            do throws(SystemError) { part = try content.part(at: position, upTo: Self.part) } catch {
-                return session.lost(.other("message cannot be read: \(error)"))
+    private func transmit(_ data: MailData?) throws(Connection.Failure) {
+        guard let data else { return session.lost(.other("no message")) }
+        if let held = data.held {
+            for part in held { try connection.write(part, by: limit(.content)) }
+        } else {
+            var reader = MailDataReader(data.content, by: data.plan)
+            while true {
+                let part: [UInt8]?
+                do throws(SystemError) { part = try reader.next() } catch {
+                    return session.lost(.other("message cannot be read: \(error)"))
+                }
+                guard let part else { break }
+                try connection.write(part, by: limit(.content))
             }
-            position += part.count
-            try connection.write(encoder.encode(part), by: limit(.content))
         }
         guard !asker.isGone else { return session.lost(.other(Self.noLongerWanted)) }
-        session.contentSent(encoder.end())
+        session.contentSent(data.ending)
     }
 
     private func lost(_ failure: Connection.Failure) {
         switch failure {
         case .timedOut: session.lost(.timedOut)
         case .cancelled: session.lost(.other(Self.noLongerWanted))
-        case .tls(let error): session.lost(.other("TLS: \(error)"))
+        case .tls(let error): session.lost(.tls(error.description))
         case .system(let error): session.lost(.other("\(error)"))
         case .closed:
             // What the server said before it went away may explain it.

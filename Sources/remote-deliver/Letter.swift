@@ -9,6 +9,8 @@ final class Letter {
     let content: MessageContent
     /// By recipient; nil until it is decided.
     private(set) var results: [Result?]
+    /// By recipient: what the last host said that would not take it now, and left it to the next.
+    private var postponed: [Result?]
 
     struct Result {
         var outcome: ClientOutcome
@@ -34,63 +36,68 @@ final class Letter {
         self.content = content
         self.whenDecided = whenDecided
         results = Array(repeating: nil, count: transaction.recipients.count)
+        postponed = results
     }
 
-    var undecided: [Int] { results.indices.filter { results[$0] == nil } }
     var isDecided: Bool { results.allSatisfy { $0 != nil } }
 
-    /// The transaction with only some of the recipients, for a server that can do so much. What asks for an
-    /// extension that the server lacks is looked at: perhaps it does not need it.
-    func transaction(for recipients: [Int], _ capabilities: Capabilities) -> ClientTransaction {
-        var part = transaction
-        part.recipients = recipients.map { transaction.recipients[$0] }
-        let lacks =
-            (part.needsEightBits && !capabilities.eightBitMIME) || (part.needsUTF8 && !capabilities.smtpUTF8)
-        if lacks { part.isSevenBit = isASCII }
-        return part
+    /// Those that a host has not been asked for, or would have to be asked for again.
+    func undecided(at relay: String) -> [Int] {
+        results.indices.filter { results[$0] == nil && postponed[$0]?.relay != relay }
     }
 
-    /// Whether the whole content is ASCII; not, if it cannot be read.
-    private lazy var isASCII: Bool = {
-        var position = 0
-        while position < content.length {
-            guard let part = try? content.part(at: position), part.allSatisfy({ $0.isASCII }) else {
-                return false
-            }
-            position += part.count
+    /// What was said of the first recipient that another host is asked for.
+    var postponement: ClientOutcome? {
+        results.indices.first { results[$0] == nil && postponed[$0] != nil }.flatMap {
+            postponed[$0]?.outcome
         }
-        return true
-    }()
+    }
+
+    /// The transaction with only some of the recipients, for `data`.
+    func transaction(for recipients: [Int], _ data: MailData) -> ClientTransaction {
+        var part = transaction
+        part.recipients = recipients.map { transaction.recipients[$0] }
+        part.size = data.survey.size
+        part.hasEightBits = data.survey.hasEightBits
+        return part
+    }
 
     private func decide(_ recipient: Int, _ result: Result) {
         results[recipient] = result
         if isDecided { whenDecided(self) }
     }
 
-    /// Takes over the outcomes of one transaction; the recipients that should have another.
+    func decide(_ recipients: [Int], _ result: Result) {
+        for recipient in recipients { decide(recipient, result) }
+    }
+
+    /// Takes over the outcomes of one transaction; the recipients that should have another with this host.
     func decide(
         _ recipients: [Int], _ outcomes: [ClientOutcome?], result: (ClientOutcome) -> Result
     ) -> [Int] {
         let tookSome = outcomes.contains { $0?.verdict == .delivered }
         var again: [Int] = []
         for (recipient, outcome) in zip(recipients, outcomes) {
-            guard let outcome, outcome.verdict != .undecided else { continue }
-            if outcome.verdict == .tooMany, tookSome {
-                again.append(recipient)
-            } else {
-                decide(recipient, result(outcome))
+            guard let outcome else { continue }
+            switch outcome.verdict {
+            case .undecided: break
+            case .tooMany where tookSome: again.append(recipient)
+            case .later, .tooMany: postponed[recipient] = result(outcome)
+            case .delivered, .deferred, .failed: decide(recipient, result(outcome))
             }
         }
         return again
     }
 
-    /// Decides whatever is left, for a reason that is the destination's.
+    /// Decides whatever is left: by what a host said of a recipient, else for a reason that is the destination's.
     func decideRest(_ outcome: ClientOutcome, relay: String = "none") {
-        for recipient in undecided {
+        for recipient in results.indices where results[recipient] == nil {
             decide(
                 recipient,
-                Result(
-                    outcome: outcome, relay: relay, connecting: 0, transmitting: 0, isOfDestination: true))
+                postponed[recipient]
+                    ?? Result(
+                        outcome: outcome, relay: relay, connecting: 0, transmitting: 0, isOfDestination: true)
+            )
         }
     }
 }
@@ -102,7 +109,7 @@ extension Letter.Result {
             switch outcome.verdict {
             case .delivered: serverReports ? .delivered : .relayed
             case .failed: .failed
-            case .deferred, .undecided, .tooMany: .deferred
+            case .later, .deferred, .undecided, .tooMany: .deferred
             }
         return Report(
             job: job, recipient: recipient, verdict, status(for: verdict), outcome.text,

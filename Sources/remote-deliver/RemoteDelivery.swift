@@ -1,3 +1,4 @@
+import Bytes
 import Delivery
 import Mail
 import Program
@@ -7,7 +8,9 @@ import TLS
 import Unix
 
 /// All letters for one destination: the road to it, then one host and address after the other until every
-/// recipient is decided. A letter whose end was sent to one host is never sent to another (T65).
+/// recipient is decided. A host that says "later" leaves its recipients to the next (RFC 5321 §5.1); but a letter
+/// whose end was sent, and got no answer, is never sent to another now (T65): it was most likely taken, and is asked
+/// about at the next run. (Postfix asks the next host at once, and says "may be sent more than once".)
 final class RemoteDelivery {
     private let settings: Settings
     private let log: Log
@@ -15,8 +18,17 @@ final class RemoteDelivery {
     private let asker: Asker
     private let end: Deadline
 
-    /// Most connections that fail before the rest waits for another run.
-    private static let mostAttempts = 8
+    /// What one run tries before the rest waits for another.
+    private struct Attempts {
+        /// Connections that failed.
+        var failed = 0
+        /// Servers that let us in, and left recipients to others.
+        var servers = 0
+
+        /// RFC 5321 §5.1 wants two addresses at least. Four servers are two hosts of two addresses each; every one of
+        /// them is asked for the same recipients again.
+        var areAllowed: Bool { failed < 8 && servers < 4 }
+    }
 
     init(
         _ settings: Settings, log: Log, dialect: ClientSession.Dialect = .smtp,
@@ -43,33 +55,51 @@ final class RemoteDelivery {
             for letter in letters { letter.decideRest(outcome) }
             return
         }
-        var reason = ClientOutcome(.deferred, EnhancedStatus(4, 4, 1), Array("no host could be tried".utf8))
+        var reason = ClientOutcome(.deferred, EnhancedStatus(4, 4, 1), "no host could be tried")
         var relay = "none"
-        var attempts = 0
+        var attempts = Attempts()
         for server in Server.all(of: route, port: settings.port) {
-            guard attempts < Self.mostAttempts, !end.hasPassed, !asker.isGone else { break }
-            reason = deliver(letters, to: server, &attempts)
-            relay = server.relay
+            guard attempts.areAllowed, !end.hasPassed, !asker.isGone else { break }
+            if relay != "none" { explain(letters, reason, relay, next: server) }
+            let why = deliver(letters, to: server, &attempts)
             if letters.allSatisfy({ $0.isDecided }) { return }
+            // A host that refuses us for good does not speak for one that could not be asked.
+            if why.verdict != .failed || reason.verdict == .failed || relay == "none" {
+                (reason, relay) = (why, server.relay)
+            }
         }
         for letter in letters { letter.decideRest(reason, relay: relay) }
     }
 
+    /// Why the next host is asked.
+    private func explain(_ letters: [Letter], _ reason: ClientOutcome, _ relay: String, next: Server) {
+        let said = letters.lazy.compactMap { $0.postponement }.first ?? reason
+        log.info("\(relay): \(said.text.escaped(limit: 300)); asking \(next.relay)")
+    }
+
     /// Uses one server for as long as it gets anything done; why it did not go on. A session that ends
     /// before its time is a failed attempt, whatever it got done.
-    private func deliver(_ letters: [Letter], to server: Server, _ attempts: inout Int) -> ClientOutcome {
+    private func deliver(_ letters: [Letter], to server: Server, _ attempts: inout Attempts) -> ClientOutcome
+    {
         var security = settings.security
+        var letUsIn = false
         while true {
-            let before = Self.undecided(letters)
+            let before = undecided(letters, at: server)
             var watch = Stopwatch()
             let connection: Connection
             do throws(SystemError) { connection = try connect(to: server) } catch {
-                attempts += 1
-                let reason = "connect to \(server.relay): \(error.code)"
-                return ClientOutcome(.deferred, EnhancedStatus(4, 4, 1), Array(reason.utf8))
+                attempts.failed += 1
+                return ClientOutcome(
+                    .deferred, EnhancedStatus(4, 4, 1), "connect to \(server.relay): \(error.code)")
             }
             let conversation = conversation(with: server, over: connection, security)
             if conversation.open() {
+                letUsIn = true
+                if let refusal = conversation.session.refusalOfTLS {
+                    log.info(
+                        "STARTTLS refused by \(server.relay), going on in the clear: "
+                            + refusal.escaped(limit: 300))
+                }
                 watch.connectionIsOpen()
                 send(letters, to: server, over: conversation, &watch)
                 conversation.close()
@@ -79,17 +109,17 @@ final class RemoteDelivery {
                 continue
             }
             let failure = conversation.session.failure
-            if failure != nil { attempts += 1 }
-            let left = Self.undecided(letters)
-            if left == 0 || left == before || attempts >= Self.mostAttempts || end.hasPassed || asker.isGone {
-                return failure
-                    ?? ClientOutcome(.deferred, EnhancedStatus(4, 4, 7), Array("out of time".utf8))
+            if failure != nil { attempts.failed += 1 }
+            let left = undecided(letters, at: server)
+            if left == 0 || left == before || !attempts.areAllowed || end.hasPassed || asker.isGone {
+                if letUsIn { attempts.servers += 1 }
+                return failure ?? ClientOutcome(.deferred, EnhancedStatus(4, 4, 7), "out of time")
             }
         }
     }
 
-    private static func undecided(_ letters: [Letter]) -> Int {
-        letters.reduce(0) { $0 + $1.undecided.count }
+    private func undecided(_ letters: [Letter], at server: Server) -> Int {
+        letters.reduce(0) { $0 + $1.undecided(at: server.relay).count }
     }
 
     // MARK: - One connection
@@ -136,13 +166,24 @@ final class RemoteDelivery {
     ) {
         var left = settings.messagesPerSession
         for letter in letters {
-            var recipients = letter.undecided
+            var recipients = letter.undecided(at: server.relay)
+            guard !recipients.isEmpty else { continue }
+            guard conversation.session.isIdle, left > 0, !end.hasPassed else { return }
+            let data: MailData
+            switch suitableData(of: letter, for: conversation.session, at: server) {
+            case .data(let form): data = form
+            case .none(let outcome):
+                letter.decide(
+                    recipients,
+                    Letter.Result(
+                        outcome: outcome, relay: server.relay, connecting: watch.connecting, transmitting: 0))
+                continue
+            }
             // Again for those that were too many, as long as the server takes some each time.
             while !recipients.isEmpty {
                 guard conversation.session.isIdle, left > 0, !end.hasPassed else { return }
                 left -= 1
-                conversation.send(
-                    letter.transaction(for: recipients, conversation.session.capabilities), letter.content)
+                conversation.send(letter.transaction(for: recipients, data), data)
                 let took = watch.lap()
                 recipients = letter.decide(recipients, conversation.session.outcomes) { outcome in
                     Letter.Result(
@@ -152,6 +193,18 @@ final class RemoteDelivery {
                 }
                 watch.messageIsDone()
             }
+        }
+    }
+
+    private func suitableData(of letter: Letter, for session: ClientSession, at server: Server)
+        -> SuitableData
+    {
+        do throws(SystemError) {
+            return try .of(
+                MailData(letter.content), for: letter.transaction, session.capabilities, host: server.name)
+        } catch {
+            return .none(
+                ClientOutcome(.deferred, EnhancedStatus(4, 3, 0), "message cannot be read: \(error)"))
         }
     }
 }

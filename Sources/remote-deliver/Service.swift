@@ -43,7 +43,7 @@ struct Service {
     ) -> Letter {
         let job = received.job
         let transaction = ClientTransaction(
-            reversePath: job.reversePath, parameters: parameters(job.parameters), size: job.contentLength,
+            reversePath: job.reversePath, parameters: parameters(job.parameters),
             recipients: job.recipients.map {
                 ClientTransaction.Recipient(address: $0.address, parameters: parameters($0.parameters))
             })

@@ -45,7 +45,7 @@ extension ClientSession {
     // MARK: - Opening
 
     private mutating func handleGreeting(_ reply: ServerReply) {
-        guard reply.code == 220 else {
+        guard reply.severity == .done else {
             end(refusal(reply, .greeting))
             return
         }
@@ -73,11 +73,12 @@ extension ClientSession {
     }
 
     private mutating func handleHello(_ reply: ServerReply) {
-        guard reply.severity == .done else {
-            end(refusal(reply, .hello))
-            return
+        switch reply.severity {
+        case .done: secure()
+        // RFC 5321 §4.2.1: not to be said again. The one refusal of a session that is for good, if no host left says better.
+        case .permanent: end(ClientOutcome(.failed, reply.status, said(reply, to: .hello)))
+        case .goOn, .temporary: end(refusal(reply, .hello))
         }
-        secure()
     }
 
     /// Asks for TLS if it is wanted and offered, or is ready.
@@ -95,12 +96,13 @@ extension ClientSession {
     }
 
     private mutating func handleStartTLS(_ reply: ServerReply) {
-        if reply.code == 220 {
+        if reply.severity == .done {
             parser.discard()
             phase = .handshake
         } else if security == .required {
             end(refusal(reply, .startTLS))
         } else {
+            refusalOfTLS = reply.text
             phase = .idle
         }
     }
@@ -111,7 +113,7 @@ extension ClientSession {
         mailWasAccepted = reply.severity == .done
         switch reply.severity {
         case .done: break
-        case .temporary: settle(undecidedRecipients, .deferred, reply, .mail)
+        case .temporary: settle(undecidedRecipients, .later, reply, .mail)
         case .permanent: settle(undecidedRecipients, .failed, reply, .mail)
         case .goOn: confusion(reply, .mail)
         }
@@ -126,7 +128,7 @@ extension ClientSession {
         case .temporary where reply.code == 452 && !accepted.isEmpty,
             .permanent where reply.code == 552 && !accepted.isEmpty:
             settle([index], .tooMany, reply, .recipient)
-        case .temporary: settle([index], .deferred, reply, .recipient)
+        case .temporary: settle([index], .later, reply, .recipient)
         case .permanent: settle([index], .failed, reply, .recipient)
         case .goOn: confusion(reply, .recipient)
         }
@@ -144,7 +146,7 @@ extension ClientSession {
             } else {
                 phase = .content
             }
-        case .temporary: settle(accepted, .deferred, reply, .data)
+        case .temporary: settle(accepted, .later, reply, .data)
         case .permanent: settle(accepted, .failed, reply, .data)
         case .done: confusion(reply, .data)
         }
@@ -153,7 +155,7 @@ extension ClientSession {
     private mutating func handleEndOfData(_ reply: ServerReply, _ recipients: [Int]) {
         switch reply.severity {
         case .done: settle(recipients, .delivered, reply, .endOfData)
-        case .temporary: settle(recipients, .deferred, reply, .endOfData)
+        case .temporary: settle(recipients, .later, reply, .endOfData)
         case .permanent: settle(recipients, .failed, reply, .endOfData)
         case .goOn:
             settle(recipients, .deferred, reply, .endOfData)

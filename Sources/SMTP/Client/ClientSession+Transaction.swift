@@ -35,8 +35,8 @@ extension ClientSession {
             // RFC 6531 §3.5
             return ClientOutcome(.failed, EnhancedStatus(5, 6, 7), "host \(host) does not support SMTPUTF8")
         }
-        if transaction.needsEightBits, !capabilities.eightBitMIME {
-            // RFC 6152 §3: nobody may send it, and we do not convert.
+        if transaction.hasEightBits, !capabilities.eightBitMIME, !transaction.needsUTF8 {
+            // RFC 6152 §3: nobody may send it; converting it is for the caller.
             return ClientOutcome(.failed, EnhancedStatus(5, 6, 3), "host \(host) does not support 8BITMIME")
         }
         guard transaction.reversePath.isSafePath else {
@@ -94,13 +94,13 @@ extension ClientSession {
     private func arguments(of transaction: ClientTransaction) -> [UInt8] {
         var text = Address.sendable(transaction.reversePath) + [.ascii(">")]
         if capabilities.declaresSize { text += " SIZE=\(transaction.size)" }
-        if capabilities.eightBitMIME, let body = transaction.parameters.first("BODY")?.value,
-            body.equalsFolded("8BITMIME") || body.equalsFolded("7BIT")
-        {
+        if capabilities.eightBitMIME, let body = transaction.body {
             text += " BODY=" as StaticString
             text += body
         }
-        if transaction.needsUTF8 { text += " SMTPUTF8" as StaticString }
+        if capabilities.smtpUTF8, transaction.needsUTF8 || transaction.isDeclaredUTF8 {
+            text += " SMTPUTF8" as StaticString
+        }
         if capabilities.deliveryStatusNotifications {
             text += Self.text(of: transaction.parameters, keywords: ["RET", "ENVID"])
         }

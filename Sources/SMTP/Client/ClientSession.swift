@@ -6,7 +6,8 @@ import Mail
 /// Whoever drives it does what `next` says, and tells what came of it: `receive`, `lost`, `tlsBegan`,
 /// `contentSent`. When `next` says `.idle`, a transaction may begin, and the outcomes of the last one are
 /// in `outcomes`, one for each recipient. Nothing is delivered that the server did not confirm; what was not
-/// decided when the session ended is `undecided`, or deferred once the end of the data was on its way.
+/// decided when the session ended is `undecided`, or deferred once the end of the data was on its way. Of a reply's
+/// code only the first digit counts (RFC 5321 §4.3.2), but for the few codes that have a procedure of their own.
 package struct ClientSession {
     package enum Dialect: Equatable { case smtp, lmtp }
 
@@ -81,6 +82,8 @@ package struct ClientSession {
     package private(set) var replyCount = 0
     /// Why the session ended before its time, if it did.
     package internal(set) var failure: ClientOutcome?
+    /// What the server said to STARTTLS, if the session went on in the clear after that.
+    package internal(set) var refusalOfTLS: [UInt8]?
 
     /// A session that is about to read the greeting. `name` is ours, `peer` the server for people:
     /// `mx.example[192.0.2.1]`. `isEncrypted`: TLS from the first byte.
@@ -124,9 +127,11 @@ package struct ClientSession {
     package mutating func receive(_ bytes: some Collection<UInt8>) {
         parser.append(bytes)
         while phase != .closed, let command = awaited.first {
+            parser.skipsNonsense = command.stage == .endOfData
             switch parser.next() {
             case .needsMore: return
             case .malformed(let why):
+                takeUnfinished()
                 end(
                     ClientOutcome(
                         .deferred, EnhancedStatus(4, 5, 0),
@@ -140,26 +145,46 @@ package struct ClientSession {
         }
     }
 
+    /// Behind the end of a message a reply counts as far as it came: who began to say 250 has taken the message, and
+    /// would get it again at each retry.
+    private mutating func takeUnfinished() {
+        guard case .endOfData = awaited.first, let reply = parser.unfinished,
+            let command = awaited.popFirst()
+        else { return }
+        handle(reply, to: command)
+    }
+
     package enum Loss: Equatable {
         case closed, timedOut
+        /// TLS failed, in the handshake or later.
+        case tls(String)
         case other(String)
     }
 
     /// The connection is of no use any more.
     package mutating func lost(_ loss: Loss) {
         guard phase != .closed else { return }
+        takeUnfinished()
         // A server that refuses a message in the middle says why before it closes.
-        if phase == .content, case .reply(let reply) = parser.next(), reply.severity == .permanent {
+        if phase == .content, let reply = earlyReply(), reply.severity == .permanent {
             settle(accepted, .failed, reply, .content)
         }
+        // RFC 3463 §3.8: without a handshake, or a certificate that is believed, the security that is wanted is not there.
+        let isOfTLS = phase == .handshake
         let host = text(peer)
         let reason =
             switch loss {
             case .closed: "lost connection with \(host)\(place)"
             case .timedOut: "conversation with \(host) timed out\(place)"
+            case .tls(let why): "host \(host): TLS: \(why)"
             case .other(let why): "host \(host): \(why)"
             }
-        end(ClientOutcome(.deferred, EnhancedStatus(4, 4, 2), reason))
+        end(ClientOutcome(.deferred, isOfTLS ? EnhancedStatus(4, 7, 5) : EnhancedStatus(4, 4, 2), reason))
+    }
+
+    private mutating func earlyReply() -> ServerReply? {
+        if case .reply(let reply) = parser.next() { return reply }
+        return parser.unfinished
     }
 
     private var place: String {

@@ -17,33 +17,42 @@ package struct ClientTransaction: Equatable {
     /// Without its angle brackets; empty for the null reverse-path.
     package var reversePath: [UInt8]
     package var parameters: Parameters
-    /// The size of the content, as near as it is known.
-    package var size: Int
     package var recipients: [Recipient]
-    /// Whether the content is known to be ASCII: then it needs no extension, whatever its parameters say.
-    /// (Many clients declare 8BITMIME for every message.)
-    package var isSevenBit: Bool
+    /// Of the mail data, line ends as CRLF.
+    package var size: Int
+    /// Whether the data holds bytes beyond ASCII, whatever the parameters say: many clients declare 8BITMIME for
+    /// every message, and others for none.
+    package var hasEightBits: Bool
 
     package init(
-        reversePath: [UInt8], parameters: Parameters = Parameters(), size: Int, isSevenBit: Bool = false,
+        reversePath: [UInt8], parameters: Parameters = Parameters(), size: Int = 0,
+        hasEightBits: Bool = false,
         recipients: [Recipient]
     ) {
         self.reversePath = reversePath
         self.parameters = parameters
         self.size = size
-        self.isSevenBit = isSevenBit
+        self.hasEightBits = hasEightBits
         self.recipients = recipients
     }
 
-    /// RFC 6152 §3.
-    package var needsEightBits: Bool {
-        !isSevenBit && parameters.first("BODY")?.value?.equalsFolded("8BITMIME") ?? false
-    }
+    package var isDeclaredUTF8: Bool { parameters.first("SMTPUTF8") != nil }
 
     /// RFC 6531 §3.5.
-    package var needsUTF8: Bool {
-        (!isSevenBit && parameters.first("SMTPUTF8") != nil) || !reversePath.allSatisfy { $0.isASCII }
+    package var needsUTF8: Bool { (hasEightBits && isDeclaredUTF8) || hasUTF8Addresses }
+
+    package var hasUTF8Addresses: Bool {
+        !reversePath.allSatisfy { $0.isASCII }
             || recipients.contains { !$0.address.allSatisfy({ $0.isASCII }) }
+    }
+
+    /// RFC 6152 §3: what is declared with BODY. What was said of a message stays, unless it was too little.
+    var body: [UInt8]? {
+        if hasEightBits { return [UInt8]("8BITMIME") }
+        guard let value = parameters.first("BODY")?.value,
+            value.equalsFolded("8BITMIME") || value.equalsFolded("7BIT")
+        else { return nil }
+        return value
     }
 }
 
@@ -52,8 +61,10 @@ package struct ClientOutcome: Equatable {
     package enum Verdict: Equatable {
         /// The server has taken the responsibility for it (RFC 5321 §4.2.5).
         case delivered
-        /// Later. Also when the end of the data was sent and no answer came: it may have been delivered, so
-        /// no other host is asked now (T65).
+        /// This server said that it does not take it now: another host may be asked (RFC 5321 §5.1).
+        case later
+        /// Later, and no other host is asked now: the end of the data was sent and no answer came, so it may have
+        /// been delivered (T65).
         case deferred
         case failed
         /// The session ended before this recipient was decided: another host may be asked.
@@ -74,7 +85,7 @@ package struct ClientOutcome: Equatable {
         self.text = text
     }
 
-    init(_ verdict: Verdict, _ status: EnhancedStatus, _ text: String) {
+    package init(_ verdict: Verdict, _ status: EnhancedStatus, _ text: String) {
         self.init(verdict, status, Array(text.utf8))
     }
 }

@@ -2,9 +2,13 @@ import Bytes
 
 /// Turns the content of a message, whose lines end in LF, into what DATA wants: lines that end in CRLF, a dot
 /// put before every line that begins with one (RFC 5321 §4.5.2), and no CR or LF that is not part of a line
-/// end (RFC 5321 §2.3.8): a stray CR becomes a space (T62). Content comes in parts of any size.
+/// end (RFC 5321 §2.3.8): a stray CR becomes a space (T62). Content comes in parts of any size. Each byte is looked
+/// at anyway: what they are in sum is in `survey`.
 package struct DataEncoder {
-    private var isAtLineStart = true
+    /// Of what was encoded so far, the end of the last line included once `end` was called.
+    package private(set) var survey = DataSurvey()
+    /// Of the line that has begun, without dots that were doubled.
+    private var lineLength = 0
     /// A CR ended the last part: what follows tells whether it ends a line.
     private var hasPendingCR = false
 
@@ -15,42 +19,55 @@ package struct DataEncoder {
         output.reserveCapacity(part.count + part.count / 16 + 2)
         let bytes = part.span
         var position = 0
+        var seen: UInt8 = 0
         while position < bytes.count {
             let byte = bytes[position]
             if hasPendingCR, byte != .lf { addText([.space], to: &output) }
             hasPendingCR = false
             if byte == .lf {
-                output.append(.cr)
-                output.append(.lf)
-                isAtLineStart = true
+                endLine(&output)
                 position += 1
             } else if byte == .cr {
                 hasPendingCR = true
                 position += 1
             } else {
+                seen |= byte
                 var end = position + 1
-                while end < bytes.count, bytes[end] != .lf, bytes[end] != .cr { end += 1 }
+                while end < bytes.count, bytes[end] != .lf, bytes[end] != .cr {
+                    seen |= bytes[end]
+                    end += 1
+                }
                 addText(part[(part.startIndex + position)..<(part.startIndex + end)], to: &output)
                 position = end
             }
         }
+        if !seen.isASCII { survey.hasEightBits = true }
         return output
     }
 
     package mutating func encode(_ part: [UInt8]) -> [UInt8] { encode(part[...]) }
 
     private mutating func addText(_ text: ArraySlice<UInt8>, to output: inout [UInt8]) {
-        if isAtLineStart, text.first == .dot { output.append(.dot) }
+        if lineLength == 0, text.first == .dot { output.append(.dot) }
         output += text
-        isAtLineStart = false
+        lineLength += text.count
+        survey.size += text.count
+        survey.longestLine = max(survey.longestLine, lineLength)
     }
 
-    /// What ends the data: completes the last line, then the dot. The encoder begins anew.
+    private mutating func endLine(_ output: inout [UInt8]) {
+        output.append(.cr)
+        output.append(.lf)
+        survey.size += 2
+        lineLength = 0
+    }
+
+    /// What ends the data: completes the last line, then the dot. Nothing may be encoded behind it.
     package mutating func end() -> [UInt8] {
         var output: [UInt8] = []
         if hasPendingCR { addText([.space], to: &output) }
-        if !isAtLineStart { output += [.cr, .lf] }
-        self = DataEncoder()
+        hasPendingCR = false
+        if lineLength > 0 { endLine(&output) }
         return output + [.dot, .cr, .lf]
     }
 }

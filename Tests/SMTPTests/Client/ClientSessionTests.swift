@@ -15,7 +15,7 @@ import Testing
         #expect(server.deliver("x@mx.example", "y@mx.example") == [.delivered, .delivered])
         #expect(
             server.wire == [
-                "EHLO client.example\r\n", "MAIL FROM:<a@client.example> SIZE=17\r\n",
+                "EHLO client.example\r\n", "MAIL FROM:<a@client.example> SIZE=20\r\n",
                 "RCPT TO:<x@mx.example>\r\n", "RCPT TO:<y@mx.example>\r\n", "DATA\r\n",
                 "Subject: x\r\n\r\nbody\r\n.\r\n",
             ])
@@ -96,103 +96,8 @@ import Testing
     func lmtp() {
         var server = ScriptedServer(
             Row("end", "250 2.0.0 first\r\n", times: 1), Row("end", "452 4.2.2 full\r\n"), dialect: .lmtp)
-        #expect(server.deliver("x@mx.example", "y@mx.example") == [.delivered, .deferred])
+        #expect(server.deliver("x@mx.example", "y@mx.example") == [.delivered, .later])
         #expect(server.wire[0] == "LHLO client.example\r\n")
-    }
-
-    // MARK: - Refusals
-
-    struct Refusal: CustomStringConvertible {
-        let description: String
-        let row: Row
-        let verdicts: [ClientOutcome.Verdict?]
-        let status: EnhancedStatus
-    }
-
-    static let refusals: [Refusal] = [
-        Refusal(
-            description: "MAIL refused for now", row: Row("MAIL", "451 4.7.1 greylisted\r\n"),
-            verdicts: [.deferred, .deferred], status: EnhancedStatus(4, 7, 1)),
-        Refusal(
-            description: "MAIL refused for good", row: Row("MAIL", "550 5.7.1 not you\r\n"),
-            verdicts: [.failed, .failed], status: EnhancedStatus(5, 7, 1)),
-        Refusal(
-            description: "first recipient unknown", row: Row("RCPT TO:<x@", "550 5.1.1 unknown\r\n"),
-            verdicts: [.failed, .delivered], status: EnhancedStatus(5, 1, 1)),
-        Refusal(
-            description: "first recipient's box full", row: Row("RCPT TO:<x@", "452 4.2.2 full\r\n"),
-            verdicts: [.deferred, .delivered], status: EnhancedStatus(4, 2, 2)),
-        Refusal(
-            description: "all recipients unknown", row: Row("RCPT", "550 unknown\r\n"),
-            verdicts: [.failed, .failed], status: EnhancedStatus(5, 0, 0)),
-        Refusal(
-            description: "second recipient is too many", row: Row("RCPT TO:<y@", "452 4.5.3 enough\r\n"),
-            verdicts: [.delivered, .tooMany], status: EnhancedStatus(2, 0, 0)),
-        Refusal(
-            description: "DATA refused", row: Row("DATA", "554 5.5.1 no\r\n"),
-            verdicts: [.failed, .failed], status: EnhancedStatus(5, 5, 1)),
-        Refusal(
-            description: "DATA refused for now", row: Row("DATA", "451 later\r\n"),
-            verdicts: [.deferred, .deferred], status: EnhancedStatus(4, 0, 0)),
-        Refusal(
-            description: "message refused", row: Row("end", "554 5.7.1 spam\r\n"),
-            verdicts: [.failed, .failed], status: EnhancedStatus(5, 7, 1)),
-        Refusal(
-            description: "message refused for now", row: Row("end", "451 4.3.0 disk\r\n"),
-            verdicts: [.deferred, .deferred], status: EnhancedStatus(4, 3, 0)),
-        Refusal(
-            description: "a status code of another class is not believed",
-            row: Row("end", "554 2.0.0 fine\r\n"), verdicts: [.failed, .failed],
-            status: EnhancedStatus(5, 0, 0)),
-        Refusal(
-            description: "a bare status code (T27)", row: Row("end", "554 5.7.2\r\n"),
-            verdicts: [.failed, .failed], status: EnhancedStatus(5, 7, 2)),
-        Refusal(
-            description: "a reply without text", row: Row("end", "554\r\n"), verdicts: [.failed, .failed],
-            status: EnhancedStatus(5, 0, 0)),
-        Refusal(
-            description: "421 in the envelope", row: Row("RCPT TO:<y@", "421 4.3.2 down\r\n"),
-            verdicts: [.undecided, .undecided], status: EnhancedStatus(4, 3, 2)),
-        Refusal(
-            description: "421 after the message", row: Row("end", "421 4.3.2 down\r\n"),
-            verdicts: [.undecided, .undecided], status: EnhancedStatus(4, 3, 2)),
-        Refusal(
-            description: "354 to a recipient", row: Row("RCPT TO:<x@", "354 go\r\n"),
-            verdicts: [.undecided, .undecided], status: EnhancedStatus(4, 5, 0)),
-        Refusal(
-            description: "250 to DATA", row: Row("DATA", "250 ok\r\n"),
-            verdicts: [.undecided, .undecided], status: EnhancedStatus(4, 5, 0)),
-        Refusal(
-            description: "354 to the message", row: Row("end", "354 more\r\n"),
-            verdicts: [.deferred, .deferred], status: EnhancedStatus(4, 5, 0)),
-    ]
-
-    @Test("Each refusal falls on those it concerns", arguments: refusals, [Int.max, 1])
-    func eachRefusal(row: Refusal, step: Int) {
-        var server = ScriptedServer(row.row)
-        server.step = step
-        #expect(server.deliver("x@mx.example", "y@mx.example") == row.verdicts)
-        #expect(server.session.outcomes[0]?.status == row.status)
-    }
-
-    @Test("Whom nobody wanted gets an empty message when DATA is accepted all the same (T22)")
-    func pipelinedData() {
-        var server = ScriptedServer(Row("RCPT", "550 no\r\n"))
-        #expect(server.deliver("x@mx.example") == [.failed])
-        #expect(server.wire.last == ".\r\n")
-        #expect(server.session.isIdle)
-        #expect(server.deliver("y@mx.example") == [.failed])
-    }
-
-    @Test("What the server said is told with the command that it answered")
-    func words() {
-        var server = ScriptedServer(
-            Row("RCPT", "550-5.1.1 The account\r\n550-5.1.1 does not exist.\r\n550 5.1.1  See http://x\r\n"))
-        _ = server.deliver("x@mx.example")
-        #expect(
-            server.text()
-                == "host mx.example[192.0.2.1] said: 550 5.1.1 The account does not exist. See http://x (in reply to RCPT TO)"
-        )
     }
 
     // MARK: - Opening
@@ -201,7 +106,8 @@ import Testing
         "A session that cannot begin decides nothing: another host may be asked",
         arguments: [
             Row("greeting", "554 5.7.1 go away\r\n"), Row("greeting", "421 busy\r\n"),
-            Row("greeting", "250 hello\r\n"), Row("greeting", nil), Row("greeting", "SSH-2.0-OpenSSH\r\n"),
+            Row("greeting", "571 5.7.1 go away\r\n"), Row("greeting", "354 x\r\n"), Row("greeting", nil),
+            Row("greeting", "SSH-2.0-OpenSSH\r\n"),
             Row("greeting", "* OK IMAP4\r\n"), Row("greeting", "+OK POP3\r\n"), Row("EHLO", "451 later\r\n"),
             Row("EHLO", "354 what\r\n"), Row("EHLO", nil),
         ])
@@ -211,6 +117,17 @@ import Testing
         #expect(server.session.isClosed)
         #expect(server.session.failure?.verdict == .deferred)
         #expect(server.session.failure?.status.kind == .persistentTransientFailure)
+    }
+
+    @Test("HELO refused for good is the one refusal of a session that is final")
+    func refusedHello() {
+        var server = ScriptedServer(Row("EHLO", "550 no\r\n"), Row("HELO", "550 5.7.1 not you\r\n"))
+        server.run()
+        #expect(server.session.failure?.verdict == .failed)
+        #expect(server.session.failure?.status == EnhancedStatus(5, 7, 1))
+        var later = ScriptedServer(Row("EHLO", "550 no\r\n"), Row("HELO", "450 not now\r\n"))
+        later.run()
+        #expect(later.session.failure?.verdict == .deferred)
     }
 
     // MARK: - TLS
@@ -243,6 +160,7 @@ import Testing
         for answer in ["454 4.7.0 not now\r\n", "502 no\r\n"] {
             var open = ScriptedServer(Self.tlsOffer, Row("STARTTLS", answer), security: .opportunistic)
             #expect(open.deliver("x@mx.example") == [.delivered])
+            #expect(open.session.refusalOfTLS == Array(answer.dropLast().utf8))
             var strict = ScriptedServer(Self.tlsOffer, Row("STARTTLS", answer), security: .required)
             #expect(strict.deliver("x@mx.example") == [])
             #expect(strict.session.failure?.status.kind == .persistentTransientFailure)
@@ -317,29 +235,43 @@ import Testing
         var server = ScriptedServer()
         #expect(server.deliver("\"a b>\\\"c\"@mx.example", from: "") == [.delivered])
         #expect(server.wire.contains("RCPT TO:<\"a b>\\\"c\"@mx.example>\r\n"))
-        #expect(server.wire.contains("MAIL FROM:<> SIZE=17\r\n"))
+        #expect(server.wire.contains("MAIL FROM:<> SIZE=20\r\n"))
     }
 
     @Test("A message that the server cannot take is not offered")
-    func unsuitable() throws {
-        var small = ScriptedServer(Row("EHLO", "250-mx\r\n250 SIZE 16\r\n"))
+    func unsuitable() {
+        var small = ScriptedServer(Row("EHLO", "250-mx\r\n250 SIZE 19\r\n"))
         #expect(small.deliver("x@mx.example") == [.failed])
         #expect(small.session.outcomes[0]?.status == EnhancedStatus(5, 3, 4))
-        var exact = ScriptedServer(Row("EHLO", "250-mx\r\n250 SIZE 17\r\n"))
+        var exact = ScriptedServer(Row("EHLO", "250-mx\r\n250 SIZE 20\r\n"))
         #expect(exact.deliver("x@mx.example") == [.delivered])
         var seven = ScriptedServer(Row("EHLO", "250 mx\r\n"))
-        #expect(seven.deliver("x@mx.example", parameters: "BODY=8BITMIME") == [.failed])
+        #expect(seven.deliver("x@mx.example", content: "é\n") == [.failed])
         #expect(seven.session.outcomes[0]?.status == EnhancedStatus(5, 6, 3))
         #expect(seven.deliver("é@mx.example") == [.failed])
         #expect(seven.session.outcomes[0]?.status == EnhancedStatus(5, 6, 7))
+        #expect(seven.deliver("x@mx.example", parameters: "SMTPUTF8", content: "é\n") == [.failed])
+        #expect(seven.session.outcomes[0]?.status == EnhancedStatus(5, 6, 7))
         #expect(seven.wire.count == 1, "nothing but EHLO")
-        var transaction = ClientTransaction(
-            reversePath: [], parameters: try Parameters([UInt8]("BODY=8BITMIME SMTPUTF8")), size: 1,
-            recipients: [.init(address: [UInt8]("x@mx.example"))])
-        #expect(transaction.needsEightBits && transaction.needsUTF8)
-        transaction.isSevenBit = true
-        #expect(!transaction.needsEightBits && !transaction.needsUTF8, "ASCII needs neither")
-        #expect(seven.deliver("x@mx.example") == [.delivered])
+        #expect(
+            seven.deliver("x@mx.example", parameters: "BODY=8BITMIME SMTPUTF8") == [.delivered],
+            "ASCII needs neither")
+    }
+
+    @Test(
+        "BODY is what was declared, and 8BITMIME where the content says so, whatever was declared (RFC 6152 §3)",
+        arguments: [
+            ("", "é\n", " BODY=8BITMIME"), ("BODY=7BIT", "é\n", " BODY=8BITMIME"), ("", "e\n", ""),
+            ("BODY=8BITMIME", "e\n", " BODY=8BITMIME"), ("BODY=7BIT", "e\n", " BODY=7BIT"),
+            ("BODY=X", "e\n", ""),
+        ])
+    func declared(parameters: String, content: String, body: String) {
+        var server = ScriptedServer(Row("EHLO", "250-mx\r\n250 8BITMIME\r\n"))
+        #expect(server.deliver("x@mx.example", parameters: parameters, content: content) == [.delivered])
+        #expect(server.wire.contains("MAIL FROM:<a@client.example>\(body)\r\n"))
+        var plain = ScriptedServer(Row("EHLO", "250 mx\r\n"))
+        _ = plain.deliver("x@mx.example", parameters: parameters, content: "e\n")
+        #expect(plain.wire.contains("MAIL FROM:<a@client.example>\r\n"))
     }
 
     // MARK: - Capabilities

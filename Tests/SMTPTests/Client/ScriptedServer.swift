@@ -7,7 +7,7 @@ import Mail
 /// session the way remote-deliver does, and keeps what was on the wire.
 struct ScriptedServer {
     /// The first row whose words begin the command is used; a row may be used `times` times. An answer of
-    /// `nil` closes the connection.
+    /// `nil` closes the connection, one that ends in `close` does so when it is said.
     struct Row {
         var words: String
         var answer: String?
@@ -19,6 +19,9 @@ struct ScriptedServer {
             self.times = times
         }
     }
+
+    /// At the end of an answer: then the connection is closed.
+    static let close = "CLOSE"
 
     static let usual: [Row] = [
         Row("greeting", "220 mx.example ESMTP\r\n"),
@@ -58,11 +61,15 @@ struct ScriptedServer {
             session.lost(.closed)
             return
         }
-        let bytes = Array(answer.utf8)
+        let bytes = Array((answer.hasSuffix(Self.close) ? String(answer.dropLast(5)) : answer).utf8)
         for start in stride(from: 0, to: bytes.count, by: min(step, max(1, bytes.count))) {
             session.receive(bytes[start..<min(bytes.count, start + min(step, bytes.count))])
         }
-        if command == "DATA", answer.hasPrefix("354") { isInData = true }
+        if command == "DATA", answer.hasPrefix("3") { isInData = true }
+        if answer.hasSuffix(Self.close) {
+            isOpen = false
+            session.lost(.closed)
+        }
     }
 
     private mutating func hear(_ bytes: [UInt8]) {
@@ -112,11 +119,14 @@ struct ScriptedServer {
         _ recipients: String..., from sender: String = "a@client.example", parameters: String = "",
         content: String = "Subject: x\n\nbody\n"
     ) -> [ClientOutcome.Verdict?] {
+        var encoder = DataEncoder()
+        _ = encoder.encode(Array(content.utf8))
+        _ = encoder.end()
         run()
         guard session.isIdle else { return [] }
         let transaction = ClientTransaction(
             reversePath: Array(sender.utf8), parameters: try! Parameters(Array(parameters.utf8)),
-            size: content.utf8.count,
+            size: encoder.survey.size, hasEightBits: encoder.survey.hasEightBits,
             recipients: recipients.map { ClientTransaction.Recipient(address: Array($0.utf8)) })
         session.begin(transaction)
         run(content: content)
