@@ -8,10 +8,14 @@ package struct AccountDatabase {
     private let usersFile: String
     private let shadowFile: String
     private let firstUserID: UInt32
+    /// Whether mailboxes are in home directories: who has none cannot log in then.
+    private let needsHome: Bool
 
     package init(
-        users: UserDatabase, usersFile: String, firstUserID: UInt32, shadowFile: String = "/etc/shadow"
+        users: UserDatabase, usersFile: String, firstUserID: UInt32, needsHome: Bool = true,
+        shadowFile: String = "/etc/shadow"
     ) {
+        self.needsHome = needsHome
         self.users = users
         self.usersFile = usersFile
         self.firstUserID = firstUserID
@@ -19,33 +23,44 @@ package struct AccountDatabase {
     }
 
     /// The account whose password this is; nil for a wrong name or password, and for accounts that may not log
-    /// in. Each way to nil has computed one hash.
+    /// in. Each way to nil does the same work: how long it takes tells nobody who exists.
     package func verify(name: [UInt8], password: [UInt8]) throws(SystemError) -> Account? {
-        let account = try find(name)
-        let stored = account?.password ?? []
-        let isRight = PasswordHash.matches(
-            password, PasswordHash.isUsable(stored) ? stored : PasswordHash.decoy)
-        guard let account, isRight, account.uid >= firstUserID, account.uid != 0, !account.home.isEmpty else {
+        let file = try PasswordFile(usersFile.isEmpty ? shadowFile : usersFile)
+        let candidate = try find(name, in: file)
+        var verdict = PasswordHash.check(password, against: candidate?.account.password ?? [])
+        if verdict == .unusable {
+            file.pretendToCheck(password, of: name)
+            verdict = .wrong
+        }
+        guard let candidate, candidate.isOpen, verdict == .right else { return nil }
+        let account = candidate.account
+        guard account.uid >= firstUserID, account.uid != 0, !account.home.isEmpty || !needsHome else {
             return nil
         }
         return account
     }
 
-    private func find(_ name: [UInt8]) throws(SystemError) -> Account? {
+    private struct Candidate {
+        let account: Account
+        /// Neither expired nor closed by its shell.
+        let isOpen: Bool
+    }
+
+    private func find(_ name: [UInt8], in file: PasswordFile) throws(SystemError) -> Candidate? {
         guard !name.isEmpty, name.count <= 255,
             name.allSatisfy({ $0.isVisible && $0 != .ascii(":") && $0 != .ascii("/") })
         else { return nil }
-        return usersFile.isEmpty ? try systemAccount(name) : try virtualAccount(name)
+        let user = try users.user(named: String(decoding: name, as: UTF8.self))
+        guard let line = file.fields(of: name), line.count >= 2 else { return nil }
+        return usersFile.isEmpty ? systemAccount(user, line) : virtualAccount(name, user, line)
     }
 
-    private func systemAccount(_ name: [UInt8]) throws(SystemError) -> Account? {
-        let text = String(decoding: name, as: UTF8.self)
-        guard let user = try users.user(named: text), let shadow = try fields(of: name, in: shadowFile),
-            shadow.count >= 2, !Self.isExpired(shadow), !Self.isClosed(user.shell)
-        else { return nil }
-        return Account(
+    private func systemAccount(_ user: User?, _ shadow: [ArraySlice<UInt8>]) -> Candidate? {
+        guard let user else { return nil }
+        let account = Account(
             name: user.name, uid: user.uid, gid: user.gid, home: user.home, shell: user.shell,
             password: Array(shadow[1]))
+        return Candidate(account: account, isOpen: !Self.isExpired(shadow) && !Self.isClosed(user.shell))
     }
 
     /// shadow(5): the eighth field is the day on which the account ends.
@@ -60,24 +75,17 @@ package struct AccountDatabase {
     }
 
     /// `user:{SCHEME}hash:uid:gid:gecos:home:shell`; uid, gid and home of a system account where they are empty.
-    private func virtualAccount(_ name: [UInt8]) throws(SystemError) -> Account? {
-        guard let line = try fields(of: name, in: usersFile), line.count >= 2 else { return nil }
-        let text = String(decoding: name, as: UTF8.self)
-        let user = try users.user(named: text)
+    private func virtualAccount(
+        _ name: [UInt8], _ user: User?, _ line: [ArraySlice<UInt8>]
+    ) -> Candidate? {
         func field(_ index: Int) -> ArraySlice<UInt8> { index < line.count ? line[index] : [] }
         guard let uid = field(2).isEmpty ? user?.uid : UInt32(strictDecimal: field(2)),
             let gid = field(3).isEmpty ? user?.gid : UInt32(strictDecimal: field(3))
         else { return nil }
         let home = field(5).isEmpty ? user?.home ?? "" : String(decoding: field(5), as: UTF8.self)
-        return Account(
-            name: text, uid: uid, gid: gid, home: home, shell: user?.shell ?? "/bin/sh",
-            password: Array(line[1]))
-    }
-
-    /// The fields of the line that begins with `name:`.
-    private func fields(of name: [UInt8], in path: String) throws(SystemError) -> [ArraySlice<UInt8>]? {
-        guard let bytes = try Path.contents(path) else { throw SystemError("open", .noEntry, path) }
-        let line = bytes.split(separator: .lf).first { $0.starts(with: name + [.ascii(":")]) }
-        return line.map { $0.split(separator: .ascii(":"), omittingEmptySubsequences: false) }
+        let account = Account(
+            name: String(decoding: name, as: UTF8.self), uid: uid, gid: gid, home: home,
+            shell: user?.shell ?? "/bin/sh", password: Array(line[1]))
+        return Candidate(account: account, isOpen: true)
     }
 }

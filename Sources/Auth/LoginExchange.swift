@@ -1,5 +1,5 @@
 import Bytes
-import Unix
+package import Unix
 
 /// What pop3d and imapd, who talk to strangers and have no rights, ask of checkpassword, who has them: one
 /// bounded record with the client's socket. After `accepted` the client belongs to the program that
@@ -7,12 +7,12 @@ import Unix
 package struct LoginRequest: Equatable {
     package var user: [UInt8]
     package var password: [UInt8]
-    /// For the log.
-    package var client: String
+    /// Nil: somebody on this host, or an address that is none.
+    package var client: IPAddress?
     /// What the session goes on with.
     package var start: SessionStart
 
-    package init(user: [UInt8], password: [UInt8], client: String, start: SessionStart) {
+    package init(user: [UInt8], password: [UInt8], client: IPAddress?, start: SessionStart) {
         self.user = user
         self.password = password
         self.client = client
@@ -23,7 +23,9 @@ package struct LoginRequest: Equatable {
 
     package var framed: [UInt8] {
         var fields: [UInt8] = []
-        for field in [[UInt8]("login1"), user, password, Array(client.utf8), start.record] {
+        for field in [
+            [UInt8]("login1"), user, password, Array((client?.description ?? "local").utf8), start.record,
+        ] {
             Netstring.append(field, to: &fields)
         }
         var frame: [UInt8] = []
@@ -37,8 +39,8 @@ package struct LoginRequest: Equatable {
             let start = SessionStart(fields[4])
         else { return nil }
         self.init(
-            user: Array(fields[1]), password: Array(fields[2]), client: fields[3].escaped(limit: 100),
-            start: start)
+            user: Array(fields[1]), password: Array(fields[2]),
+            client: IPAddress(String(decoding: fields[3].prefix(64), as: UTF8.self)), start: start)
     }
 }
 
@@ -112,9 +114,15 @@ package final class LoginService {
             if socket == nil { socket = try ServiceSocket.connect(path) }
             let raw = socket?.raw ?? -1
             try DescriptorPassing.send(request.framed, with: client.map { [$0] } ?? [], over: raw)
-            guard try Poll.wait(raw, for: .reading, until: .after(Self.patience)) else { return .later }
+            guard try Poll.wait(raw, for: .reading, until: .after(Self.patience)) else {
+                socket = nil
+                return .later
+            }
             let bytes = try File.read(raw, upTo: 1)
-            return bytes.first.flatMap(LoginAnswer.init) ?? .later
+            let answer = bytes.first.flatMap(LoginAnswer.init) ?? .later
+            // Who could not decide may have had to give up: the next try is somebody else's.
+            if answer == .later { socket = nil }
+            return answer
         } catch {
             socket = nil
             return .later

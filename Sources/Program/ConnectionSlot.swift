@@ -5,11 +5,21 @@ package import Unix
 /// ranges are locked: bytes 0..<total for the service, and a range a client address behind them.
 package struct ConnectionSlot: ~Copyable {
     private let file: Descriptor
+    /// Which of the client address's places it is, the first free one: about how many others it has taken.
+    package let number: Int
 
-    package enum Refusal: Error, Equatable {
+    package enum Refusal: Error, Equatable, CustomStringConvertible {
         case tooMany
         case tooManyFromAddress
         case unusable(SystemError)
+
+        package var description: String {
+            switch self {
+            case .tooMany: "too many connections"
+            case .tooManyFromAddress: "too many connections from this address"
+            case .unusable(let error): "connections cannot be counted: \(error)"
+            }
+        }
     }
 
     private static let addressRegion = 1 << 20
@@ -23,40 +33,42 @@ package struct ConnectionSlot: ~Copyable {
         do throws(SystemError) {
             file = try Path.openForLocking(path)
         } catch { throw .unusable(error) }
+        var number = 0
         if let address {
             let start = Self.addressRegion + Int(Self.hash(address)) * Self.addressStride
             guard
-                try Self.takeOne(
+                let place = try Self.takeOne(
                     of: start..<start + min(perAddress, Self.addressStride), in: file, first: start)
             else {
                 throw .tooManyFromAddress
             }
+            number = place - start
         }
         // From a place of chance on, so that a busy service needs few tries.
         var random = Randomness()
         guard total > 0,
-            try Self.takeOne(of: 0..<total, in: file, first: Int.random(in: 0..<total, using: &random))
+            try Self.takeOne(of: 0..<total, in: file, first: Int.random(in: 0..<total, using: &random)) != nil
         else {
             throw .tooMany
         }
         self.file = file
+        self.number = number
     }
 
     private static func takeOne(
         of range: Range<Int>, in file: borrowing Descriptor, first: Int
-    ) throws(Refusal) -> Bool {
+    ) throws(Refusal) -> Int? {
         do throws(SystemError) {
             for step in 0..<range.count {
                 let place = range.lowerBound + (first - range.lowerBound + step) % range.count
-                if try file.tryLockBytes(at: place) { return true }
+                if try file.tryLockBytes(at: place) { return place }
             }
-            return false
+            return nil
         } catch { throw .unusable(error) }
     }
 
-    /// FNV-1a, 32 bits. IPv6 clients are told apart by their /64: that is what one customer holds.
+    /// FNV-1a, 32 bits.
     private static func hash(_ address: IPAddress) -> UInt32 {
-        let bytes = address.bytes.count == 16 ? address.bytes.prefix(8) : address.bytes[...]
-        return bytes.reduce(2_166_136_261) { ($0 ^ UInt32($1)) &* 16_777_619 }
+        address.customer.reduce(2_166_136_261) { ($0 ^ UInt32($1)) &* 16_777_619 }
     }
 }

@@ -52,6 +52,14 @@ package enum IPAddress: Hashable, CustomStringConvertible {
         return self
     }
 
+    /// What one customer holds, and is counted by: an IPv4 address, or an IPv6 /64.
+    package var customer: [UInt8] {
+        switch unmapped {
+        case .v4(let bytes): bytes
+        case .v6(let bytes): Array(bytes.prefix(8))
+        }
+    }
+
     package var isLoopback: Bool {
         switch unmapped {
         case .v4(let bytes): bytes[0] == 127

@@ -37,9 +37,9 @@ enum Main {
         }
         let accounts = AccountDatabase(
             users: configuration.users, usersFile: configuration.usersFile,
-            firstUserID: configuration.firstUserID)
+            firstUserID: configuration.firstUserID, needsHome: configuration.mailbox.hasPrefix("~/"))
         let command = arguments.operands.first.map {
-            Command(program: $0, arguments: arguments.operands, users: configuration.users)
+            Command(program: $0, arguments: arguments.operands, configuration: configuration)
         }
         if isService { Service(configuration, accounts, command).run() }
         if let command { classic(accounts, command) }
@@ -56,31 +56,11 @@ enum Main {
             guard let account = try accounts.verify(name: Array(words[0]), password: Array(words[1])) else {
                 terminate(1)
             }
-            try command.run(as: account)
+            try command.become(account)
+            throw command.execute(as: account)
         } catch {
             try? File.writeAll(2, "checkpassword: \(error)\n".utf8)
             terminate(111)
         }
-    }
-}
-
-/// The program that follows a login.
-struct Command {
-    let program: String
-    let arguments: [String]
-    let users: UserDatabase
-
-    /// Becomes the user and execs; returns by throwing only.
-    func run(as account: Account) throws(SystemError) -> Never {
-        let user = try users.user(named: account.name)
-        var groups = [account.gid]
-        if let user, user.uid == account.uid { groups = try users.groups(of: user) }
-        try Identity.become(user: account.uid, group: account.gid, groups: groups)
-        try Path.changeDirectory(to: account.home)
-        let environment = [
-            "USER=\(account.name)", "HOME=\(account.home)", "SHELL=\(account.shell)",
-            "PATH=/usr/local/bin:/usr/bin:/bin",
-        ]
-        throw ChildProcess.replaceSelf(with: program, arguments: arguments, environment: environment)
     }
 }

@@ -16,10 +16,8 @@ struct Service {
     private static let mostTries = 3
     /// Whoever connects here is one of ours, and writes its record at once.
     private static let patience = Duration.seconds(300)
-    /// Every failure is answered this long after its record came, whatever the reason.
-    private static let failureDelay = Duration.seconds(2)
-    /// Failures that one address may have waiting at a time, over all processes.
-    private static let failuresPerAddress = 5
+    /// Attempts under way at a time, over all processes and addresses.
+    private static let mostAttempts = 1000
 
     init(_ configuration: Configuration, _ accounts: AccountDatabase, _ command: Command?) {
         self.configuration = configuration
@@ -30,9 +28,11 @@ struct Service {
     }
 
     func run() -> Never {
+        // Whoever left it open: it is nothing to the user's program.
+        StandardDescriptors.closeAll(from: 3)
         for _ in 0..<Self.mostTries {
             guard let (request, client) = receive() else { break }
-            attempt(request, client, failAt: .after(Self.failureDelay))
+            attempt(request, client)
         }
         terminate(0)
     }
@@ -62,31 +62,44 @@ struct Service {
     }
 
     /// Becomes the user's session, or answers why not.
-    private func attempt(_ request: LoginRequest, _ client: PassedSocket?, failAt time: Deadline) {
-        let who = "user=<\(request.user.escapedInAngles(limit: 100))>, method=PLAIN, rip=\(request.client)"
+    private func attempt(_ request: LoginRequest, _ client: PassedSocket?) {
+        let who =
+            "user=<\(request.user.escapedInAngles(limit: 100))>, method=PLAIN, rip=\(request.client?.description ?? "local")"
+        let start = Deadline.after(.zero)
+        // What names no address is counted all the same, under one that nobody has.
+        let address = request.client ?? .v4([0, 0, 0, 0])
+        let known = KnownLogins(configuration.slotsFile("known-logins"))
+        let place: AttemptPlace
+        do throws(ConnectionSlot.Refusal) {
+            place = try takePlace(address, isKnown: { known.contains(request.user, from: address) })
+        } catch {
+            // The password was not looked at: nothing is said about it, and nothing counted against anybody.
+            log.warning("\(origin): \(Self.reason(error)): \(who)")
+            return answer(.later, at: start + Guessing.delay(behind: 0))
+        }
+        defer { place.release() }
+        let failAt = start + Guessing.delay(behind: place.number)
+        let account: Account
         do throws(SystemError) {
-            // Guessing side by side gains nothing: no free place, no look at the password.
-            guard let slot = takeSlot(request.client) else {
-                log.warning("\(origin): too many attempts at a time: \(who)")
+            guard let found = try accounts.verify(name: request.user, password: request.password) else {
                 log.info("\(origin): \(Self.failure): \(who)")
-                return answer(.refused, at: time)
+                return answer(.refused, at: failAt)
             }
-            defer { slot.release() }
-            guard let account = try accounts.verify(name: request.user, password: request.password) else {
-                log.info("\(origin): \(Self.failure): \(who)")
-                return answer(.refused, at: time)
-            }
-            guard Identity.isRoot || account.uid == Identity.user else {
-                log.warning("\(origin): this private instance serves its own user only: \(who)")
-                return answer(.refused, at: time)
-            }
-            log.info("\(origin): Login: \(who)")
-            guard let command, let client else { return answer(.accepted, at: .after(.zero)) }
-            try hand(request.start, client, to: account, command)
+            account = found
         } catch {
             log.error("\(origin): \(error): \(who)")
-            answer(.later, at: time)
+            return answer(.later, at: failAt)
         }
+        guard Identity.isRoot || account.uid == Identity.user else {
+            log.warning("\(origin): this private instance serves its own user only: \(who)")
+            return answer(.later, at: failAt)
+        }
+        known.remember(request.user, from: address)
+        guard let command, let client else {
+            log.info("\(origin): Login: \(who)")
+            return answer(.accepted, at: start)
+        }
+        hand(request.start, client, to: account, command, who, failAt)
     }
 
     /// Dovecot's words for a wrong name or password, which fail2ban's filter counts: one line a failure.
@@ -105,31 +118,63 @@ struct Service {
         try? File.writeAll(0, [answer.rawValue])
     }
 
-    private func takeSlot(_ client: String) -> AttemptSlot? {
+    private func takePlace(
+        _ address: IPAddress, isKnown: () -> Bool
+    ) throws(ConnectionSlot.Refusal) -> AttemptPlace {
+        let file = configuration.slotsFile("login")
         do throws(ConnectionSlot.Refusal) {
-            return AttemptSlot(
+            return AttemptPlace(
                 try ConnectionSlot(
-                    configuration.slotsFile("login"), total: 1000, perAddress: Self.failuresPerAddress,
-                    address: IPAddress(client)))
-        } catch { return nil }
+                    file, total: Self.mostAttempts, perAddress: Guessing.mostAttempts, address: address))
+        } catch {
+            guard error == .tooManyFromAddress, isKnown() else { throw error }
+            return AttemptPlace(
+                try ConnectionSlot(file, total: Self.mostAttempts, perAddress: 0, address: nil))
+        }
     }
 
+    private static func reason(_ refusal: ConnectionSlot.Refusal) -> String {
+        if case .unusable(let error) = refusal {
+            "attempts cannot be counted: \(error)"
+        } else {
+            "too many attempts at a time"
+        }
+    }
+
+    /// Gives the client to the user's program. Becoming the user comes first and the answer last: until then the
+    /// program that asked has the client and can say that it was not possible. Behind either there is no way back to
+    /// serving others, whatever fails: this is the user's process then, and the client's.
     private func hand(
-        _ start: SessionStart, _ client: PassedSocket, to account: Account, _ command: Command
-    ) throws(SystemError) {
-        let pipe = try DescriptorPair.pipe()
-        // Within a pipe's buffer: the reader is this same process, a little later.
-        try pipe.second.write(start.record)
-        let reader = pipe.keepFirst()
-        // The answer goes out while this is still our socket: from then on the client is ours to serve.
-        try File.writeAll(0, [LoginAnswer.accepted.rawValue])
-        let socket = client.take()
-        try StandardDescriptors.assign(socket, to: 0)
-        try StandardDescriptors.assign(socket, to: 1)
-        let kept = reader.release()
-        try StandardDescriptors.assign(kept, to: 3)
-        StandardDescriptors.closeAll(from: 4)
-        try command.run(as: account)
+        _ start: SessionStart, _ client: PassedSocket, to account: Account, _ command: Command, _ who: String,
+        _ failAt: Deadline
+    ) -> Never {
+        // Before the file may be somebody else's.
+        log.open()
+        let reader: Descriptor
+        do throws(SystemError) {
+            let pipe = try DescriptorPair.pipe()
+            // Within a pipe's buffer: the reader is this same process, a little later.
+            try pipe.second.write(start.record)
+            reader = pipe.keepFirst()
+            try command.become(account)
+        } catch {
+            log.error("\(origin): \(error): \(who)")
+            answer(.later, at: failAt)
+            terminate(111)
+        }
+        log.info("\(origin): Login: \(who)")
+        do throws(SystemError) {
+            // The answer goes out while this is still our socket: from then on the client is ours to serve.
+            try File.writeAll(0, [LoginAnswer.accepted.rawValue])
+            let socket = client.take()
+            try StandardDescriptors.assign(socket, to: 0)
+            try StandardDescriptors.assign(socket, to: 1)
+            try StandardDescriptors.assign(reader.release(), to: 3)
+            throw command.execute(as: account)
+        } catch {
+            log.error("\(origin): \(error): \(who)")
+            terminate(111)
+        }
     }
 }
 
@@ -147,9 +192,15 @@ final class PassedSocket {
 }
 
 /// A place among the attempts of one address, held until the answer is out.
-final class AttemptSlot {
+final class AttemptPlace {
+    /// How many others its address had waiting.
+    let number: Int
     private var slot: ConnectionSlot?
 
-    init(_ slot: consuming ConnectionSlot) { self.slot = consume slot }
+    init(_ slot: consuming ConnectionSlot) {
+        number = slot.number
+        self.slot = consume slot
+    }
+
     func release() { slot = nil }
 }

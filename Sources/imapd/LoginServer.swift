@@ -87,7 +87,7 @@ struct LoginServer {
         let start = SessionStart(
             tag: tag, pipelined: Array(stream.buffered.prefix(SessionStart.mostPipelined)),
             isEncrypted: isEncrypted)
-        let request = LoginRequest(user: user, password: password, client: client, start: start)
+        let request = LoginRequest(user: user, password: password, client: address, start: start)
         let answer = service.ask(request, client: stream.input)
         if answer == .accepted { return true }
         let (output, isOver) = session.loginFailed(tag, isTemporary: answer == .later)

@@ -70,7 +70,7 @@ struct LoginServer {
                 let start = SessionStart(
                     tag: [], pipelined: Array(stream.buffered.prefix(SessionStart.mostPipelined)),
                     isEncrypted: isEncrypted)
-                let request = LoginRequest(user: user, password: password, client: client, start: start)
+                let request = LoginRequest(user: user, password: password, client: address, start: start)
                 let answer = service.ask(request, client: stream.input)
                 if answer == .accepted { return }
                 let (output, isOver) = session.loginFailed(isTemporary: answer == .later)

@@ -140,13 +140,123 @@ import Unix
         #expect(try verify(database, "b", longest + "p") == nil)
     }
 
-    @Test("every way to no has a hash to compute")
-    func usable() {
-        for stored in ["", "!", "*", "!!", "*LK*", "!$6$a$b"] {
-            #expect(!PasswordHash.isUsable(Array(stored.utf8)))
+    @Test("what no password matches is known by its form, or by what crypt(3) says")
+    func usable() throws {
+        let hash = try #require(Self.sha512.map { String(decoding: $0, as: UTF8.self) })
+        for stored in [
+            "", "!", "*", "!!", "*LK*", "!\(hash)", "x", "{PLAIN}", "{NO-SUCH}secret", "{CRYPT}",
+            "{CRYPT}!\(hash)",
+            "{PLAIN",
+        ] {
+            #expect(!PasswordHash.isUsable(Array(stored.utf8)), "\(stored)")
+            #expect(PasswordHash.check(Array("secret".utf8), against: Array(stored.utf8)) == .unusable)
         }
-        for stored in ["x", "$6$a$b", "{PLAIN}x"] { #expect(PasswordHash.isUsable(Array(stored.utf8))) }
+        for stored in [hash, "{CRYPT}\(hash)", "{sha512-crypt}\(hash)", "{PLAIN}secret"] {
+            #expect(PasswordHash.isUsable(Array(stored.utf8)))
+            #expect(PasswordHash.check(Array("secret".utf8), against: Array(stored.utf8)) == .right)
+            #expect(PasswordHash.check(Array("Secret".utf8), against: Array(stored.utf8)) == .wrong)
+        }
+        #expect(PasswordHash.check([0x61], against: Array("$nosuch$aaaaaaaaaaaa".utf8)) == .unusable)
         #expect(
             PasswordHash.crypt([], String(decoding: PasswordHash.decoy, as: UTF8.self))?.first == .ascii("$"))
+    }
+
+    @Test(
+        "a name without a password is checked against somebody's, in the proportion in which their kinds are there"
+    )
+    func decoys() throws {
+        let hash = try #require(Self.sha512.map { String(decoding: $0, as: UTF8.self) })
+        try write("mixed", "a:!:\nb:{PLAIN}x:1\nc:\(hash):2\nd:*:\n\ne\nf:{NO}x\ng:{PLAIN}y\n")
+        let file = try PasswordFile(directory + "/mixed")
+        var seen: [String: Int] = [:]
+        for number in 0..<300 {
+            let name = Array("nobody\(number)".utf8)
+            let decoy = try #require(file.decoys(for: name).first { _ in true })
+            seen[String(decoding: decoy, as: UTF8.self), default: 0] += 1
+        }
+        #expect(
+            Set(seen.keys) == ["{PLAIN}x", hash, "{PLAIN}y"] && seen.values.allSatisfy { $0 > 20 }, "\(seen)")
+        for text in ["", "\n", "a:!:\n", "a"] {
+            try write("none-\(text.utf8.count)", text)
+            #expect(
+                Array(try PasswordFile(directory + "/none-\(text.utf8.count)").decoys(for: [0x61])).isEmpty)
+        }
+    }
+
+    /// Measured by what hashing costs here, so that the machine's speed does not matter.
+    @Test("whether a name exists, is locked or has no password does not show in the time that no takes")
+    func sameWork() throws {
+        let slow = try #require(PasswordHash.crypt(Array("secret".utf8), "$6$rounds=120000$salt"))
+        let hash = String(decoding: slow, as: UTF8.self)
+        let files = [
+            try database(
+                shadow:
+                    "anna:\(hash):19000::::::\ncarl:!\(hash):19000::::::\nemil::19000::::::\nfred:\(hash):1:0:99999:7::2:\n"
+            ),
+            try database(
+                users:
+                    "anna:\(hash):1001:1001::/h:\ncarl:{NO-SUCH}x:1:1::/h:\nemil::1:1::/h:\nfred:$nosuch$aaaaaaaaaaa:1:1::/h:\n"
+            ),
+        ]
+        for database in files {
+            func fastest(_ name: String) throws -> Int64 {
+                try (0..<3).map { (_: Int) throws -> Int64 in
+                    let start = Deadline.monotonicMicroseconds()
+                    let account = try verify(database, name, "wrong")
+                    #expect(account == nil)
+                    return Deadline.monotonicMicroseconds() - start
+                }.min() ?? 0
+            }
+            let known = try fastest("anna")
+            for name in ["carl", "emil", "fred", "nobody", "", "a b", "root"] {
+                let took = try fastest(name)
+                #expect(took > known / 2, "\(name)")
+            }
+        }
+    }
+
+    @Test("who has no home directory may log in where mailboxes are elsewhere")
+    func homeless() throws {
+        try write("users", "homeless:{PLAIN}secret:2007:2007:::\n")
+        for needsHome in [true, false] {
+            let database = AccountDatabase(
+                users: UserDatabase(passwd: directory + "/passwd", group: directory + "/group"),
+                usersFile: directory + "/users", firstUserID: 1000, needsHome: needsHome)
+            let account = try verify(database, "homeless", "secret")
+            #expect((account == nil) == needsHome)
+        }
+    }
+
+    @Test("who logged in from somewhere is known there, and there only, for some days")
+    func knownLogins() throws {
+        let known = KnownLogins(directory + "/known")
+        let here = try #require(IPAddress("192.0.2.1")), six = try #require(IPAddress("2001:db8::1"))
+        let now = Time.now()
+        let anna = Array("anna".utf8)
+        #expect(!known.contains(anna, from: here, at: now))
+        known.remember(anna, from: here, at: now)
+        known.remember(anna, from: six, at: now)
+        #expect(known.contains(anna, from: here, at: now) && known.contains(anna, from: six, at: now))
+        #expect(known.contains(anna, from: try #require(IPAddress("2001:db8::ffff:2")), at: now))
+        #expect(known.contains(anna, from: try #require(IPAddress("::ffff:192.0.2.1")), at: now))
+        #expect(!known.contains(anna, from: try #require(IPAddress("192.0.2.2")), at: now))
+        #expect(!known.contains(Array("bert".utf8), from: here, at: now))
+        let late = Time(seconds: now.seconds + KnownLogins.lifetime + 1)
+        #expect(!known.contains(anna, from: here, at: late))
+        known.remember(anna, from: here, at: late)
+        #expect(known.contains(anna, from: here, at: late) && !known.contains(anna, from: here, at: now))
+        // A damaged file, or none that can be made, is no memory.
+        try write("known", "x")
+        #expect(!known.contains(anna, from: here, at: now))
+        let nowhere = KnownLogins("/nowhere/known")
+        nowhere.remember(anna, from: here, at: now)
+        #expect(!nowhere.contains(anna, from: here, at: now))
+    }
+
+    @Test("a wrong password is answered the later the more are waiting, never at once, never for ever")
+    func delays() {
+        let delays = (0...300).map { Guessing.delay(behind: $0) }
+        #expect(delays.first == .seconds(2) && delays[4] == .seconds(2) && delays[5] == .seconds(4))
+        #expect(delays == delays.sorted() && delays.last == .seconds(10))
     }
 }

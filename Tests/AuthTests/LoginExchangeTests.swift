@@ -6,7 +6,7 @@ import Unix
 
 @Suite struct LoginExchangeTests {
     static let request = LoginRequest(
-        user: Array("anna".utf8), password: Array("a:b,c d\u{0}".utf8), client: "192.0.2.1",
+        user: Array("anna".utf8), password: Array("a:b,c d\u{0}".utf8), client: IPAddress("192.0.2.1"),
         start: SessionStart(
             tag: Array("a1".utf8), pipelined: Array("a2 SELECT INBOX\r\n".utf8), isEncrypted: true))
 
@@ -22,7 +22,7 @@ import Unix
         #expect(LoginRequest(try #require(payload(Self.request.framed))) == Self.request)
         let bytes = Array(UInt8.min...UInt8.max)
         let all = LoginRequest(
-            user: bytes, password: bytes, client: "",
+            user: bytes, password: bytes, client: nil,
             start: SessionStart(tag: Array(bytes.dropLast()), pipelined: bytes, isEncrypted: false))
         #expect(LoginRequest(try #require(payload(all.framed))) == all)
     }
@@ -42,6 +42,24 @@ import Unix
         ] {
             #expect(LoginRequest(Array(text.utf8)[...]) == nil)
         }
+    }
+
+    @Test(
+        "a client that is no address is nobody's, so that it can be counted and forges no line of the log",
+        arguments: [
+            ("192.0.2.1", "192.0.2.1"), ("2001:DB8::0:1", "2001:db8::1"), ("local", "local"), ("", "local"),
+            ("x", "local"), ("192.0.2.1, rip=192.0.2.2", "local"), ("192.0.2.256", "local"),
+            ("192.0.2.1/24", "local"), ("\u{0}", "local"), ("192.0.2.1\n", "local"),
+        ])
+    func clients(said: String, meant: String) throws {
+        var fields: [UInt8] = []
+        for field in [
+            Array("login1".utf8), Array("u".utf8), Array("p".utf8), Array(said.utf8),
+            Self.request.start.record,
+        ] {
+            Netstring.append(field, to: &fields)
+        }
+        #expect((try #require(LoginRequest(fields[...])).client?.description ?? "local") == meant)
     }
 
     @Test("what goes behind the login has limits at n and n+1")

@@ -76,4 +76,45 @@ import Unix
             try Configuration.parse(Array(text.utf8), file: "relais.conf")
         } throws: { "\($0)" == message }
     }
+
+    @Test("plaintext-login says from where a password may come without TLS")
+    func plaintextLogin() throws {
+        let clients = [nil, "127.0.0.1", "::1", "::ffff:127.0.0.9", "192.0.2.1", "10.0.0.1", "2001:db8::1"]
+        for (value, allowed) in [("never", 0), ("loopback", 4), ("always", 7)] {
+            let configuration = try Configuration.parse(Array("plaintext-login = \(value)\n".utf8), file: "x")
+            for (index, client) in clients.enumerated() {
+                let may = configuration.allowsPlaintextLogin(from: client.flatMap { IPAddress($0) })
+                #expect(may == (index < allowed), "\(value) \(client ?? "local")")
+            }
+        }
+        #expect(Configuration().allowsPlaintextLogin(from: nil))
+        #expect(!Configuration().allowsPlaintextLogin(from: IPAddress("192.0.2.1")))
+    }
+
+    @Test("an address's places are taken in turn; IPv6 by /64; what refuses has words")
+    func slots() throws {
+        var random = Randomness()
+        let path = "/tmp/relais-slots-\(random.next())"
+        defer { try? Path.remove(path) }
+        let one = try #require(IPAddress("2001:db8::1"))
+        let first = try ConnectionSlot(path, total: 10, perAddress: 2, address: one)
+        let second = try ConnectionSlot(
+            path, total: 10, perAddress: 2, address: IPAddress("2001:db8::ffff:1"))
+        #expect(first.number == 0 && second.number == 1)
+        #expect(throws: ConnectionSlot.Refusal.tooManyFromAddress) {
+            _ = try ConnectionSlot(path, total: 10, perAddress: 2, address: one)
+        }
+        // A mapped IPv4 address is that address, not one of the /64 that all mapped ones are in.
+        let mapped = try ConnectionSlot(
+            path, total: 10, perAddress: 1, address: IPAddress("::ffff:192.0.2.1"))
+        let other = try ConnectionSlot(path, total: 10, perAddress: 1, address: IPAddress("::ffff:192.0.2.2"))
+        #expect(mapped.number == 0 && other.number == 0)
+        #expect(throws: ConnectionSlot.Refusal.tooManyFromAddress) {
+            _ = try ConnectionSlot(path, total: 10, perAddress: 1, address: IPAddress("192.0.2.1"))
+        }
+        #expect("\(ConnectionSlot.Refusal.tooMany)" == "too many connections")
+        #expect(
+            "\(ConnectionSlot.Refusal.unusable(SystemError("open", .noEntry, "/x")))".hasSuffix(
+                "No such file or directory"))
+    }
 }

@@ -1,0 +1,43 @@
+import Auth
+import Program
+import Unix
+
+/// The program that follows a login, in two steps: what can fail comes first, while the one that asked can still be
+/// told that it was not possible.
+struct Command {
+    let program: String
+    let arguments: [String]
+    let configuration: Configuration
+
+    /// Becomes the user, in the home directory. When this has failed, what rights are left is not known: the process
+    /// must do nothing for anybody else.
+    func become(_ account: Account) throws(SystemError) {
+        let users = configuration.users
+        var groups = [account.gid]
+        if let user = try users.user(named: account.name), user.uid == account.uid {
+            groups = try users.groups(of: user)
+        }
+        try Identity.become(user: account.uid, group: account.gid, groups: groups)
+        do throws(SystemError) { try Path.changeDirectory(to: account.home) } catch {
+            // Who needs nothing of the home directory can do without it.
+            guard !hasMailboxInHome(account) else { throw error }
+            try Path.changeDirectory(to: "/")
+        }
+        guard Path.isExecutable(program) else { throw SystemError("exec", .current, program) }
+    }
+
+    private func hasMailboxInHome(_ account: Account) -> Bool {
+        let mailbox = configuration.mailboxPath(user: account.name, home: account.home)
+        return !account.home.isEmpty && mailbox.hasPrefix(account.home + "/")
+    }
+
+    /// Returns only when it failed.
+    func execute(as account: Account) -> SystemError {
+        let home = account.home.isEmpty ? "/nonexistent" : account.home
+        let environment = [
+            "USER=\(account.name)", "HOME=\(home)", "SHELL=\(account.shell)",
+            "PATH=/usr/local/bin:/usr/bin:/bin",
+        ]
+        return ChildProcess.replaceSelf(with: program, arguments: arguments, environment: environment)
+    }
+}
