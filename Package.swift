@@ -97,8 +97,6 @@ let package = Package(
     targets: [
         .systemLibrary(
             name: "COpenSSL", pkgConfig: "libssl", providers: [.apt(["libssl-dev"])]),
-        .systemLibrary(
-            name: "CAres", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
         .systemLibrary(name: "CCrypt", providers: [.apt(["libcrypt-dev"])]),
         .target(name: "CSystem", cSettings: [.define("RELAIS_STATIC", .when(configuration: .release))]),
         .target(name: "CIconv"),
@@ -110,7 +108,7 @@ let package = Package(
         library("MIME", ["Mail", "Bytes"]),
         library("Program", ["Unix", "Mail", "Bytes"]),
         library("TLS", ["Unix", "Bytes", "COpenSSL"], linking: ["ssl", "crypto"]),
-        library("Resolver", ["Unix", "Mail", "Bytes", "CAres"], linking: ["cares"]),
+        library("Resolver", ["Unix", "Mail", "Bytes"]),
         library("Queue", ["Unix", "Mail", "Bytes"]),
         library("MailStore", ["Unix", "Mail", "Bytes"]),
         library("Auth", ["Unix", "Bytes", "CCrypt"], linking: ["crypt"]),

@@ -74,7 +74,7 @@ use_unpacked() {
 need_libraries() {
     command -v swift >/dev/null || die "a Swift 6.3 toolchain is needed: https://www.swift.org/install"
     local arch; arch=$(uname -m)-linux-gnu
-    need libssl-dev:/usr/include/openssl/ssl.h libc-ares-dev:/usr/include/ares.h "libcrypt-dev:/usr/lib/$arch/libcrypt.a"
+    need libssl-dev:/usr/include/openssl/ssl.h "libcrypt-dev:/usr/lib/$arch/libcrypt.a"
 }
 
 # What running a private instance takes.

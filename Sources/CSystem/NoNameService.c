@@ -1,5 +1,5 @@
-// Static release builds only: stand-ins for libc's name service, which libcrypto and c-ares refer to from code
-// that we never call. Libc's own would load plug-ins of the host into a static program (see relais(7)); whoever
+// Static release builds only: stand-ins for libc's name service, which libcrypto refers to from code that we never
+// call. Libc's own would load plug-ins of the host into a static program (see relais(7)); whoever
 // calls these by mistake learns that there is no such name.
 #if defined(RELAIS_STATIC)
 #include <errno.h>

@@ -66,10 +66,15 @@ package struct Tool: Sendable {
         fail("\(message) (\(name) --help shows the options)", .usage)
     }
 
-    /// Says one line on stderr and ends.
+    /// Says one line on stderr and ends. What of it came from a command line or a file steers no terminal (T73).
     package func fail(_ message: String, _ status: ExitStatus) -> Never {
-        try? File.writeAll(2, "\(name): \(message)\n".utf8)
+        complain(message)
         status.leave()
+    }
+
+    /// Says one line on stderr.
+    package func complain(_ message: String) {
+        try? File.writeAll(2, "\(name): \(Log.printable(message))\n".utf8)
     }
 
     private func answer(_ text: String) -> Never {

@@ -59,8 +59,21 @@ extension Cursor {
         return Array(bytes)
     }
 
-    /// A resource record (RFC 1035 §4.1.3); nil for one of another class than IN, such as OPT.
-    mutating func resourceRecord() throws(SyntaxError) -> ResourceRecord? {
+    /// How many questions the message says that it has; the position is behind the header then.
+    mutating func questionCount() throws(SyntaxError) -> UInt16 {
+        guard take(4) != nil else { throw failure(Self.cutShort) }
+        let count = try uint16()
+        guard take(6) != nil else { throw failure(Self.cutShort) }
+        return count
+    }
+
+    /// RFC 1035 §4.1.2.
+    mutating func question() throws(SyntaxError) -> Question {
+        Question(try domainName(), RecordType(try uint16()), try uint16())
+    }
+
+    /// A resource record (RFC 1035 §4.1.3).
+    mutating func resourceRecord() throws(SyntaxError) -> ResourceRecord {
         let name = try domainName()
         let type = RecordType(try uint16())
         let recordClass = try uint16()
@@ -68,14 +81,13 @@ extension Cursor {
         let length = Int(try uint16())
         guard length <= unit.endIndex - position else { throw failure(Self.cutShort) }
         let end = position + length
-        guard recordClass == Question.internetClass, type != .opt else {
-            seek(to: end)
-            return nil
-        }
-        let data = try recordData(type, end: end)
+        let data: ResourceRecord.Data =
+            recordClass == Question.internetClass || type == .txt
+            ? try recordData(type, end: end) : .opaque(rawBytes(to: end))
         guard position <= end else { throw failure(Self.cutShort) }
         guard position == end else { throw failure("extra input data") }
-        return ResourceRecord(name: name, type: type, timeToLive: timeToLive, data: data)
+        return ResourceRecord(
+            name: name, type: type, recordClass: recordClass, timeToLive: timeToLive, data: data)
     }
 
     /// RDATA, up to `end`; the caller checks that it went neither short nor beyond.
@@ -88,7 +100,7 @@ extension Cursor {
         case .a, .aaaa: throw failure(Self.cutShort)
         case .mx: return .exchanger(preference: try uint16(), try domainName())
         case .cname, .ns, .ptr: return .name(try domainName())
-        case .txt:
+        case .txt, RecordType(99):
             var strings: [[UInt8]] = []
             repeat { strings.append(try characterString()) } while position < end
             return .text(strings)
@@ -110,8 +122,31 @@ extension Cursor {
             guard position <= end else { throw failure(Self.cutShort) }
             return .tlsAssociation(
                 usage: fields.0, selector: fields.1, matching: fields.2, rawBytes(to: end))
-        default: return .opaque(rawBytes(to: end))
+        default:
+            guard let layout = type.layout else { return .opaque(rawBytes(to: end)) }
+            return .fields(try fields(layout, end: end))
         }
+    }
+
+    private mutating func fields(
+        _ layout: [UInt8], end: Int
+    ) throws(SyntaxError) -> [ResourceRecord.Field] {
+        var fields: [ResourceRecord.Field] = []
+        for kind in layout {
+            switch kind {
+            case .ascii("1"): fields.append(.number(UInt32(try byte())))
+            case .ascii("2"): fields.append(.number(UInt32(try uint16())))
+            case .ascii("n"): fields.append(.name(try domainName()))
+            case .ascii("s"): fields.append(.string(try characterString()))
+            default:
+                guard position <= end else { throw failure(Self.cutShort) }
+                let rest = rawBytes(to: end)
+                fields.append(
+                    kind == .ascii("x")
+                        ? .hexadecimal(rest) : kind == .ascii("b") ? .base64(rest) : .string(rest))
+            }
+        }
+        return fields
     }
 
     private mutating func rawBytes(to end: Int) -> [UInt8] {

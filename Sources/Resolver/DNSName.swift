@@ -25,6 +25,10 @@ package struct DNSName: Hashable {
         return labels
     }
 
+    func isBelow(_ other: DNSName) -> Bool {
+        wire.count > other.wire.count && Array(wire.suffix(other.wire.count)).equalsFolded(other.wire)
+    }
+
     // A length is at most 63 and so below every letter: the whole wire form can be folded.
     package static func == (a: DNSName, b: DNSName) -> Bool { a.wire.equalsFolded(b.wire) }
 

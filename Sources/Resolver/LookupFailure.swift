@@ -5,6 +5,8 @@ package enum LookupFailure: Error, Equatable, CustomStringConvertible {
     /// A code that is neither NOERROR nor NXDOMAIN.
     case response(ResponseCode)
     case malformed(SyntaxError)
+    /// Records of other names and none of the one that was asked for.
+    case unrelated
     case timedOut
     case connectionRefused
     /// More aliases than anybody means.
@@ -18,6 +20,7 @@ package enum LookupFailure: Error, Equatable, CustomStringConvertible {
         switch self {
         case .response(let code): "\(code)"
         case .malformed(let error): "bad packet (\(error.production))"
+        case .unrelated: "the answer is about other names"
         case .timedOut: "timed out"
         case .connectionRefused: "connection refused"
         case .aliasLoop: "too many aliases"

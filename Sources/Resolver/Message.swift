@@ -4,60 +4,82 @@ package import Bytes
 package struct Question: Hashable {
     package let name: DNSName
     package let type: RecordType
+    package let recordClass: UInt16
 
-    static let internetClass: UInt16 = 1
+    package static let internetClass: UInt16 = 1
     /// What we can take by UDP: fits every path without fragments.
     static let datagramSize: UInt16 = 1232
 
-    package init(_ name: DNSName, _ type: RecordType) {
+    package init(_ name: DNSName, _ type: RecordType, _ recordClass: UInt16 = internetClass) {
         self.name = name
         self.type = type
+        self.recordClass = recordClass
     }
 
-    /// The query on the wire: recursion desired, AD set so that the answer's AD bit means something
-    /// (RFC 6840 §5.7), and an empty OPT record that says how much fits (RFC 6891 §6.1.2).
-    func encoded(id: UInt16) -> [UInt8] {
+    /// How a question is put.
+    struct Style {
+        /// An empty OPT record that says how much fits (RFC 6891 §6.1.2), and the AD bit, so that the answer's means
+        /// something (RFC 6840 §5.7).
+        var isExtended = true
+        var wantsRecursion = true
+    }
+
+    /// The query on the wire.
+    func encoded(id: UInt16, _ style: Style = Style()) -> [UInt8] {
         func big(_ value: UInt16) -> [UInt8] { [UInt8(value >> 8), UInt8(value & 255)] }
-        let header = big(id) + [0x01, 0x20] + big(1) + big(0) + big(0) + big(1)
-        let option = [0] + big(RecordType.opt.number) + big(Self.datagramSize) + big(0) + big(0) + big(0)
-        return header + name.wire + big(type.number) + big(Self.internetClass) + option
+        let flags: UInt16 = (style.wantsRecursion ? 0x0100 : 0) | (style.isExtended ? 0x0020 : 0)
+        let packet =
+            big(id) + big(flags) + big(1) + big(0) + big(0) + big(style.isExtended ? 1 : 0)
+            + name.wire + big(type.number) + big(recordClass)
+        guard style.isExtended else { return packet }
+        return packet + [0] + big(RecordType.opt.number) + big(Self.datagramSize) + big(0) + big(0) + big(0)
     }
 }
 
 /// A reply of a server, read strictly: every section must be whole, whatever its counts promise (T69).
 package struct Message: Equatable {
     package let id: UInt16
-    package let isResponse: Bool
-    package let isTruncated: Bool
-    /// The server vouches for the data by DNSSEC (RFC 4035 §3.2.3); worth what the road to it is worth.
-    package let isAuthenticated: Bool
+    package let flags: UInt16
     package let code: ResponseCode
+    /// As the header says, questions first; OPT is counted.
+    package let counts: [UInt16]
     package let questions: [Question]
-    /// The answer section, in the order of the packet.
+    /// The sections, in the order of the packet, without OPT.
     package let answers: [ResourceRecord]
+    package let authorities: [ResourceRecord]
+    package let additional: [ResourceRecord]
+    /// The OPT record, if the server knows EDNS: its class is how much the server takes, its time to live has the
+    /// version and the upper bits of the code.
+    package let opt: ResourceRecord?
+
+    package var isResponse: Bool { flags & 0x8000 != 0 }
+    package var isTruncated: Bool { flags & 0x0200 != 0 }
+    /// The server vouches for the data by DNSSEC (RFC 4035 §3.2.3); worth what the road to it is worth.
+    package var isAuthenticated: Bool { flags & 0x0020 != 0 }
 
     package init(_ packet: [UInt8]) throws(SyntaxError) {
         var cursor = Cursor(packet)
         id = try cursor.uint16()
-        let flags = try cursor.uint16()
-        isResponse = flags & 0x8000 != 0
-        isTruncated = flags & 0x0200 != 0
-        isAuthenticated = flags & 0x0020 != 0
-        code = ResponseCode(UInt8(flags & 15))
+        flags = try cursor.uint16()
         var counts: [UInt16] = []
         for _ in 0..<4 { counts.append(try cursor.uint16()) }
+        self.counts = counts
         var questions: [Question] = []
-        for _ in 0..<counts[0] {
-            questions.append(Question(try cursor.domainName(), RecordType(try cursor.uint16())))
-            _ = try cursor.uint16()
-        }
-        var answers: [ResourceRecord] = []
-        for _ in 0..<counts[1] {
-            if let record = try cursor.resourceRecord() { answers.append(record) }
-        }
-        for _ in 0..<(Int(counts[2]) + Int(counts[3])) { _ = try cursor.resourceRecord() }
+        for _ in 0..<counts[0] { questions.append(try cursor.question()) }
         self.questions = questions
-        self.answers = answers
+        var opt: ResourceRecord?
+        var sections: [[ResourceRecord]] = []
+        for count in counts.dropFirst() {
+            var records: [ResourceRecord] = []
+            for _ in 0..<count {
+                let record = try cursor.resourceRecord()
+                if record.type == .opt { opt = record } else { records.append(record) }
+            }
+            sections.append(records)
+        }
+        (answers, authorities, additional) = (sections[0], sections[1], sections[2])
+        self.opt = opt
+        code = ResponseCode(flags & 15 | UInt16((opt?.timeToLive ?? 0) >> 24) << 4)
     }
 }
 
@@ -85,12 +107,32 @@ extension Message {
         }
         var name = question.name
         for _ in 0...Self.longestAliasChain {
-            let found = answers.filter { $0.name == name && $0.type == question.type }
+            let found = answers.filter {
+                $0.name == name && $0.type == question.type && $0.recordClass == question.recordClass
+            }
             if !found.isEmpty { return .records(found) }
-            guard let target = alias(of: name) else { return name == question.name ? .noData : .alias(name) }
+            guard let target = alias(of: name) else {
+                if name != question.name { return .alias(name) }
+                // That there is nothing is said by an empty answer, not by one about somebody else.
+                return answers.isEmpty || answers.contains { $0.name == name } ? .noData : .failed(.unrelated)
+            }
             name = target
         }
         return .failed(.aliasLoop)
+    }
+
+    /// The answers that are about what was asked: records under the name, and under what it is an alias for.
+    package func related(to question: Question) -> [ResourceRecord] {
+        var names: Set<DNSName> = [question.name]
+        var name = question.name
+        while names.count <= answers.count, let target = alias(of: name), names.insert(target).inserted {
+            name = target
+        }
+        return answers.filter { record in
+            // A DNAME stands above the names that it is about (RFC 6672 §2.2).
+            names.contains(record.name)
+                || record.type == .dname && names.contains { $0.isBelow(record.name) }
+        }
     }
 
     private func alias(of name: DNSName) -> DNSName? {

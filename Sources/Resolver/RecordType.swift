@@ -15,15 +15,36 @@ package struct RecordType: Hashable, CustomStringConvertible {
     package static let txt = RecordType(16)
     package static let aaaa = RecordType(28)
     package static let srv = RecordType(33)
+    package static let dname = RecordType(39)
     package static let opt = RecordType(41)
     package static let tlsa = RecordType(52)
     package static let caa = RecordType(257)
     package static let any = RecordType(255)
 
+    package static let axfr = RecordType(252)
+
     private static let names: [(RecordType, StaticString)] = [
         (a, "A"), (ns, "NS"), (cname, "CNAME"), (soa, "SOA"), (ptr, "PTR"), (mx, "MX"), (txt, "TXT"),
-        (aaaa, "AAAA"), (srv, "SRV"), (tlsa, "TLSA"), (caa, "CAA"), (any, "ANY"),
+        (aaaa, "AAAA"), (srv, "SRV"), (tlsa, "TLSA"), (caa, "CAA"), (any, "ANY"), (axfr, "AXFR"),
+        (RecordType(13), "HINFO"), (RecordType(17), "RP"), (RecordType(18), "AFSDB"), (RecordType(29), "LOC"),
+        (RecordType(35), "NAPTR"), (RecordType(36), "KX"), (RecordType(39), "DNAME"), (RecordType(43), "DS"),
+        (RecordType(44), "SSHFP"), (RecordType(46), "RRSIG"), (RecordType(47), "NSEC"),
+        (RecordType(48), "DNSKEY"), (RecordType(50), "NSEC3"), (RecordType(51), "NSEC3PARAM"),
+        (RecordType(53), "SMIMEA"), (RecordType(59), "CDS"), (RecordType(60), "CDNSKEY"),
+        (RecordType(61), "OPENPGPKEY"), (RecordType(64), "SVCB"), (RecordType(65), "HTTPS"),
+        (RecordType(99), "SPF"), (RecordType(256), "URI"),
     ]
+
+    /// What the data of types consists of that nothing but a listing has a use for: numbers of so many octets, a
+    /// name, a character-string, a text to the end, octets to the end in hexadecimal or in base 64.
+    private static let layouts: [(RecordType, StaticString)] = [
+        (RecordType(13), "ss"), (RecordType(17), "nn"), (RecordType(18), "2n"), (RecordType(35), "22sssn"),
+        (RecordType(36), "2n"), (RecordType(39), "n"), (RecordType(43), "211x"), (RecordType(44), "11x"),
+        (RecordType(48), "211b"), (RecordType(53), "111x"), (RecordType(59), "211x"),
+        (RecordType(60), "211b"), (RecordType(61), "b"), (RecordType(256), "22t"),
+    ]
+
+    var layout: [UInt8]? { Self.layouts.first { $0.0 == self }.map { [UInt8]($0.1) } }
 
     /// The type that `name` names, without regard to case; nil if none.
     package init?(named name: some Collection<UInt8>) {
@@ -41,11 +62,11 @@ package struct RecordType: Hashable, CustomStringConvertible {
     }
 }
 
-/// How a server answered (RFC 1035 §4.1.1, RFC 2136 §2.2).
+/// How a server answered (RFC 1035 §4.1.1, RFC 2136 §2.2), the upper bits from OPT (RFC 6891 §6.1.3).
 package struct ResponseCode: Equatable, CustomStringConvertible {
-    package let number: UInt8
+    package let number: UInt16
 
-    package init(_ number: UInt8) { self.number = number }
+    package init(_ number: UInt16) { self.number = number }
 
     package static let noError = ResponseCode(0)
     package static let formatError = ResponseCode(1)
@@ -53,6 +74,7 @@ package struct ResponseCode: Equatable, CustomStringConvertible {
     package static let noSuchDomain = ResponseCode(3)
     package static let notImplemented = ResponseCode(4)
     package static let refused = ResponseCode(5)
+    package static let badVersion = ResponseCode(16)
 
     private static let names: [StaticString] = [
         "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET",
@@ -60,6 +82,11 @@ package struct ResponseCode: Equatable, CustomStringConvertible {
     ]
 
     package var description: String {
-        number < Self.names.count ? Self.names[Int(number)].description : "RESERVED\(number)"
+        switch number {
+        case 0..<11: Self.names[Int(number)].description
+        case 11..<16: "RESERVED\(number)"
+        case 16: "BADVERS"
+        default: "?\(number)"
+        }
     }
 }

@@ -12,6 +12,13 @@ package struct Resolver {
     /// How often the list of servers is gone through.
     package var rounds: Int
     package var byTCP: Bool
+    /// Whether servers are told how much fits, by EDNS (RFC 6891). Those that do not know it say that they do not
+    /// understand, or nothing; they are asked again without.
+    package var usesEDNS = true
+    /// Whether the first server that answers at all has the last word.
+    package var stopsAtFailure = false
+    /// Whether servers are asked to ask others.
+    package var wantsRecursion = true
 
     package init(
         servers: [SocketAddress], patience: Duration = .seconds(5), rounds: Int = 2, byTCP: Bool = false
@@ -26,6 +33,10 @@ package struct Resolver {
     package struct Reply: Equatable {
         package let message: Message
         package let server: SocketAddress
+        /// Of the message.
+        package var size = 0
+        /// Whether it came by TCP because it did not fit.
+        package var wasTruncated = false
     }
 
     /// One server's failing, for those who want to tell it.
@@ -34,6 +45,12 @@ package struct Resolver {
         package let failure: LookupFailure
         /// What came, if it was no message.
         package let packet: [UInt8]
+
+        package init(server: SocketAddress, failure: LookupFailure, packet: [UInt8] = []) {
+            self.server = server
+            self.failure = failure
+            self.packet = packet
+        }
     }
 
     /// Asks all questions at once. Those that a server does not answer, or answers with SERVFAIL, go to
@@ -44,14 +61,17 @@ package struct Resolver {
         var results = [Result<Reply, LookupFailure>](
             repeating: .failure(.noServer), count: questions.count)
         var open = Array(questions.indices)
-        for _ in 0..<max(1, rounds) {
+        for number in 0..<max(1, rounds) {
             for server in servers where !open.isEmpty && !deadline.hasPassed {
-                let replies = round(open.map { questions[$0] }, server: server, by: deadline)
+                // Who said nothing to EDNS may say something without.
+                let replies = round(
+                    open.map { questions[$0] }, server: server, by: deadline,
+                    isExtended: usesEDNS && number == 0)
                 var stillOpen: [Int] = []
                 for (index, reply) in zip(open, replies) {
                     results[index] = reply.result
                     guard case .failure(let failure) = reply.result else {
-                        if reply.wantsNextServer { stillOpen.append(index) }
+                        if reply.wantsNextServer, !stopsAtFailure { stillOpen.append(index) }
                         continue
                     }
                     onTrouble(Trouble(server: server, failure: failure, packet: reply.packet))
@@ -78,34 +98,63 @@ package struct Resolver {
             guard case .success(let reply) = result else { return true }
             return ![.noError, .noSuchDomain].contains(reply.message.code)
         }
-    }
 
-    private func round(
-        _ questions: [Question], server: SocketAddress, by deadline: Deadline
-    ) -> [RoundReply] {
-        var random = Randomness()
-        // c-ares tells answers apart by id: no two of one round may be equal.
-        var ids: Set<UInt16> = []
-        while ids.count < questions.count { ids.insert(UInt16.random(in: 0...UInt16.max, using: &random)) }
-        let packets = zip(questions, ids).map { (packet: $0.encoded(id: $1), id: $1) }
-        do throws(LookupFailure) {
-            let channel = try Channel(to: server, patience: patience, byTCP: byTCP)
-            let limit = min(deadline, .after(patience))
-            return zip(questions, channel.ask(packets, by: limit)).map { read($1, for: $0, from: server) }
-        } catch {
-            return questions.map { _ in RoundReply(result: .failure(error)) }
+        /// Whether it may be an answer to the OPT record rather than to the question: from a server that shows none
+        /// itself, or knows another version (RFC 6891 §6.1.3, §7).
+        var mayBeForEDNS: Bool {
+            switch result {
+            case .failure(.malformed): true
+            case .failure: false
+            case .success(let reply):
+                reply.message.code == .badVersion
+                    || reply.message.opt == nil
+                        && [.formatError, .serverFailure, .notImplemented].contains(reply.message.code)
+            }
         }
     }
 
+    private func round(
+        _ questions: [Question], server: SocketAddress, by deadline: Deadline, isExtended: Bool
+    ) -> [RoundReply] {
+        var replies = exchange(questions, server, deadline, isExtended: isExtended)
+        guard isExtended else { return replies }
+        let again = replies.indices.filter { replies[$0].mayBeForEDNS }
+        let plain =
+            again.isEmpty ? [] : exchange(again.map { questions[$0] }, server, deadline, isExtended: false)
+        for (index, reply) in zip(again, plain) {
+            if case .success = reply.result { replies[index] = reply }
+        }
+        return replies
+    }
+
+    private func exchange(
+        _ questions: [Question], _ server: SocketAddress, _ deadline: Deadline, isExtended: Bool
+    ) -> [RoundReply] {
+        var random = Randomness()
+        // Answers are told apart by id: no two of one round may be equal.
+        var ids: Set<UInt16> = []
+        while ids.count < questions.count { ids.insert(UInt16.random(in: 0...UInt16.max, using: &random)) }
+        let style = Question.Style(isExtended: isExtended, wantsRecursion: wantsRecursion)
+        let queries = zip(questions, ids).map {
+            Query(question: $0, id: $1, packet: $0.encoded(id: $1, style))
+        }
+        return Exchange(server: server, patience: patience, end: deadline).ask(queries, byTCP: byTCP)
+            .map { read($0, from: server) }
+    }
+
     private func read(
-        _ packet: Result<[UInt8], LookupFailure>, for question: Question, from server: SocketAddress
+        _ packet: Exchange.Outcome, from server: SocketAddress
     ) -> RoundReply {
-        switch packet {
+        switch packet.result {
         case .failure(let failure): return RoundReply(result: .failure(failure))
         case .success(let bytes):
             do throws(SyntaxError) {
                 let message = try Message(bytes)
-                return RoundReply(result: .success(Reply(message: message, server: server)))
+                return RoundReply(
+                    result: .success(
+                        Reply(
+                            message: message, server: server, size: bytes.count,
+                            wasTruncated: packet.cameByTCP)))
             } catch {
                 return RoundReply(result: .failure(.malformed(error)), packet: bytes)
             }

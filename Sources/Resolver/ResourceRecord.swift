@@ -4,12 +4,17 @@ package import Unix
 package struct ResourceRecord: Equatable {
     package let name: DNSName
     package let type: RecordType
+    package let recordClass: UInt16
     package let timeToLive: UInt32
     package let data: Data
 
-    package init(name: DNSName, type: RecordType, timeToLive: UInt32, data: Data) {
+    package init(
+        name: DNSName, type: RecordType, recordClass: UInt16 = Question.internetClass, timeToLive: UInt32,
+        data: Data
+    ) {
         self.name = name
         self.type = type
+        self.recordClass = recordClass
         self.timeToLive = timeToLive
         self.data = data
     }
@@ -25,6 +30,16 @@ package struct ResourceRecord: Equatable {
         case authority(primary: DNSName, mailbox: DNSName, numbers: [UInt32])
         case certification(flags: UInt8, tag: [UInt8], value: [UInt8])
         case tlsAssociation(usage: UInt8, selector: UInt8, matching: UInt8, [UInt8])
+        /// Types that are only shown.
+        case fields([Field])
         case opaque([UInt8])
+    }
+
+    package enum Field: Equatable {
+        case number(UInt32)
+        case name(DNSName)
+        case string([UInt8])
+        case hexadecimal([UInt8])
+        case base64([UInt8])
     }
 }

@@ -9,7 +9,7 @@ package enum StreamError: Error, Equatable {
     case disconnected
     case system(SystemError)
 
-    init(_ error: SystemError) {
+    package init(_ error: SystemError) {
         switch error.code {
         case .connectionReset, .brokenPipe, .timedOut: self = .disconnected
         default: self = .system(error)

@@ -35,6 +35,18 @@ package enum Socket {
         return socket
     }
 
+    /// A datagram socket of our own that takes nothing but what `address` sends, and learns when nobody is there.
+    package static func connectDatagram(to address: SocketAddress) throws(SystemError) -> Descriptor {
+        guard case .ip(let ip, _) = address else { throw SystemError("connect", .invalid, "\(address)") }
+        let family = if case .v4 = ip { AF_INET } else { AF_INET6 }
+        let socket = Descriptor(adopting: try SystemCall.perform("socket") { cs_datagram_socket(family) })
+        let raw = socket.raw
+        try SystemCall.perform("connect", "\(address)") {
+            unsafe address.withKernelForm { unsafe CSystem.connect(raw, $0, $1) }
+        }
+        return socket
+    }
+
     /// Sends each segment at once: we write whole replies, and Nagle's algorithm would wait for the
     /// acknowledgement that the peer delays. Does nothing on what is no TCP socket.
     package static func sendAtOnce(_ raw: CInt) {

@@ -47,6 +47,8 @@ package struct Errno: Error, Hashable, CustomStringConvertible {
     package static let notSupported = Errno(EOPNOTSUPP)
     package static let overQuota = Errno(EDQUOT)
     package static let timedOut = Errno(ETIMEDOUT)
+    package static let networkUnreachable = Errno(ENETUNREACH)
+    package static let hostUnreachable = Errno(EHOSTUNREACH)
     package static let cancelled = Errno(ECANCELED)
     package static let tooManyLinks = Errno(ELOOP)
     package static let crossDevice = Errno(EXDEV)

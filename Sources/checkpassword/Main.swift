@@ -32,7 +32,7 @@ enum Main {
         } catch {
             if isService { tool.fail("\(error)", .configuration) }
             // What djb's callers know as trouble that passes.
-            try? File.writeAll(2, "checkpassword: \(error)\n".utf8)
+            tool.complain("\(error)")
             terminate(111)
         }
         let accounts = AccountDatabase(
@@ -59,7 +59,7 @@ enum Main {
             try command.become(account)
             throw command.execute(as: account)
         } catch {
-            try? File.writeAll(2, "checkpassword: \(error)\n".utf8)
+            tool.complain("\(error)")
             terminate(111)
         }
     }

@@ -15,9 +15,13 @@ enum HostWording {
             let name = message.code == .noSuchDomain ? asked : question.name.description
             return "Host \(name) not found: \(message.code.number)(\(message.code))\n"
         }
-        if message.answers.isEmpty { return "\(question.name) has no \(question.type) record\n" }
-        return message.answers.map { "\($0.name) \(phrase($0))\n" }.joined()
+        // What is about other names was not asked for, and nobody vouches for it.
+        let answers = question.type == .any ? message.answers : message.related(to: question)
+        if answers.isEmpty { return "\(question.name) has no \(question.type) record\n" }
+        return answers.map(line).joined()
     }
+
+    static func line(_ record: ResourceRecord) -> String { "\(record.name) \(phrase(record))\n" }
 
     static func text(of trouble: Resolver.Trouble) -> String {
         switch trouble.failure {
@@ -27,9 +31,10 @@ enum HostWording {
         }
     }
 
+    static let unrelated = ";; Got bad packet: the answer is about other names\n"
     static let nobodyReached = ";; no servers could be reached\n"
 
-    private static func numbered(_ server: SocketAddress) -> String {
+    static func numbered(_ server: SocketAddress) -> String {
         guard case .ip(let address, let port) = server else { return "\(server)" }
         return "\(address)#\(port)"
     }
@@ -43,12 +48,16 @@ enum HostWording {
         case (.cname, .name(let name)): "is an alias for \(name.absoluteDescription)"
         case (.ns, .name(let name)): "name server \(name.absoluteDescription)"
         case (.ptr, .name(let name)): "domain name pointer \(name.absoluteDescription)"
-        case (_, .text(let strings)): "descriptive text " + strings.map(quoted).joined(separator: " ")
+        case (RecordType(13), .fields): "host information \(presentation(record.data))"
+        case (.txt, .text(let strings)): "descriptive text " + strings.map(quoted).joined(separator: " ")
         default: "has \(record.type) record \(presentation(record.data))"
         }
     }
 
-    private static func presentation(_ data: ResourceRecord.Data) -> String {
+    /// How many digits of hexadecimal or base 64 stand without a blank.
+    private static let longestRun = 56
+
+    static func presentation(_ data: ResourceRecord.Data) -> String {
         switch data {
         case .service(let priority, let weight, let port, let name):
             return "\(priority) \(weight) \(port) \(name.absoluteDescription)"
@@ -61,6 +70,7 @@ enum HostWording {
             return "\(usage) \(selector) \(matching) \(hexadecimal(bytes))"
         case .opaque(let bytes):
             return bytes.isEmpty ? "\\# 0" : "\\# \(bytes.count) \(hexadecimal(bytes))"
+        case .fields(let fields): return fields.map { presentation($0) }.joined(separator: " ")
         case .address(let address): return "\(address)"
         case .exchanger(let preference, let name): return "\(preference) \(name.absoluteDescription)"
         case .name(let name): return name.absoluteDescription
@@ -84,10 +94,27 @@ enum HostWording {
         return String(decoding: text + [.quote], as: UTF8.self)
     }
 
+    private static func presentation(_ field: ResourceRecord.Field) -> String {
+        switch field {
+        case .number(let number): String(number)
+        case .name(let name): name.absoluteDescription
+        case .string(let string): quoted(string)
+        case .hexadecimal(let bytes): hexadecimal(bytes)
+        case .base64(let bytes): broken(Base64.encode(bytes), every: longestRun)
+        }
+    }
+
     private static func hexadecimal(_ bytes: [UInt8]) -> String {
-        String(
-            decoding: bytes.flatMap { [hexDigit($0 >> 4).uppercased, hexDigit($0 & 15).uppercased] },
-            as: UTF8.self)
+        broken(
+            bytes.flatMap { [hexDigit($0 >> 4).uppercased, hexDigit($0 & 15).uppercased] },
+            every: longestRun)
+    }
+
+    /// As `host` does: a blank behind so many digits.
+    private static func broken(_ digits: [UInt8], every count: Int) -> String {
+        stride(from: 0, to: digits.count, by: count).map {
+            String(decoding: digits[$0..<min($0 + count, digits.count)], as: UTF8.self)
+        }.joined(separator: " ")
     }
 
     /// Sixteen bytes a line, in hexadecimal and in ASCII.

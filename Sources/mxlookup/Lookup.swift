@@ -16,12 +16,27 @@ struct Lookup {
     let name: String
     let server: String?
     let configurationPath: String?
+    /// Whether the whole answer is shown, in the form of a master file.
+    let isVerbose: Bool
+    /// Whether a whole zone is asked for, and what of it is shown.
+    let isTransfer: Bool
+    let listed: Listed
     private let type: RecordType
+    private let recordClass: UInt16
     private let port: UInt16
     private let usesIPv4: Bool
     private let usesIPv6: Bool
     /// How to ask; whom is decided when it is time to.
     private let resolver: Resolver
+
+    enum Listed: Equatable {
+        /// Addresses, name servers and reverse names.
+        case hosts
+        case only(RecordType)
+        case everything
+        /// Without what signs the rest.
+        case almostEverything
+    }
 
     init(_ arguments: Arguments) throws(UsageError) {
         switch arguments.operands.count {
@@ -31,22 +46,56 @@ struct Lookup {
         default: throw UsageError("too many operands")
         }
         name = arguments.operands[0]
-        let typeName = arguments.value("type") ?? "mx"
-        guard let type = RecordType(named: Array(typeName.utf8)) else {
-            throw UsageError("no such type: \(Array(typeName.utf8).escaped(limit: 60))")
+        var type = RecordType.mx
+        var listed = Listed.hosts
+        if let typeName = arguments.value("type") {
+            guard let known = RecordType(named: Array(typeName.utf8)) else {
+                throw UsageError("no such type: \(Array(typeName.utf8).escaped(limit: 60))")
+            }
+            type = known
+            // With -l, `any` changes nothing but that name servers are left out: `host` has it so.
+            listed = known == .axfr ? .everything : .only(known == .any ? .a : known)
         }
+        let takesAll = arguments.has("all") || arguments.has("almost-all")
+        if takesAll {
+            type = .any
+            listed = arguments.has("almost-all") ? .almostEverything : .everything
+        }
+        isTransfer = arguments.has("list") || type == .axfr
+        isVerbose = takesAll || arguments.has("verbose") || arguments.has("debug") || type == .axfr
         self.type = type
+        self.listed = listed
+        recordClass = try Self.recordClass(arguments.value("class"))
         let (only4, only6) = (arguments.has("ipv4"), arguments.has("ipv6"))
         if only4, only6 { throw UsageError("either -4 or -6") }
         usesIPv4 = !only6
         usesIPv6 = !only4
         port = UInt16(try arguments.number("port", 1...65535) ?? Int(NameServers.port))
         let wait = try arguments.number("wait", 1...3600) ?? 5
+        _ = try arguments.number("dots", 0...255)
         // As `host` counts: never fewer than two rounds.
         let rounds = max(2, (try arguments.number("retries", 0...100) ?? 1) + 1)
         configurationPath = arguments.value("config")
-        resolver = Resolver(
-            servers: [], patience: .seconds(wait), rounds: rounds, byTCP: arguments.has("tcp"))
+        var resolver = Resolver(
+            servers: [], patience: .seconds(arguments.has("wait-forever") ? 86400 : wait), rounds: rounds,
+            byTCP: arguments.has("tcp") && !arguments.has("udp"))
+        if !arguments.has("route") {
+            // What `host` asks, so that the answer is what `host` gets.
+            resolver.usesEDNS = false
+            resolver.wantsRecursion = !arguments.has("no-recursion")
+            resolver.stopsAtFailure = arguments.has("servfail-stops")
+        }
+        self.resolver = resolver
+    }
+
+    private static func recordClass(_ name: String?) throws(UsageError) -> UInt16 {
+        guard let name else { return Question.internetClass }
+        let bytes = Array(name.utf8)
+        if let known = HostWording.classes.first(where: { bytes.equalsFolded($0.1) }) { return known.0 }
+        guard bytes.hasPrefixFolded("CLASS"), let number = UInt16(strictDecimal: bytes.dropFirst(5)) else {
+            throw UsageError("no such class: \(bytes.escaped(limit: 60))")
+        }
+        return number
     }
 
     /// Longest that all servers of `resolver` together may take.
@@ -57,14 +106,11 @@ struct Lookup {
     // MARK: - Records
 
     func records() -> Outcome {
-        let question: Question
-        do {
-            question = Question(try domainName(), type)
-        } catch {
-            complain("'\(shown(name))' is not a legal name (\(error))")
+        guard let (question, asked) = question(type), let resolver = resolverWithServers() else {
             return .notFound
         }
-        guard let resolver = resolverWithServers() else { return .notFound }
+        if isVerbose { say(HostWording.trying(question)) }
+        let start = Deadline.monotonicMicroseconds()
         let reply = resolver.ask([question], by: deadline(for: resolver)) { say(HostWording.text(of: $0)) }[0]
         switch reply {
         case .failure(.malformed): return .notFound
@@ -72,16 +118,49 @@ struct Lookup {
             say(HostWording.nobodyReached)
             return .notFound
         case .success(let reply):
-            if let server { say(HostWording.heading(server: server, reply.server)) }
-            say(HostWording.text(of: reply.message, to: question, asked: name))
+            let message = reply.message
+            if message.code == .noError, !message.answers.isEmpty, question.type != .any,
+                message.related(to: question).isEmpty
+            {
+                say(HostWording.unrelated)
+                return .notFound
+            }
+            // The answer did not fit, and was asked for once more.
+            if isVerbose, reply.wasTruncated { say(HostWording.trying(question)) }
+            if let server { say(HostWording.heading(server: shown(server), reply.server)) }
+            if isVerbose, reply.message.code == .noError {
+                say(HostWording.whole(reply.message, shows: shows, showsQuestions: true))
+            } else {
+                say(HostWording.text(of: reply.message, to: question, asked: asked))
+            }
+            if isVerbose {
+                let took = (Deadline.monotonicMicroseconds() - start) / 1000
+                let line = HostWording.received(reply.size, from: reply.server, after: took)
+                // `host` says so once more where its search list is at its end.
+                let isRepeated = reply.message.code == .noSuchDomain && IPAddress(name) == nil
+                say(isRepeated ? line + line : line)
+            }
             return reply.message.code == .noError ? .found : .notFound
         }
     }
 
-    /// The name asked about; an address stands for its name in the reverse tree.
-    private func domainName() throws(DNSName.Illegal) -> DNSName {
-        if let address = IPAddress(name) { return DNSName(reverseOf: address.bytes) }
-        return try DNSName(name)
+    private func shows(_ record: ResourceRecord) -> Bool {
+        listed != .almostEverything || !HostWording.isSignature(record.type)
+    }
+
+    /// What is asked and under which name it was asked for; nil, and it was said, when it is no name. An address
+    /// stands for its name in the reverse tree, whatever type was named.
+    func question(_ type: RecordType) -> (Question, asked: String)? {
+        do throws(DNSName.Illegal) {
+            if let address = IPAddress(name) {
+                let reverse = DNSName(reverseOf: address.bytes)
+                return (Question(reverse, .ptr, recordClass), reverse.absoluteDescription)
+            }
+            return (Question(try DNSName(name), type, recordClass), shown(name))
+        } catch {
+            complain("'\(shown(name))' is not a legal name (\(error))")
+            return nil
+        }
     }
 
     /// The resolver with the servers that the command line names, else `configured`, else the host's; nil,
@@ -143,7 +222,5 @@ struct Lookup {
             .map { Array($0).escaped() }.joined(separator: "\\")
     }
 
-    func complain(_ text: String) {
-        try? File.writeAll(2, "\(Main.tool.name): \(text)\n".utf8)
-    }
+    func complain(_ text: String) { Main.tool.complain(text) }
 }

@@ -9,18 +9,30 @@ import Unix
 struct Main {
     static let tool = Tool(
         "mxlookup",
-        synopsis: "[-46T] [-p port] [-R tries] [-t type] [-W seconds] name [server]",
+        synopsis:
+            "[-46aAdlrsTUvw] [-c class] [-N dots] [-p port] [-R tries] [-t type] [-W seconds] name [server]",
         summary: "Ask the domain name system who receives mail for a name.",
         options: [
             .flag("4", "ipv4", "talk to name servers over IPv4 only"),
             .flag("6", "ipv6", "talk to name servers over IPv6 only"),
-            .config,
+            .flag("a", "all", "the same as -v -t any"),
+            .flag("A", "almost-all", "the same without RRSIG, NSEC and NSEC3"),
+            .value("c", "class", "class", "the class of records to ask for (IN)"),
+            .value(nil, "config", "file", "with --route: read this instead of the host's relais.conf"),
+            .flag("d", "debug", "the same as -v"),
+            .flag("l", "list", "list the hosts of a zone, by a zone transfer"),
+            .value("N", "dots", "dots", "not heeded: names are absolute"),
             .value("p", "port", "port", "the name server's port (53)"),
             .value("R", "retries", "tries", "how often to ask again (1)"),
-            .flag("r", "route", "say which hosts mail would be sent to, and in which order"),
+            .flag("r", "no-recursion", "ask for what the server itself knows"),
+            .flag(nil, "route", "say which hosts mail would be sent to, and in which order"),
+            .flag("s", "servfail-stops", "do not ask the next server after SERVFAIL"),
             .flag("T", "tcp", "ask over TCP"),
             .value("t", "type", "type", "the type of record to ask for (mx)"),
+            .flag("U", "udp", "ask over UDP first (as without it)"),
+            .flag("v", "verbose", "show the whole answer"),
             .value("W", "wait", "seconds", "how long a server may take (5)"),
+            .flag("w", "wait-forever", "wait for a server as long as it takes"),
         ])
 
     static func main() {
@@ -30,7 +42,9 @@ struct Main {
         let arguments = tool.arguments()
         do {
             let lookup = try Lookup(arguments)
-            (arguments.has("route") ? lookup.route() : lookup.records()).leave()
+            (arguments.has("route")
+                ? lookup.route()
+                : lookup.isTransfer ? lookup.transfer() : lookup.records()).leave()
         } catch {
             tool.wrong(error.message)
         }

@@ -203,7 +203,7 @@ enum Main {
     private static func say(_ text: String) { try? File.writeAll(1, "\(text)\n".utf8) }
 
     private static func complain(_ text: String) {
-        try? File.writeAll(2, "\(tool.name): \(text)\n".utf8)
+        tool.complain(text)
     }
 
     private static func deliver(

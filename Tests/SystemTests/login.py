@@ -292,3 +292,24 @@ def words(i):
         with Reader(program, config) as reader:
             assert reader.greeting.startswith(answer), reader.greeting
         assert f"open {i.directory}/nowhere" in log() and "cannot print" not in log(), log()
+
+
+@test("no tool repeats raw what steers a terminal: in an option, an operand, the name of a configuration, a line of it (T73)")
+def raw(i):
+    programs = [name for name in os.listdir(os.path.join(TOP, "Sources")) if name[0].islower() and os.path.exists(os.path.join(RELEASE, name))]
+    assert len(programs) >= 11, programs
+    evil = "x\x1b[2J\x07\r\n\x7f\xe9"
+    place = f"{i.directory}/raw"
+    os.makedirs(place, exist_ok=True)
+    with open(f"{place}/conf", "w") as file:
+        file.write("hostname = a.example\n\x1b[2J\x7f = \x07\n")
+    for program in programs:
+        config = "--config" if program == "mxlookup" else "-C"
+        lines = [["--" + evil], ["-\x1b"], ["--help=" + evil], [config, "/nonexistent/" + evil, "--" + evil]]
+        if program != "charset-decode":
+            lines += [[config, "/nonexistent/" + evil], [config, f"{place}/conf"], [config, "/nonexistent/" + evil, evil], [config, f"{place}/conf", evil, evil]]
+        for words in lines:
+            done = subprocess.run([os.path.join(RELEASE, program), *words], stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
+            said = done.stdout + done.stderr
+            assert not re.search(rb"[^\x20-\x7e\n\r]", said), (program, words, said)
+            assert done.returncode != 0, (program, words, said)

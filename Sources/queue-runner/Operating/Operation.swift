@@ -111,7 +111,7 @@ final class Operation {
 
     private func complain(_ text: String, _ status: ExitStatus) {
         if self.status == .ok { self.status = status }
-        try? File.writeAll(2, "queue-runner: \(text)\n".utf8)
+        Main.tool.complain(text)
     }
 
     // MARK: Doing
