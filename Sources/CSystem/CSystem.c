@@ -2,7 +2,9 @@
 #include "CSystem.h"
 
 #include <grp.h>
+#include <sys/ioctl.h>
 #if defined(__linux__)
+#include <linux/sockios.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
@@ -40,6 +42,18 @@ void cs_set_errno(int code) { errno = code; }
 void cs_ignore_signal(int number) { signal(number, SIG_IGN); }
 int cs_set_groups(size_t count, const unsigned *groups) { return setgroups(count, groups); }
 int cs_fcntl(int file, int command, int argument) { return fcntl(file, command, argument); }
+
+int cs_datagram_kind(void) { return SOCK_DGRAM; }
+
+int cs_unread(int socket) {
+    int count = 0;
+#if defined(__linux__)
+    if (ioctl(socket, SIOCOUTQ, &count) != 0) return 0;
+#elif defined(FIONWRITE)
+    if (ioctl(socket, FIONWRITE, &count) != 0) return 0;
+#endif
+    return count;
+}
 
 int cs_open(int directory, const char *path, int flags, unsigned mode) {
     return openat(directory, path, flags | O_CLOEXEC, (mode_t)mode);

@@ -21,8 +21,8 @@ package final class Log {
     private static let mailFacility = 2
     private static let longest = 2000
 
-    private let target: Target
-    private let tag: String
+    private var target: Target
+    private var tag: String
     private lazy var system = SystemLog()
     private lazy var process = Identity.process
     private var file: CInt?
@@ -35,6 +35,9 @@ package final class Log {
         self.target = target
         self.tag = tag
     }
+
+    /// Goes on as another log.
+    package func continueAs(_ other: Log) { (target, tag, file) = (other.target, other.tag, nil) }
 
     /// Opens a log file now, for a program that is about to become somebody who may not.
     package func open() {

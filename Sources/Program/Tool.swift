@@ -35,10 +35,14 @@ package struct Tool: Sendable {
     package let options: [Option]
     /// Whether everything from the first operand on is another program's command line.
     package let endsWithCommand: Bool
+    /// What the client on descriptor 0 hears of a server that cannot start; nil: it is no server.
+    private let farewell: String?
 
     package init(
-        _ name: String, synopsis: String, summary: String, options: [Option], endsWithCommand: Bool = false
+        _ name: String, synopsis: String, summary: String, options: [Option], endsWithCommand: Bool = false,
+        farewell: String? = nil
     ) {
+        self.farewell = farewell
         self.endsWithCommand = endsWithCommand
         self.name = name
         self.synopsis = synopsis
@@ -66,11 +70,25 @@ package struct Tool: Sendable {
         fail("\(message) (\(name) --help shows the options)", .usage)
     }
 
-    /// Says one line on stderr and ends. What of it came from a command line or a file steers no terminal (T73).
+    /// Says one line on stderr and ends. What of it came from a command line or a file steers no terminal (T73). Started by inetd, where nobody reads that, it says it to syslog, and to a
+    /// client what its protocol has for a server that is not there for now. A datagram service has the socket
+    /// itself: what waits there is read away, and a while passes, or inetd would start us without end.
     package func fail(_ message: String, _ status: ExitStatus) -> Never {
-        complain(message)
+        let isDatagram = ServiceSocket.isDatagram(0)
+        if isDatagram || farewell != nil && StandardDescriptors.isSocket(0) {
+            Log(.syslog, name: "relais", program: name).error(message)
+            if let farewell, !farewell.isEmpty { try? File.writeAll(1, farewell.utf8) }
+        } else {
+            complain(message)
+        }
+        if isDatagram {
+            pause(Self.respite)
+            _ = ServiceSocket.drain(0)
+        }
         status.leave()
     }
+
+    private static let respite = Duration.seconds(10)
 
     /// Says one line on stderr.
     package func complain(_ message: String) {

@@ -9,6 +9,19 @@ extension QueueDirectory {
         try move(message, to: roomInTrash(until: end, wasHeld: message.place == .hold))
     }
 
+    /// The same for a message that failed and of which nobody could be told: brought back, it is tried as if it were
+    /// new. A crash between the two steps makes it be tried again without that.
+    package func discard(
+        _ message: ClaimedMessage, until end: Time, forgetting log: MessageLog?
+    ) throws(QueueError) {
+        if log != nil {
+            try step(QueueError.log) { () throws(SystemError) in
+                _ = try self.log.removeIfPresent(message.id.text)
+            }
+        }
+        try discard(message, until: end)
+    }
+
     /// Puts a claimed message back where it was: on hold, or among those that are due.
     package func restore(_ message: ClaimedMessage) throws(QueueError) {
         guard case .trash(_, let wasHeld) = message.place else { return }

@@ -68,13 +68,24 @@ package enum Socket {
 
 /// Unix sockets by path: the services of DESIGN §4.
 package enum ServiceSocket {
-    /// Connects to a stream service; ENOENT and ECONNREFUSED mean that inetd has no such line.
-    package static func connect(_ path: String) throws(SystemError) -> Descriptor {
+    /// Connects to a stream service; ENOENT and ECONNREFUSED mean that inetd has no such line. An inetd that takes
+    /// no connections lets them queue up to its limit, and then whoever comes waits: no longer than `patience`, and
+    /// with none at all not even that.
+    package static func connect(
+        _ path: String, patience: Duration = .seconds(10)
+    ) throws(SystemError) -> Descriptor {
         let socket = Descriptor(adopting: try SystemCall.perform("socket") { cs_stream_socket(AF_UNIX) })
         let raw = socket.raw
-        try SystemCall.perform("connect", path) {
-            unsafe withAddress(path) { unsafe CSystem.connect(raw, $0, $1) }
+        let flags = cs_fcntl(raw, F_GETFL, 0)
+        if patience == .zero { _ = cs_fcntl(raw, F_SETFL, flags | O_NONBLOCK) } else { limit(raw, patience) }
+        do throws(SystemError) {
+            try SystemCall.perform("connect", path) {
+                unsafe withAddress(path) { unsafe CSystem.connect(raw, $0, $1) }
+            }
+        } catch {
+            throw error.code == .again ? SystemError("connect", .timedOut, path) : error
         }
+        if patience == .zero { _ = cs_fcntl(raw, F_SETFL, flags) } else { limit(raw, .zero) }
         return socket
     }
 
@@ -86,6 +97,16 @@ package enum ServiceSocket {
             unsafe withAddress(path) { unsafe CSystem.connect(raw, $0, $1) }
         }
     }
+
+    /// How long `connect`, and then each write, waits for room; zero: for ever.
+    private static func limit(_ raw: CInt, _ patience: Duration) {
+        var limit = timeval(
+            tv_sec: Int(patience.microseconds / 1_000_000), tv_usec: .init(patience.microseconds % 1_000_000))
+        unsafe setsockopt(raw, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    }
+
+    /// Whether the peer has not read all that was written to it.
+    package static func hasUnread(_ raw: CInt) -> Bool { cs_unread(raw) > 0 }
 
     /// Sends one datagram that says what came (empty: look at all), never waiting; whether somebody's queue
     /// took it. (A full queue is as good: the one who reads it will be looking anyway.)
@@ -107,6 +128,14 @@ package enum ServiceSocket {
         try SystemCall.perform("bind", path) { unsafe withAddress(path) { unsafe bind(raw, $0, $1) } }
         try SystemCall.perform("chmod", path) { unsafe chmod(path, 0o666) }
         return socket
+    }
+
+    /// Whether it is the socket of a `dgram unix wait` service.
+    package static func isDatagram(_ raw: CInt) -> Bool {
+        var kind: CInt = 0
+        var size = socklen_t(MemoryLayout<CInt>.size)
+        let known = unsafe getsockopt(raw, SOL_SOCKET, SO_TYPE, &kind, &size)
+        return known == 0 && kind == cs_datagram_kind()
     }
 
     /// Reads away every waiting datagram: what each said, at most 64 bytes of it.

@@ -1,3 +1,4 @@
+import Delivery
 import Program
 import Unix
 
@@ -31,7 +32,10 @@ struct Main {
         do throws(ConfigurationError) {
             configuration = try Configuration.load(arguments.value("config"))
         } catch {
-            if isService { Log(.syslog, name: "relais", program: tool.name).error(error.description) }
+            if isService {
+                Log(.syslog, name: "relais", program: tool.name).error(error.description)
+                JobReceiver(over: 0).refuseAll("local-deliver cannot start: \(error.message)")
+            }
             tool.fail(error.description, .configuration)
         }
         ResourceLimit.processorTime(configuration.programTimeout)

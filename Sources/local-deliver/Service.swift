@@ -16,8 +16,13 @@ struct Service {
     private static let socket: CInt = 0
 
     func run() -> ExitStatus {
-        guard peerIsTrusted() else { return .noPermission }
         let receiver = JobReceiver(over: Self.socket)
+        if let lack = ServiceAccount.lackOfRights(configuration) {
+            log.error(lack)
+            receiver.refuseAll(lack)
+            return .noPermission
+        }
+        guard peerIsTrusted() else { return .noPermission }
         let jobs: [JobReceiver.Received]
         do throws(ExchangeError) { jobs = try receiver.receiveAll() } catch {
             log.warning("jobs refused: \(error)")
@@ -45,7 +50,8 @@ struct Service {
     }
 
     private func plan(_ jobs: [JobReceiver.Received]) -> Batch {
-        let rules = RecipientRules(local: configuration)
+        var rules = RecipientRules(local: configuration)
+        rules.defersOthers = true
         var letters: [Letter] = []
         for (number, received) in jobs.enumerated() {
             let job = received.job
@@ -146,6 +152,7 @@ extension RecipientRules {
     /// ordinary user runs delivers for that user alone.
     init(local configuration: Configuration) {
         self.init(configuration)
-        if !Identity.isRoot { onlyUserID = Identity.user }
+        guard !Identity.isRoot else { return }
+        onlyUserID = Identity.user
     }
 }

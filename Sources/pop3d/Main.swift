@@ -13,7 +13,8 @@ enum Main {
         options: [
             .config, .flag(nil, "tls", "speak TLS from the first byte (the pop3s port)"),
             .flag(nil, "mailbox", "serve the mailbox of the user who runs it, who has logged in"),
-        ])
+        ],
+        farewell: "-ERR [SYS/TEMP] The service is not available for now\r\n")
 
     static func main() {
         StandardDescriptors.fillHoles()
@@ -29,7 +30,6 @@ enum Main {
         do throws(ConfigurationError) {
             configuration = try Configuration.load(arguments.value("config"))
         } catch {
-            try? File.writeAll(1, "-ERR [SYS/PERM] The server's configuration is being mended\r\n".utf8)
             tool.fail("\(error)", .configuration)
         }
         let log = configuration.openLog("pop3d")

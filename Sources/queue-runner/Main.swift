@@ -40,6 +40,9 @@ enum Main {
 
     static func main() {
         StandardDescriptors.fillHoles()
+        // inetd starts us again and again while something waits on the socket, whatever we die of.
+        let isKicked = ServiceSocket.isDatagram(0)
+        let knocks = isKicked ? ServiceSocket.drain(0) : []
         let arguments = tool.arguments()
         let task: Task
         do throws(UsageError) { task = try Task(arguments) } catch { tool.wrong(error.message) }
@@ -48,28 +51,35 @@ enum Main {
         do throws(SystemError) { try Sandbox.enter(.queueRunner) } catch {
             tool.fail("\(error)", .osError)
         }
-        let configuration: Configuration
-        do throws(ConfigurationError) {
-            configuration = try Configuration.load(arguments.value("config"))
-        } catch {
+        let source: ConfigurationSource
+        do throws(ConfigurationError) { source = try ConfigurationSource(arguments.value("config")) } catch {
             tool.fail("\(error)", .configuration)
+        }
+        let configuration = source.current
+        func fail(_ message: String, _ status: ExitStatus) -> Never {
+            // Syslog hears of it in any case.
+            if isKicked, configuration.log != .syslog { configuration.openLog(tool.name).error(message) }
+            tool.fail(message, status)
         }
         if case .check = task { check(configuration, arguments.value("config")) }
         do throws(SystemError) { try becomeQueueOwner(configuration) } catch {
-            tool.fail("cannot become the owner of the queue: \(error)", .noPermission)
+            fail("cannot become the owner of the queue: \(error)", .noPermission)
         }
         Identity.setFileCreationMask(0o077)
         do throws(QueueError) {
             let queue = try QueueDirectory(configuration.queueDirectory)
-            try run(task, configuration, queue).leave()
+            try run(task, source, knocks, queue).leave()
         } catch {
             if error.cause?.code == .accessDenied {
-                tool.fail(
-                    "only root and the queue's owner may read \(configuration.queueDirectory)", .noPermission)
+                let line =
+                    isKicked ? "; which of them is in the line for its service/kick in inetd.conf?" : ""
+                fail(
+                    "only root and the queue's owner may read \(configuration.queueDirectory)\(line)",
+                    .noPermission)
             }
-            if case .damaged = error { tool.fail("\(error)", .dataError) }
-            if case .export = error { tool.fail("\(error)", .inputOutput) }
-            tool.fail("\(error)", error.cause?.code == .noEntry ? .configuration : .temporaryFailure)
+            if case .damaged = error { fail("\(error)", .dataError) }
+            if case .export = error { fail("\(error)", .inputOutput) }
+            fail("\(error)", error.cause?.code == .noEntry ? .configuration : .temporaryFailure)
         }
     }
 
@@ -92,11 +102,12 @@ enum Main {
     }
 
     private static func run(
-        _ task: Task, _ configuration: Configuration, _ queue: QueueDirectory
+        _ task: Task, _ source: ConfigurationSource, _ knocks: [[UInt8]], _ queue: QueueDirectory
     ) throws(QueueError) -> ExitStatus {
+        let configuration = source.current
         switch task {
         case .deliver(let mode, let isVerbose):
-            try deliver(mode, isVerbose, configuration, queue)
+            try deliver(mode, isVerbose, source, knocks, queue)
             return .ok
         case .check: return .ok
         case .clean:
@@ -207,13 +218,15 @@ enum Main {
     }
 
     private static func deliver(
-        _ mode: Runner.Mode, _ isVerbose: Bool, _ configuration: Configuration, _ queue: QueueDirectory
+        _ mode: Runner.Mode, _ isVerbose: Bool, _ source: ConfigurationSource, _ knocks: [[UInt8]],
+        _ queue: QueueDirectory
     ) throws(QueueError) {
+        let configuration = source.current
         let kick = configuration.serviceSocket("kick")
         let log = configuration.openLog("queue-runner")
         func run(_ mode: Runner.Mode, _ lock: RunnerLock, kicks: CInt?) throws(QueueError) {
             let runner = Runner(
-                configuration, queue: queue, lock: lock, log: log, mode: mode, kicks: kicks,
+                source, queue: queue, lock: lock, log: log, mode: mode, kicks: kicks, knocks: knocks,
                 activity: Activity(isVerbose: isVerbose))
             try runner.run()
         }

@@ -89,14 +89,16 @@ final class Letter {
         return again
     }
 
-    /// Decides whatever is left: by what a host said of a recipient, else for a reason that is the destination's.
-    func decideRest(_ outcome: ClientOutcome, relay: String = "none") {
+    /// Decides whatever is left: by what a host said of a recipient, else for a reason that is the destination's,
+    /// unless said otherwise.
+    func decideRest(_ outcome: ClientOutcome, relay: String = "none", ofDestination: Bool = true) {
         for recipient in results.indices where results[recipient] == nil {
             decide(
                 recipient,
                 postponed[recipient]
                     ?? Result(
-                        outcome: outcome, relay: relay, connecting: 0, transmitting: 0, isOfDestination: true)
+                        outcome: outcome, relay: relay, connecting: 0, transmitting: 0,
+                        isOfDestination: ofDestination)
             )
         }
     }

@@ -1,3 +1,4 @@
+import Delivery
 import Program
 import SMTP
 import Sandbox
@@ -34,7 +35,10 @@ struct Main {
         do throws(ConfigurationError) {
             configuration = try self.configuration(arguments)
         } catch {
-            if isService { Log(.syslog, name: "relais", program: tool.name).error(error.description) }
+            if isService {
+                Log(.syslog, name: "relais", program: tool.name).error(error.description)
+                JobReceiver(over: 0).refuseAll("remote-deliver cannot start: \(error.message)")
+            }
             tool.fail(error.description, .configuration)
         }
         let settings = Settings(configuration)
@@ -42,7 +46,8 @@ struct Main {
             guard arguments.operands.isEmpty, !arguments.has("explain") else {
                 tool.wrong("--service takes no operands")
             }
-            Service(settings: settings, log: configuration.openLog(tool.name)).run().leave()
+            Service(settings: settings, users: configuration.users, log: configuration.openLog(tool.name))
+                .run().leave()
         }
         if arguments.has("explain") { ByHand.explain(settings, arguments.operands).leave() }
         do throws(UsageError) {

@@ -9,12 +9,25 @@ import Unix
 /// One connection of the queue-runner's: all jobs in, then deliveries, a report as soon as each is known.
 struct Service {
     let settings: Settings
+    let users: UserDatabase
     let log: Log
 
     private static let socket: CInt = 0
 
+    /// Where there is such an account, nothing that talks to strangers goes on as root.
+    private static let account = "relaisr"
+
     func run() -> ExitStatus {
         let receiver = JobReceiver(over: Self.socket)
+        if Identity.isRoot, let user = (try? users.user(named: Self.account)) ?? nil {
+            log.warning("started as root, not as \(Self.account): mend its line in inetd.conf")
+            do throws(SystemError) {
+                try Identity.become(user: user.uid, group: user.gid, groups: [user.gid])
+            } catch {
+                receiver.refuseAll("remote-deliver is root and cannot become \(Self.account)")
+                return .noPermission
+            }
+        }
         let jobs: [JobReceiver.Received]
         do throws(ExchangeError) { jobs = try receiver.receiveAll() } catch {
             log.warning("jobs refused: \(error)")
@@ -66,6 +79,16 @@ struct Service {
     private func deliver(_ letters: [Letter], to name: [UInt8]) {
         let isRoute = isRoute(name, letters)
         let text = String(decoding: name, as: UTF8.self)
+        // What the runner knew when it chose us is not true any more: it is to look again.
+        if !isRoute, settings.isLocal(name[...]) {
+            let reason = "\(name.escaped()) is a domain of this host by now"
+            for letter in letters {
+                letter.decideRest(
+                    ClientOutcome(.deferred, EnhancedStatus(4, 3, 5), Array(reason.utf8)),
+                    ofDestination: false)
+            }
+            return
+        }
         guard let destination = isRoute ? Destination(route: text) : Destination(mailDomain: text) else {
             let outcome =
                 isRoute

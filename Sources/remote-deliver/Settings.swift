@@ -1,3 +1,4 @@
+import Bytes
 import Program
 import Resolver
 import SMTP
@@ -6,6 +7,7 @@ import Unix
 /// What relais.conf and the command line say about sending, in the form in which it is used.
 struct Settings {
     let hostname: String
+    private let localDomains: [String]
     let resolver: Resolver
     let surroundings: Surroundings
     let lookupTimeout: Duration
@@ -26,6 +28,7 @@ struct Settings {
 
     init(_ configuration: Configuration) {
         hostname = configuration.hostname
+        localDomains = configuration.localDomains
         let servers = configuration.dnsServers
         resolver = Resolver(servers: servers.isEmpty ? NameServers.ofHost() : servers)
         lookupTimeout = configuration.lookupTimeout
@@ -44,6 +47,10 @@ struct Settings {
         dataStartTimeout = configuration.dataStartTimeout
         dataBlockTimeout = configuration.dataBlockTimeout
         dataTimeout = configuration.dataTimeout
+    }
+
+    func isLocal(_ domain: ArraySlice<UInt8>) -> Bool {
+        localDomains.contains { domain.equalsFolded($0.utf8) }
     }
 
     /// RFC 5321 §4.5.3.2, each for the whole reply.

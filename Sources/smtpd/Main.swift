@@ -6,11 +6,14 @@ import Unix
 /// smtpd(8): one SMTP session on descriptors 0 and 1, as inetd starts it.
 @main
 enum Main {
+    private static let unavailable = "421 4.3.5 Service not available: its configuration is being mended\r\n"
+
     static let tool = Tool(
         "smtpd", synopsis: "[-C file] [--tls]",
         summary:
             "Receive mail by SMTP on standard input and output; started by inetd, a process a connection.",
-        options: [.config, .flag(nil, "tls", "speak TLS from the first byte (the submissions port)")])
+        options: [.config, .flag(nil, "tls", "speak TLS from the first byte (the submissions port)")],
+        farewell: unavailable)
 
     static func main() {
         StandardDescriptors.fillHoles()
@@ -24,15 +27,12 @@ enum Main {
         let isSocket = StandardDescriptors.isSocket(0)
         // Under inetd standard error is the client's socket: nothing but protocol goes there.
         if isSocket { StandardDescriptors.silenceError() }
-        let configuration: Configuration
-        do throws(ConfigurationError) {
-            configuration = try Configuration.load(arguments.value("config"))
-        } catch {
-            if isSocket { Log(.syslog, name: "relais", program: "smtpd").error("\(error)") }
-            try? File.writeAll(
-                1, "421 4.3.5 Service not available: its configuration is being mended\r\n".utf8)
+        let source: ConfigurationSource
+        do throws(ConfigurationError) { source = try ConfigurationSource(arguments.value("config")) } catch {
+            if !isSocket { try? File.writeAll(1, unavailable.utf8) }
             tool.fail("\(error)", .configuration)
         }
+        let configuration = source.current
         let log = configuration.openLog("smtpd")
         guard let peer = SocketAddress.peer(of: 0) else {
             log.info("lost connection after CONNECT from unknown[unknown]")
@@ -41,7 +41,7 @@ enum Main {
         let client = Client(peer, configuration)
         do throws(ConnectionSlot.Refusal) {
             let slot = try client.takeSlot(configuration)
-            Server(configuration, log, client).run(tls: arguments.has("tls"))
+            Server(source, log, client).run(tls: arguments.has("tls"))
             _ = consume slot
         } catch {
             log.info("connect from \(client.name)")

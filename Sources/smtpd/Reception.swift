@@ -13,10 +13,11 @@ final class Reception: MailHandler {
     /// What TLS was agreed on, if any.
     var tls: String?
 
-    private let configuration: Configuration
+    private let source: ConfigurationSource
+    private var configuration: Configuration
     private let log: Log
     private let client: Client
-    private let rules: RecipientRules
+    private var rules: RecipientRules
     private var injection: Injection?
     /// For the message that is about to come.
     private var blank: Blank?
@@ -39,7 +40,9 @@ final class Reception: MailHandler {
     private static let mostHops = 100
     private static let fewestInodes: UInt64 = 100
 
-    init(_ configuration: Configuration, _ log: Log, _ client: Client) {
+    init(_ source: ConfigurationSource, _ log: Log, _ client: Client) {
+        let configuration = source.current
+        self.source = source
         self.configuration = configuration
         self.log = log
         self.client = client
@@ -53,7 +56,22 @@ final class Reception: MailHandler {
 
     // MARK: The envelope
 
+    /// A message is judged by what relais.conf says when it begins: so will the queue-runner, which may be a newer
+    /// process than this one.
+    private func lookAtConfiguration() {
+        switch source.refresh() {
+        case .none: return
+        case .damaged(let error): log.error("\(error); what was read before still holds")
+        case .changed:
+            configuration = source.current
+            var rules = RecipientRules(configuration)
+            rules.mayRelay = client.mayRelay
+            self.rules = rules
+        }
+    }
+
     func refuseSender(_ sender: Address?, _ parameters: MailParameters) -> Reply? {
+        lookAtConfiguration()
         let needed = UInt64(configuration.minimumFreeSpace) + (parameters.size ?? 0)
         do throws(SystemError) {
             let free = try Path.freeSpace(configuration.queueDirectory + "/incoming")

@@ -21,14 +21,15 @@ struct Server {
     private static let farewell = Duration.seconds(2)
     private static let mostUnread = 64
 
-    init(_ configuration: Configuration, _ log: Log, _ client: Client) {
+    init(_ source: ConfigurationSource, _ log: Log, _ client: Client) {
+        let configuration = source.current
         self.configuration = configuration
         self.log = log
         self.client = client
         stream = ByteStream(
             input: 0, output: 1, patience: configuration.smtpTimeout,
             end: .after(configuration.smtpSessionLimit))
-        reception = Reception(configuration, log, client)
+        reception = Reception(source, log, client)
     }
 
     /// Serves the client to the end of the session, which goes on for as long as messages come.

@@ -68,6 +68,21 @@ private let delivered = EnhancedStatus(2, 0, 0)
         #expect(reports[1].text == [UInt8]("said: no\\x0d\\x0a such\\x1b user"))
     }
 
+    @Test("a deliverer that cannot work gives everything back, and says that it is about itself")
+    func incapacity() throws {
+        let ends = try Ends()
+        try ends.sender.send(job, file: ends.file)
+        try ends.sender.endBatch()
+        ends.receiver.refuseAll("it is not root")
+        let progress = ends.sender.receive()
+        #expect(progress.isOver && progress.failure == nil && ends.sender.outstanding.isEmpty)
+        #expect(progress.reports.map(\.recipient) == [3, 7])
+        for report in progress.reports {
+            #expect(report.isOfDeliverer && !report.isOfDestination && report.verdict == .deferred)
+            #expect("\(report.status)" == "4.3.5")
+        }
+    }
+
     @Test("a job cut short at any byte is refused as a whole")
     func cut() throws {
         let frame = job.framed() + RecordWriter(Job.endOfBatch).framed()

@@ -33,6 +33,30 @@ struct SchedulerTests {
         #expect(plan.next() != nil)
     }
 
+    @Test("A session that is set aside gives up its place, and counts where it goes on")
+    func adopted() throws {
+        let (usual, slow) = (plan(total: 2), plan(total: 1))
+        for (item, key) in ["x", "y", "z"].enumerated() { usual.add(item, from: "a", to: key) }
+        _ = usual.next()
+        _ = usual.next()
+        #expect(usual.isFull && usual.next() == nil)
+        for key in ["x", "y"] {
+            usual.stall(key)
+            usual.end(key, .calledOff, stalled: true)
+            slow.adopt(key, stalled: true)
+        }
+        #expect(usual.next()?.key == "z")
+        // What else waits for it does so until fewer than its limit go on there.
+        slow.add(3, from: "a", to: "x")
+        #expect(slow.next() == nil)
+        slow.end("y", .well, stalled: true)
+        #expect(slow.next() == nil)
+        slow.end("x", .well, stalled: true)
+        #expect(slow.next()?.key == "x")
+        slow.end("x", .well)
+        #expect(slow.running == 0 && slow.running(of: "x") == 0)
+    }
+
     @Test("A session that ended lets the next begin")
     func succession() throws {
         let plan = plan()

@@ -58,3 +58,202 @@ kill -9 $p; sleep 5
         run(*host.command("queue-runner", "--retry", "all"))
         eventually(lambda: not queued(host), "the last one's delivery")
         assert len(lines(ran)) == 6, lines(ran)
+
+
+def without_line(host, words):
+    """inetd.conf without the line that has `words`; inetd reads it, and the socket goes."""
+    path = f"{host.directory}/inetd.conf"
+    before = open(path).read()
+    with open(path, "w") as file:
+        file.writelines(line + "\n" for line in before.splitlines() if words not in line)
+    return before
+
+
+def reload(host, text=None):
+    if text is not None:
+        with open(f"{host.directory}/inetd.conf", "w") as file:
+            file.write(text)
+    host.inetd.send_signal(1)
+
+
+@test("mail waits for a service that is missing, without an attempt that counts, and goes at the run behind the mend")
+def missing_service(i):
+    with another_host(i, "missing", **{"queue-lifetime": "1s", "retry-intervals": "1h"}) as host:
+        line = without_line(host, "/local-deliver ")
+        reload(host)
+        socket_path = f"{host.services}/queue/local"
+        def gone():
+            with socket.socket(socket.AF_UNIX) as client:
+                return client.connect_ex(socket_path) != 0
+        eventually(gone, "the end of the service")
+        put(host, *[address(host)] * 3)
+        time.sleep(1.1)  # older than the lifetime
+        for _ in range(3):
+            run(*host.command("queue-runner"))
+        text = log_of(host)
+        assert len(queued(host)) == 3 and not os.listdir(f"{host.queue}/log"), (queued(host), text)
+        assert "status=bounced" not in text and "dsn=4.3.5" in text, text
+        errors = [l for l in text.splitlines() if "is there a line for it in inetd.conf?" in l and "error:" in l]
+        assert len(errors) == 3, errors
+        assert f"{socket_path} stream unix nowait" in errors[0] and "local-deliver --service" in errors[0], errors
+        reload(host, line)
+        eventually(lambda: not gone(), "the service")
+        run(*host.command("queue-runner"))
+        eventually(lambda: not queued(host), "delivery")
+        assert log_of(host).count("status=sent") == 3
+
+
+@test("an inetd that has stopped holds up no runner: what it does not take waits, and goes when it goes on")
+def stopped_inetd(i):
+    with another_host(i, "stopped") as host:
+        host.inetd.send_signal(19)
+        held = []
+        try:
+            while True:
+                client = socket.socket(socket.AF_UNIX)
+                client.setblocking(False)
+                held.append(client)
+                if client.connect_ex(f"{host.services}/queue/local"):
+                    break
+            put(host, address(host))
+            run(*host.command("queue-runner"), timeout=30)
+            assert "inetd takes no connections" in log_of(host), log_of(host)
+            assert len(queued(host)) == 1
+        finally:
+            for client in held:
+                client.close()
+            host.inetd.send_signal(18)
+        def delivered():
+            run(*host.command("queue-runner"))
+            return not queued(host)
+        eventually(delivered, "delivery once inetd goes on", 60)
+
+
+@test("an account that is there, but not this instance's, has its mail wait")
+def of_another(i):
+    with another_host(i, "another") as host:
+        put(host, "relais-other@c.example", f"{other_account()}@c.example")
+        run(*host.command("queue-runner"))
+        text = log_of(host)
+        assert "dsn=5.1.1" in text and "dsn=4.3.5" in text, text
+        assert "user unknown" not in next(l for l in text.splitlines() if "dsn=4.3.5" in l)
+
+
+def other_account():
+    return next(a.pw_name for a in pwd.getpwall() if 1 <= a.pw_uid < 65534 and a.pw_uid != os.getuid())
+
+
+@test("twelve users whose commands sleep are in nobody's way: others' mail goes, and theirs when they wake")
+def sleeping_commands(i):
+    with another_host(i, "sleeping") as host:
+        go = f"{host.directory}/go"
+        program = script(host, "sleeper", f"cat >/dev/null\nwhile [ ! -e {go} ]; do sleep 0.2; done\n")
+        aliases(host, "".join(f'sleeper{n}: "|{program}"\n' for n in range(12)))
+        try:
+            put(host, *[f"sleeper{n % 12}@c.example" for n in range(24)])
+            runner = subprocess.Popen(host.command("queue-runner"), stdin=subprocess.DEVNULL)
+            eventually(lambda: log_of(host).count("(queue active)") == 24 if os.path.exists(host.log) else 0, "all that sleep")
+            for n in range(3):
+                run(*host.command("sendmail-compat", "-f", SENDER, address(host)), input=f"Subject: quick {n}\n\n".encode())
+                arrived(host, f"Subject: quick {n}".encode(), 60)
+            assert "sleeper" not in "".join(l for l in log_of(host).splitlines() if "status=" in l)
+        finally:
+            open(go, "w").close()
+        eventually(lambda: log_of(host).count("status=sent") == 27, "the end of those that slept", 60)
+        runner.wait()
+
+
+@test("a running queue-runner sees a changed relais.conf before the next message, and keeps the old one while it is damaged")
+def changed_configuration(i):
+    with another_host(i, "changed") as host:
+        go = f"{host.directory}/go"
+        program = script(host, "sleeper", f"cat >/dev/null\nwhile [ ! -e {go} ]; do sleep 0.2; done\n")
+        aliases(host, f'sleeper: "|{program}"\n')
+        before = open(host.config).read()
+        try:
+            # One that stays at work all the time.
+            send(host, "sleeper@c.example", "stay")
+            eventually(lambda: os.path.exists(host.log) and "(queue active)" in log_of(host), "the runner at work")
+            process = subprocess.run(["pgrep", "-f", f"{host.config} --kick"], capture_output=True).stdout
+            assert process
+            with open(host.config, "w") as file:
+                file.write(before.replace("c.example mx", "c.example new.example mx"))
+            send(host, f"{USER}@new.example", "in the new domain")
+            arrived(host, b"in the new domain", 60)
+            with open(host.config, "w") as file:
+                file.write(before + "nonsense\n")
+            run(*[os.path.join(host.programs, "sendmail-compat"), "-C", write(host, "good.conf", before), "-f", SENDER, f"{USER}@new.example"],
+                input=b"Subject: while it is damaged\n\n")
+            eventually(lambda: "what was read before still holds" in log_of(host), "the words about the damage")
+            assert subprocess.run(["pgrep", "-f", f"{host.config} --kick"], capture_output=True).stdout == process, "another runner came"
+            assert log_of(host).count("what was read before still holds") == 1
+            assert "5.4.6" not in log_of(host) and "status=bounced" not in log_of(host), log_of(host)
+        finally:
+            with open(host.config, "w") as file:
+                file.write(before)
+            open(go, "w").close()
+
+
+def write(host, name, text):
+    with open(f"{host.directory}/{name}", "w") as file:
+        file.write(text)
+    return f"{host.directory}/{name}"
+
+
+@test("an SMTP session that goes on sees a new domain with its next message")
+def long_session(i):
+    import smtplib
+    with another_host(i, "session") as host:
+        before = open(host.config).read()
+        with smtplib.SMTP(host.address, host.ports["smtp"], timeout=30) as client:
+            client.sendmail(SENDER, [address(host)], "Subject: first\r\n\r\n")
+            # Not relayed for us: this client may send anywhere, so the queue's word counts.
+            with open(host.config, "w") as file:
+                file.write(before.replace("c.example mx", "c.example later.example mx"))
+            assert client.mail(SENDER)[0] == 250
+            assert client.rcpt(f"nobody-at-all@later.example")[0] == 550
+            assert client.rcpt(f"{USER}@later.example")[0] == 250
+
+
+@test("a queue-runner that cannot start empties its socket, says why, and does not spin")
+def cannot_start(i):
+    with another_host(i, "cannot") as host:
+        mode = os.stat(host.queue).st_mode & 0o7777
+        os.chmod(host.queue + "/incoming", 0)
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as knock:
+                for _ in range(3):
+                    knock.sendto(b"", f"{host.services}/kick")
+            eventually(lambda: os.path.exists(host.log) and "error: " in log_of(host), "the reason in the log")
+            time.sleep(2)
+            assert log_of(host).count("error: ") == 1, log_of(host)
+        finally:
+            os.chmod(host.queue + "/incoming", 0o3733)
+        put(host, address(host))
+        run(*host.command("queue-runner"))
+        eventually(lambda: not queued(host), "delivery afterwards", 30)
+
+
+@test("a server that cannot start says so in its protocol")
+def servers_cannot_start(i):
+    with another_host(i, "servers") as host:
+        before = open(host.config).read()
+        try:
+            with open(host.config, "w") as file:
+                file.write(before + "nonsense\n")
+            for service, expected in (("smtp", b"421 4.3.5 "), ("pop3", b"-ERR [SYS/TEMP] "), ("imap", b"* BYE [UNAVAILABLE] ")):
+                with socket.create_connection((host.address, host.ports[service]), 20) as client:
+                    answer = client.makefile("rb").read()
+                    assert answer.startswith(expected) and answer.endswith(b"\r\n") and answer.count(b"\n") == 1, (service, answer)
+            # Deliverers give back what they get, and it is no attempt.
+            put(host, address(host))
+            good = write(host, "good.conf", before)
+            run(os.path.join(host.programs, "queue-runner"), "-C", good)
+            text = log_of(host)
+            assert "local-deliver cannot start" in text and "dsn=4.3.5" in text and len(queued(host)) == 1, text
+            assert not os.listdir(f"{host.queue}/log")
+        finally:
+            with open(host.config, "w") as file:
+                file.write(before)
+        run(*host.command("queue-runner"))
+        eventually(lambda: not queued(host), "delivery", 30)

@@ -43,6 +43,9 @@ void cs_set_errno(int code);
 void cs_ignore_signal(int signal);
 int cs_set_groups(size_t count, const unsigned *groups);
 int cs_fcntl(int file, int command, int argument);
+/// Bytes that were written to a Unix socket and that nobody has read yet; 0 where that cannot be known.
+int cs_unread(int socket);
+int cs_datagram_kind(void);
 int cs_open(int directory, const char *path, int flags, unsigned mode);
 int cs_rename_noreplace(int from_directory, const char *from, int to_directory, const char *to);
 /// Gives the unnamed file behind `file` a name; without privilege, through /proc/self/fd.

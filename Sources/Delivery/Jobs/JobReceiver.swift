@@ -1,4 +1,5 @@
 import Bytes
+import Mail
 package import Unix
 
 /// A deliverer's end of the connection: all jobs in, then reports out. What does not come whole and in
@@ -107,6 +108,22 @@ package final class JobReceiver {
     /// Sends the reports so far: worth it before a long wait.
     package func flush() throws(ExchangeError) {
         do throws(StreamError) { try output.flush() } catch { throw ExchangeError(error) }
+    }
+
+    /// For a deliverer that cannot do its work, whatever the mail: takes the jobs and gives them all back. They
+    /// wait without an attempt until it is mended.
+    package func refuseAll(_ reason: String) {
+        guard let jobs = try? receiveAll() else { return }
+        for (number, received) in jobs.enumerated() {
+            for recipient in received.job.recipients {
+                var report = Report(
+                    job: number, recipient: recipient.index, .deferred, EnhancedStatus(4, 3, 5), reason.utf8,
+                    relay: [UInt8]("none".utf8))
+                report.isOfDeliverer = true
+                try? self.report(report)
+            }
+        }
+        try? finish()
     }
 
     /// Says that there are no more reports.

@@ -31,6 +31,8 @@ package struct Report: Equatable {
     package var transmitting: Int
     /// For `deferred`: it was the destination that failed, not this message; others for it would fare the same.
     package var isOfDestination: Bool
+    /// For `deferred`: it was the deliverer itself that is not as it must be. Nothing was tried, for anybody.
+    package var isOfDeliverer = false
     /// For `forwarded`.
     package var forward: Forward?
     /// For `failed`, where it is a fault of this host's own files: who answers for them and is to hear of it besides
@@ -106,7 +108,7 @@ extension Report {
         record.add(relay)
         record.add(connecting)
         record.add(transmitting)
-        record.add(isOfDestination ? 1 : 0)
+        record.add(isOfDeliverer ? 3 : isOfDestination ? 1 : 0)
         record.add(answerable == nil ? 0 : 1)
         record.add(answerable ?? [])
         if let forward {
@@ -130,7 +132,10 @@ extension Report {
         relay = try Self.printable(&record, limit: Self.longestRelay, "relay")
         connecting = try record.number("connecting")
         transmitting = try record.number("transmitting")
-        isOfDestination = try record.number(upTo: 1, "is-of-destination") == 1
+        // Two bits; what is of the deliverer is of the destination, too.
+        let scope = try record.number(upTo: 3, "is-of-destination")
+        guard scope != 2 else { throw SyntaxError("is-of-destination", at: 0) }
+        (isOfDestination, isOfDeliverer) = (scope == 1, scope == 3)
         let hasAnswerable = try record.number(upTo: 1, "has-answerable") == 1
         let path = try record.line(limit: Job.longestPath, "answerable")
         answerable = hasAnswerable ? path : nil

@@ -41,7 +41,8 @@ package final class Scheduler<Key: Hashable, Sender: Hashable, Item> {
         init(window: Int) { self.window = window }
     }
 
-    private let limits: Limits
+    /// New ones hold from the next session on.
+    package var limits: Limits
     private var destinations: [Key: Destination] = [:]
     /// For each sender the destinations that it sponsors; entries whose sponsor changed are passed over.
     private var sponsored: [Sender: Fifo<Key>] = [:]
@@ -196,6 +197,14 @@ package final class Scheduler<Key: Hashable, Sender: Hashable, Item> {
         guard let destination = destinations[key] else { return }
         destination.stalled += 1
         relist(key, destination)
+    }
+
+    /// A session that began elsewhere counts here from now on, beyond the limits if need be.
+    package func adopt(_ key: Key, stalled: Bool) {
+        let destination = destination(key)
+        destination.running += 1
+        running += 1
+        if stalled { destination.stalled += 1 }
     }
 
     /// A session is over; `stalled` as it was told before.

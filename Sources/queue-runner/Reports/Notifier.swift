@@ -7,7 +7,7 @@ import Unix
 /// Who is told what became of a message, and when: the sender as RFC 3461 §5 has it, the postmaster where
 /// there is no sender, nobody where a report of a report fails.
 final class Notifier {
-    private let configuration: Configuration
+    private var configuration: Configuration
     private let queue: QueueDirectory
     private let log: Log
     private let activity: Activity
@@ -18,6 +18,8 @@ final class Notifier {
         self.log = log
         self.activity = activity
     }
+
+    func reconfigure(_ configuration: Configuration) { self.configuration = configuration }
 
     private func say(_ text: String) {
         log.info(text)
@@ -73,7 +75,8 @@ final class Notifier {
         let isLast =
             (try? MailParameters(Parameters(message.envelope.parameters)))?.isDoubleBounce ?? true
         guard !isLast, let postmaster = doubleBounceRecipient else {
-            log.warning("\(message.id): undeliverable, and there is nobody to tell")
+            work.isUntold = true
+            log.warning("\(message.id): undeliverable, and there is nobody to tell: it goes to the trash")
             return
         }
         try inject(

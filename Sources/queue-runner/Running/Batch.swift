@@ -5,7 +5,7 @@ import Unix
 /// One connection to a deliverer: the jobs that went over it, what came back, and when it is taken for dead.
 final class Batch {
     let destination: Job.Destination
-    let lane: Dispatcher.Lane
+    var lane: Dispatcher.Lane
     let sender: JobSender
     let started: Time
     private(set) var assignments: [Assignment] = []
@@ -14,20 +14,26 @@ final class Batch {
     /// Reports that say nothing of their message, only of the destination: kept until the end shows what to
     /// make of them.
     private(set) var refusals: [Report] = []
+    /// What the deliverer said of itself: it is not what it must be, and tried nothing.
+    private(set) var incapacity: Report?
     private(set) var hasDelivered = false
     private var delayIsTold = false
     private(set) var isCalledOff = false
     /// Whether the lane knows that nothing comes from here.
     var isStalled = false
+    /// Whether it goes on beside the lanes, since it is in the others' way.
+    var isSetAside = false
     private var lastSign: Int64
     private let deadline: Deadline
 
     /// A deliverer has deadlines of its own; one that outlives this has lost them.
     private static let longest = Duration.seconds(6 * 3600)
+    private static let longestTaking = Duration.seconds(30)
+    /// For room in the socket: all others wait as long.
+    private static let patience = Duration.seconds(2)
 
-    /// Connects to the deliverer's service; ENOENT or ECONNREFUSED when inetd has no such line.
-    init(to destination: Job.Destination, in lane: Dispatcher.Lane, service: String) throws(SystemError) {
-        sender = JobSender(adopting: try ServiceSocket.connect(service))
+    init(to destination: Job.Destination, in lane: Dispatcher.Lane, over socket: consuming Descriptor) {
+        sender = JobSender(adopting: socket, patience: Self.patience)
         self.destination = destination
         self.lane = lane
         lastSign = Deadline.monotonicMicroseconds()
@@ -36,6 +42,9 @@ final class Batch {
     }
 
     var isOverdue: Bool { deadline.hasPassed }
+
+    /// Whether nobody has even read what was handed over: the first thing that a deliverer does.
+    var isUntaken: Bool { hasBeenSilent(for: Self.longestTaking) && ServiceSocket.hasUnread(sender.raw) }
 
     func hasBeenSilent(for patience: Duration) -> Bool {
         Deadline.monotonicMicroseconds() - lastSign > patience.microseconds
@@ -61,6 +70,10 @@ final class Batch {
 
     /// Whether a report waits for the end of the batch; any other settles its recipient.
     func holdsBack(_ report: Report) -> Bool {
+        if report.isOfDeliverer {
+            incapacity = report
+            return true
+        }
         if report.isOfDestination {
             refusals.append(report)
             return true

@@ -15,7 +15,8 @@ enum Waiting {
 /// The sessions with the deliverers: opens them as the scheduler says, and takes what they report.
 ///
 /// Destinations that fail, or that were so slow that others had to wait for them, have a quarter of the
-/// sessions to themselves, and no more: the others go on as if these were not there.
+/// sessions to themselves, and no more: the others go on as if these were not there. So have users whose
+/// commands take long; what has begun of theirs goes on beside.
 final class Dispatcher {
     typealias Lane = Scheduler<Job.Destination, [UInt8], Waiting>
 
@@ -23,10 +24,13 @@ final class Dispatcher {
     let remote: Lane
     /// For destinations that fail or are slow.
     let suspects: Lane
+    /// For users whose commands are.
+    let slowLocal: Lane
     private(set) var batches: [CInt: Batch] = [:]
     private var slow: Set<Job.Destination> = []
+    let services: DelivererServices
     private let memory: DestinationMemory
-    private let configuration: Configuration
+    private var configuration: Configuration
     private let settlement: Settlement
     private let queue: QueueDirectory
     private let log: Log
@@ -52,23 +56,47 @@ final class Dispatcher {
         self.queue = queue
         self.settlement = settlement
         self.log = log
+        services = DelivererServices(configuration, log: log)
         memory = DestinationMemory(queue: queue.path)
-        let sessions = configuration.remoteConcurrency
-        let batch = min(Job.mostInBatch, configuration.messagesPerSession)
-        func lane(_ total: Int) -> Lane {
-            Lane(
-                Lane.Limits(
-                    total: max(1, total), perDestination: configuration.destinationConcurrency, batch: batch))
-        }
-        remote = lane(sessions - sessions / 4)
-        suspects = lane(sessions / 4)
-        local = Lane(
-            Lane.Limits(
-                total: configuration.localConcurrency, perDestination: configuration.userConcurrency,
-                batch: Job.mostInBatch))
+        let limits = Self.limits(configuration)
+        remote = Lane(limits.remote)
+        suspects = Lane(limits.suspects)
+        local = Lane(limits.local)
+        slowLocal = Lane(limits.slowLocal)
     }
 
-    var isIdle: Bool { batches.isEmpty && local.count + remote.count + suspects.count == 0 }
+    /// Takes over what relais.conf says now.
+    func reconfigure(_ configuration: Configuration) {
+        self.configuration = configuration
+        services.reconfigure(configuration)
+        let limits = Self.limits(configuration)
+        (remote.limits, suspects.limits) = (limits.remote, limits.suspects)
+        (local.limits, slowLocal.limits) = (limits.local, limits.slowLocal)
+    }
+
+    private static func limits(
+        _ configuration: Configuration
+    ) -> (remote: Lane.Limits, suspects: Lane.Limits, local: Lane.Limits, slowLocal: Lane.Limits) {
+        let sessions = configuration.remoteConcurrency
+        let processes = configuration.localConcurrency
+        func remote(_ total: Int) -> Lane.Limits {
+            Lane.Limits(
+                total: max(1, total), perDestination: configuration.destinationConcurrency,
+                batch: min(Job.mostInBatch, configuration.messagesPerSession))
+        }
+        func local(_ total: Int) -> Lane.Limits {
+            Lane.Limits(
+                total: max(1, total), perDestination: configuration.userConcurrency, batch: Job.mostInBatch)
+        }
+        return (
+            remote(sessions - sessions / 4), remote(sessions / 4), local(processes - processes / 4),
+            local(processes / 4)
+        )
+    }
+
+    var isIdle: Bool {
+        batches.isEmpty && local.count + remote.count + suspects.count + slowLocal.count == 0
+    }
 
     // MARK: What waits
 
@@ -92,7 +120,7 @@ final class Dispatcher {
     }
 
     private func lane(of destination: Job.Destination) -> Lane {
-        if destination.isLocal { return local }
+        if destination.isLocal { return slow.contains(destination) ? slowLocal : local }
         return slow.contains(destination) || isFailing(destination) ? suspects : remote
     }
 
@@ -104,7 +132,7 @@ final class Dispatcher {
     // MARK: Sessions
 
     func dispatch() {
-        for lane in [local, remote, suspects] {
+        for lane in [local, remote, suspects, slowLocal] {
             while let (destination, items) = lane.next() {
                 let assignments = items.flatMap { _, waiting in
                     switch waiting {
@@ -115,42 +143,51 @@ final class Dispatcher {
                 start(assignments, to: destination, in: lane)
             }
         }
-        if batches.isEmpty, suspects.count == 0 { slow.removeAll() }
+        if batches.isEmpty, suspects.count + slowLocal.count == 0 { slow.removeAll() }
     }
 
     private func start(_ assignments: [Assignment], to destination: Job.Destination, in lane: Lane) {
         guard !assignments.isEmpty else { return lane.end(destination, .calledOff) }
-        let service = configuration.serviceSocket(destination.isLocal ? "queue/local" : "queue/remote")
         let batch: Batch
-        do throws(SystemError) { batch = try Batch(to: destination, in: lane, service: service) } catch {
-            let reason = "\(error): is there a line for it in inetd.conf? (queue-runner --check)"
-            log.error(reason)
-            for assignment in assignments { giveBack(assignment, reason) }
+        do throws(ServiceFailure) {
+            batch = Batch(to: destination, in: lane, over: try services.connect(for: destination))
+        } catch {
+            for assignment in assignments { withhold(assignment, error.text) }
             return lane.end(destination, .calledOff)
         }
         batches[batch.sender.raw] = batch
-        for (assignment, reason) in batch.send(assignments, from: queue) { giveBack(assignment, reason) }
+        for (assignment, reason) in batch.send(assignments, from: queue) { withhold(assignment, reason) }
     }
 
-    /// Nothing was tried for these recipients: they wait.
-    private func giveBack(_ assignment: Assignment, _ reason: String) {
-        for number in assignment.recipients {
-            settlement.postpone(number, of: assignment.work, status: "4.3.5", reason)
-        }
+    /// Nothing was tried for these recipients: the message stays due.
+    private func withhold(_ assignment: Assignment, _ reason: String) {
+        for number in assignment.recipients { settlement.withhold(number, of: assignment.work, reason) }
         complete(assignment)
     }
 
     /// Sessions that say nothing: others may begin beside them, and, where every session is taken, in their
     /// place. A deliverer that is called off stops before its next message is committed, and says so.
     func look() {
-        for batch in batches.values where !batch.isStalled && batch.hasBeenSilent(for: patience) {
+        for batch in batches.values
+        where !batch.isStalled
+            && batch.hasBeenSilent(for: batch.destination.isLocal ? Self.localPatience : patience)
+        {
             batch.isStalled = true
             batch.lane.stall(batch.destination)
         }
-        for batch in batches.values where batch.isOverdue {
-            end(batch, "the deliverer gave no sign for hours")
+        for batch in batches.values {
+            if batch.isOverdue {
+                end(batch, "the deliverer gave no sign for hours")
+            } else if batch.isUntaken {
+                withhold(batch, services.isSilent(batch.destination))
+            }
         }
+        if local.isFull { setAside(local.readyCount) { $0.lane === local && $0.isStalled } }
         guard remote.isFull else { return }
+        // One that does not even end when it is called off gives up its place, and keeps its messages.
+        setAside(remote.readyCount) {
+            $0.lane === remote && $0.isCalledOff && $0.hasBeenSilent(for: Self.longestFarewell)
+        }
         let stalled = batches.values.filter { $0.lane === remote && $0.isStalled }
         let needed = remote.readyCount - stalled.filter { $0.isCalledOff }.count
         for batch in stalled.filter({ !$0.isCalledOff }).prefix(max(0, needed)) {
@@ -162,10 +199,29 @@ final class Dispatcher {
     /// What waits for this destination goes where it is in nobody's way.
     private func suspect(_ destination: Job.Destination) {
         slow.insert(destination)
-        for (sender, item) in remote.removeAll(for: destination) {
-            suspects.add(item, from: sender, to: destination)
+        let (usual, other) = destination.isLocal ? (local, slowLocal) : (remote, suspects)
+        for (sender, item) in usual.removeAll(for: destination) {
+            other.add(item, from: sender, to: destination)
         }
     }
+
+    /// Lets sessions that say nothing go on beside the others, whose places they had: a command cannot be called off.
+    private func setAside(_ needed: Int, _ isInTheWay: (Batch) -> Bool) {
+        let room = Self.mostSetAside - batches.values.count { $0.isSetAside }
+        for batch in batches.values.filter(isInTheWay).prefix(max(0, min(needed, room))) {
+            let destination = batch.destination
+            batch.isSetAside = true
+            batch.lane.end(destination, .calledOff, stalled: batch.isStalled)
+            batch.lane = destination.isLocal ? slowLocal : suspects
+            batch.lane.adopt(destination, stalled: batch.isStalled)
+            suspect(destination)
+        }
+    }
+
+    private static let localPatience = Duration.seconds(1)
+    private static let longestFarewell = Duration.seconds(10)
+    /// Each is a process.
+    private static let mostSetAside = 200
 
     // MARK: Reports
 
@@ -204,7 +260,23 @@ final class Dispatcher {
         case failing(FailingDestination, attempted: Int)
     }
 
+    /// Takes everything back from a session that could do nothing, whatever the mail.
+    private func withhold(_ batch: Batch, _ reason: String) {
+        batches[batch.sender.raw] = nil
+        batch.lane.end(batch.destination, .calledOff, stalled: batch.isStalled)
+        for (job, recipients) in batch.unsettled.enumerated() where !recipients.isEmpty {
+            let assignment = batch.assignments[job]
+            withhold(Assignment(work: assignment.work, recipients: recipients.sorted()), reason)
+        }
+    }
+
     private func end(_ batch: Batch, _ silence: String) {
+        if let incapacity = batch.incapacity {
+            let reason = String(decoding: incapacity.text, as: UTF8.self)
+            services.refused(batch.destination, reason)
+            return withhold(batch, reason)
+        }
+        services.works(batch.destination)
         batches[batch.sender.raw] = nil
         let lane = batch.lane
         let destination = batch.destination
@@ -274,6 +346,11 @@ final class Dispatcher {
 
     private func recovered(_ batch: Batch) {
         let destination = batch.destination
+        if !batch.isStalled, !batch.isSetAside, slow.remove(destination) != nil, destination.isLocal {
+            for (sender, item) in slowLocal.removeAll(for: destination) {
+                local.add(item, from: sender, to: destination)
+            }
+        }
         guard batch.lane === suspects, let state = memory[destination.name] else { return }
         memory[destination.name] = nil
         hurry(.deferred(minute: state.bucket))

@@ -11,7 +11,7 @@ final class Intake {
     private let queue: QueueDirectory
     private let log: Log
     private let kicks: CInt?
-    private let horizon: Duration
+    var horizon: Duration
     /// What came by a kick goes first.
     private var fresh = Fifo<MessageID>()
     private var backlog = Fifo<ParkedMessage>()
@@ -61,7 +61,11 @@ final class Intake {
     }
 
     private func takeKicks(_ kicks: CInt) {
-        let all = ServiceSocket.drain(kicks)
+        hear(ServiceSocket.drain(kicks))
+    }
+
+    /// What knocks said.
+    func hear(_ all: [[UInt8]]) {
         for kick in all {
             if let id = MessageID(name: kick) { fresh.append(id) } else { invalidate() }
         }

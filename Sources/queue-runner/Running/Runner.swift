@@ -19,7 +19,10 @@ final class Runner {
         case watch
     }
 
-    private let configuration: Configuration
+    private let source: ConfigurationSource
+    private var configuration: Configuration
+    /// Whether this process is to end: what it works on is not what relais.conf says any more.
+    private var isOver = false
     private let queue: QueueDirectory
     private let mode: Mode
     private let kicks: CInt?
@@ -39,9 +42,11 @@ final class Runner {
     private static let linger = Duration.seconds(3)
 
     init(
-        _ configuration: Configuration, queue: QueueDirectory, lock: RunnerLock, log: Log, mode: Mode,
-        kicks: CInt?, activity: Activity
+        _ source: ConfigurationSource, queue: QueueDirectory, lock: RunnerLock, log: Log, mode: Mode,
+        kicks: CInt?, knocks: [[UInt8]], activity: Activity
     ) {
+        self.source = source
+        let configuration = source.current
         self.configuration = configuration
         self.queue = queue
         self.lock = lock
@@ -53,6 +58,7 @@ final class Runner {
         intake = Intake(
             queue: queue, log: log, kicks: kicks, horizon: settlement.schedule.longestInterval)
         dispatcher = Dispatcher(configuration, queue: queue, settlement: settlement, log: log)
+        intake.hear(knocks)
         mostClaimed = max(16, min(4000, raiseFileLimit(to: 8192) / 2))
         // The dispatcher keeps the runner, and both last as long as the process.
         dispatcher.complete = { [self] in complete($0) }
@@ -67,20 +73,41 @@ final class Runner {
     func run() throws(QueueError) {
         while true {
             try intake.look()
+            // Behind the knock: what it is about was accepted by what the file said then.
+            lookAtConfiguration()
             if intake.minute != lastMinute {
                 lastMinute = intake.minute
                 // Not more than mail can wait for.
                 emptyTrash(limit: 50)
             }
-            takeMessages()
+            if !isOver { takeMessages() }
             dispatcher.dispatch()
             lock.beat()
-            if intake.isEmpty, dispatcher.isIdle {
+            if isOver || intake.isEmpty, dispatcher.isIdle {
                 guard try stayIdle() else { return activity.summary() }
             } else {
                 waitForProgress()
             }
         }
+    }
+
+    private func lookAtConfiguration() {
+        switch source.refresh() {
+        case .none: return
+        case .damaged(let error): return log.error("\(error); what was read before still holds")
+        case .changed: break
+        }
+        let before = configuration
+        configuration = source.current
+        log.continueAs(configuration.openLog("queue-runner"))
+        log.info("relais.conf has changed and was read again")
+        settlement.reconfigure(configuration)
+        dispatcher.reconfigure(configuration)
+        intake.horizon = settlement.schedule.longestInterval
+        // Another queue is another runner's.
+        isOver =
+            isOver || before.queueDirectory != configuration.queueDirectory
+            || before.serviceDirectory != configuration.serviceDirectory
     }
 
     /// Reads on for a while, then looks what the deliverers say.
@@ -133,7 +160,11 @@ final class Runner {
         var parked: Job.Destination?
         var assigned: Set<Int> = []
         for (destination, recipients) in Dictionary(grouping: numbers, by: { destination(of: $0, work) }) {
-            if let failing = dispatcher.pause(of: destination, at: work.claimed) {
+            if let trouble = dispatcher.services.trouble(for: destination) {
+                for number in recipients {
+                    settlement.withhold(number, of: work, trouble, quietly: true)
+                }
+            } else if let failing = dispatcher.pause(of: destination, at: work.claimed) {
                 for number in recipients { settlement.suspend(number, of: work, by: failing) }
             } else if destination == wanted {
                 taken += assign(recipients, of: work)
@@ -203,7 +234,7 @@ final class Runner {
     private func stayIdle() throws(QueueError) -> Bool {
         intake.invalidate()
         if mode != .kicked { emptyTrash(limit: 1000) }
-        guard mode != .once, let kicks else { return false }
+        guard mode != .once, !isOver, let kicks else { return false }
         let toNextMinute = Duration.seconds(60) - .microseconds(Time.now().microseconds % 60_000_000)
         let wait = mode == .kicked ? Self.linger : toNextMinute
         let kicked = (try? Poll.wait(kicks, for: .reading, until: .after(wait))) ?? false

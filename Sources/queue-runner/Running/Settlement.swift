@@ -8,8 +8,8 @@ import Unix
 /// What follows from a report: the line in the message's log and in the host's, the next attempt, the
 /// forwarded copy, the bounce, the end.
 final class Settlement {
-    let schedule: RetrySchedule
-    private let configuration: Configuration
+    private(set) var schedule: RetrySchedule
+    private var configuration: Configuration
     private let queue: QueueDirectory
     private let log: Log
     private let activity: Activity
@@ -21,6 +21,13 @@ final class Settlement {
         self.log = log
         self.activity = activity
         notifier = Notifier(configuration, queue: queue, log: log, activity: activity)
+        schedule = RetrySchedule(
+            intervals: configuration.retryIntervals, lifetime: configuration.queueLifetime)
+    }
+
+    func reconfigure(_ configuration: Configuration) {
+        self.configuration = configuration
+        notifier.reconfigure(configuration)
         schedule = RetrySchedule(
             intervals: configuration.retryIntervals, lifetime: configuration.queueLifetime)
     }
@@ -171,6 +178,16 @@ final class Settlement {
         logDeferral(recipient, of: work, reason)
     }
 
+    /// Not tried, because there is nobody to hand it to. Nothing is written down for it and no time set: the message
+    /// stays due. `quietly`: the log has it already, of others.
+    func withhold(_ recipient: Int, of work: Work, _ reason: String, quietly: Bool = false) {
+        work.withheld.insert(recipient)
+        guard !quietly else { return }
+        logOutcome(
+            LogEvent(time: .now(), recipient: recipient, kind: .deferred, status: "4.3.5", text: reason),
+            of: work, relay: "none", timing: nil)
+    }
+
     func writeDown(_ work: Work) {
         do throws(QueueError) { try work.writeDown(in: queue) } catch { complain(of: work.message.id, error) }
     }
@@ -281,16 +298,34 @@ final class Settlement {
 
     // MARK: The whole message
 
+    /// Lets a message be where it is, so that the next run finds it due: false. In `incoming/` all its recipients
+    /// would be tried then, those too whose own time has not come: such a one goes to the next minute.
+    private func keepDue(_ work: Work) throws(QueueError) -> Bool {
+        _ = try notifier.warn(work)
+        try work.log?.synchronize()
+        let now = Time.now()
+        let hasOthers = work.open.contains { number in
+            !work.withheld.contains(number) && (work.states[number]?.next ?? now) > now
+        }
+        guard work.message.place == .incoming, hasOthers else { return false }
+        try queue.postpone(work.message, until: now, now: now)
+        return true
+    }
+
     /// After the last report of an attempt: tells the sender what failed, then ends the message or lets it
     /// wait. What fails here is logged, and the message stays where it is: false.
     func finish(_ work: Work) -> Bool {
         do throws(QueueError) {
             try work.writeDown(in: queue)
             if !work.owed.isEmpty { try notifier.tell(work) }
+            if !work.withheld.isEmpty { return try keepDue(work) }
             if let next = work.nextAttempt {
                 let warning = try notifier.warn(work)
                 try work.log?.synchronize()
                 try queue.postpone(work.message, until: min(next, warning ?? next), now: .now())
+            } else if work.open.isEmpty, work.isUntold, configuration.trashLifetime > .zero {
+                try queue.discard(
+                    work.message, until: .now() + configuration.trashLifetime, forgetting: work.log)
             } else if work.open.isEmpty {
                 try queue.remove(work.message, log: work.log)
                 log.info("\(work.message.id): removed")

@@ -55,6 +55,10 @@ final class Work {
     /// Who has the message by copies that recipients asked for in this attempt, and who gets it directly. Made when
     /// the first of them asks.
     var coverage: Coverage?
+    /// Whether it failed and nobody hears of it, so that the message itself is what is left to tell.
+    var isUntold = false
+    /// Recipients for whom no deliverer can be had: the message stays due.
+    var withheld: Set<Int> = []
     /// A destination that had no room for its recipients: the message comes back for them. With whom this go
     /// has not come to yet: see `ParkedMessage`.
     var parked: (destination: Job.Destination, rest: [Int])?

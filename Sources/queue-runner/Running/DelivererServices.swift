@@ -1,0 +1,101 @@
+import Delivery
+import Program
+import Unix
+
+/// Which deliverer can be had. One that cannot (no line in inetd.conf, the wrong user in it, an inetd that has
+/// stopped) is a matter between the operator and this host: the mail waits where it is, without an attempt that
+/// counts, and the log tells it once a run, with what to mend.
+final class DelivererServices {
+    private var configuration: Configuration
+    private let log: Log
+    private var troubles: [Service: Trouble] = [:]
+
+    private enum Service: Hashable { case local, remote }
+
+    private struct Trouble {
+        let text: String
+        var until: Deadline
+    }
+
+    /// Who finds no service need not ask again for each message; one who mends it does not wait for us.
+    private static let afterSilence = Duration.seconds(1)
+    private static let afterRefusal = Duration.seconds(10)
+
+    init(_ configuration: Configuration, log: Log) {
+        self.configuration = configuration
+        self.log = log
+    }
+
+    func reconfigure(_ configuration: Configuration) { self.configuration = configuration }
+
+    private func service(_ destination: Job.Destination) -> Service {
+        destination.isLocal ? .local : .remote
+    }
+
+    private func socket(_ service: Service) -> String {
+        configuration.serviceSocket(service == .local ? "queue/local" : "queue/remote")
+    }
+
+    /// Why nothing can be handed over for it just now; nil if it is worth a try.
+    func trouble(for destination: Job.Destination) -> String? {
+        guard let trouble = troubles[service(destination)], !trouble.until.hasPassed else { return nil }
+        return trouble.text
+    }
+
+    /// A connection, or why there is none.
+    func connect(for destination: Job.Destination) throws(ServiceFailure) -> Descriptor {
+        let service = service(destination)
+        let path = socket(service)
+        do throws(SystemError) { return try ServiceSocket.connect(path, patience: .zero) } catch {
+            let text =
+                error.code == .timedOut
+                ? "\(path): inetd takes no connections: is it stopped?"
+                : "\(error): is there a line for it in inetd.conf? (queue-runner --check) It should be: "
+                    + line(service, path)
+            throw ServiceFailure(text: note(text, service, for: Self.afterSilence))
+        }
+    }
+
+    /// A deliverer said that it cannot work, whatever the mail.
+    func refused(_ destination: Job.Destination, _ text: String) {
+        _ = note(text, service(destination), for: Self.afterRefusal)
+    }
+
+    /// Nobody took what was handed over.
+    func isSilent(_ destination: Job.Destination) -> String {
+        let service = service(destination)
+        let text =
+            "\(socket(service)): nobody takes what is handed over: has inetd, or the deliverer, stopped?"
+        return note(text, service, for: Self.afterRefusal)
+    }
+
+    /// It works: the next trouble is news.
+    func works(_ destination: Job.Destination) { troubles[service(destination)] = nil }
+
+    private func note(_ text: String, _ service: Service, for time: Duration) -> String {
+        if troubles[service]?.text != text { log.error(text) }
+        troubles[service] = Trouble(text: text, until: .after(time))
+        return text
+    }
+
+    /// As inetd.conf has it; in a private instance with the user who runs it.
+    private func line(_ service: Service, _ path: String) -> String {
+        let program = service == .local ? "local-deliver" : "remote-deliver"
+        let installed = service == .local ? "root" : "relaisr"
+        let own = (try? configuration.users.user(withID: Identity.user))??.name ?? installed
+        let user = own == "relaisq" || own == "root" ? installed : own
+        return "\(path) stream unix nowait.1000000 \(user) \(Self.place(of: program)) \(program) --service"
+    }
+
+    private static func place(of program: String) -> String {
+        let here = (try? Path.ofThisProgram()).map { Path.split($0).directory } ?? ""
+        let beside = "\(here)/\(program)"
+        if Path.isExecutable(beside) { return beside }
+        return "\(Path.split(here).directory)/libexec/relais/\(program)"
+    }
+}
+
+/// Why a deliverer cannot be reached.
+struct ServiceFailure: Error {
+    let text: String
+}
