@@ -249,6 +249,8 @@ final class Reception: MailHandler {
         } else if !refusal.argument.isEmpty {
             text += "<\(refusal.argument.trimmed().escapedInAngles(limit: 200))>: "
         }
+        // Postfix says what was refused here; the client is told why alone.
+        if reply.status == EnhancedStatus(5, 1, 1) { text += "Recipient address rejected: " }
         text += "\(reply.lines[0]); "
         if let transaction = refusal.transaction {
             text += "from=<\((transaction.sender?.text ?? []).escapedInAngles())> "

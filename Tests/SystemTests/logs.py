@@ -102,6 +102,15 @@ def totals(report):
     return {what: int(number) for number, what in re.findall(r"^ +(\d+)k?  +([a-z]+)\b", table, re.M)}
 
 
+def logwatch(log, service, **options):
+    """A shipped script of logwatch over the log, as logwatch runs it: its report, and what it could make nothing of."""
+    root = next(d for d in ("/usr/share/logwatch", f"{TOOLS}/usr/share/logwatch") if os.path.isdir(d))
+    environment = dict(ENVIRONMENT, LOGWATCH_DETAIL_LEVEL="10", LOGWATCH_DEBUG="0", PERL5LIB=f"{root}/lib:{ENVIRONMENT['PERL5LIB']}", **options)
+    with open(log, "rb") as file:
+        report = run("perl", f"{root}/scripts/services/{service}", input=file.read(), env=environment).decode()
+    return report, report.partition("Unmatched Entries")[2]
+
+
 def fail2ban(log, filter_name, mode):
     """The addresses that a shipped filter finds, one for each line that it counts as a failure."""
     directory = next(d for d in ("/etc/fail2ban", f"{TOOLS}/etc/fail2ban") if os.path.isdir(d))
@@ -109,9 +118,9 @@ def fail2ban(log, filter_name, mode):
     return sorted(line for line in output.decode().split("\n") if re.fullmatch(r"[\d.]+", line))
 
 
-@test("pflogsumm counts a day's mail, and fail2ban's shipped filters find who tried what")
+@test("pflogsumm and logwatch count a day's mail, and fail2ban's shipped filters find who tried what")
 def readers_of_logs(_):
-    need("pflogsumm"), need("fail2ban-regex")
+    need("pflogsumm"), need("fail2ban-regex"), need("logwatch"), need("perl")
     directory = tempfile.mkdtemp(prefix="relais-logs-")
     os.chmod(directory, 0o755)
     with instance.Instance(directory, extra={"syslog-name": "postfix", "relay-networks": f"{OURS}/32"}) as day:
@@ -124,6 +133,14 @@ def readers_of_logs(_):
         assert found == [STRANGER] * 3, found
         found = fail2ban(day.a.log, "dovecot", "normal")
         assert found == [GUESSER] * 4, found
+        report, strange = logwatch(day.a.log, "postfix", postfix_enable_long_queue_ids="1")
+        seen = {what: int(number) for number, what in re.findall(r"^ +(\d+) +(\S.*?)  +[\d.%]+$", report, re.M)}
+        wanted = {"Accepted": expected["received"], "Delivered": expected["delivered"], "Forwarded": expected["forwarded"], "Deferred": expected["deferred"],
+                  "Bounced (local)": 1, "Bounced (remote)": 1, "5xx Reject relay denied": 1, "5xx Reject unknown user": 2}
+        assert wanted.items() <= seen.items(), f"{wanted}\n{report}"
+        # Postfix has programs of their own for these: cleanup, bounce and postsuper.
+        others = [line for line in strange.splitlines() if re.match(r" +\d+ ", line) and not re.search(r": message-id=|-delivery notification: |, by the operator$", line)]
+        assert not others, others
         before = log_of(day.a)
         hostile(day.a)
         after = eventually(lambda: (lambda t: t if t.count("disconnect from") > before.count("disconnect from") else None)(log_of(day.a)), "the end of the session")

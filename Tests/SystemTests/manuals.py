@@ -100,3 +100,49 @@ def statuses(_):
         done = subprocess.run([os.path.join(RELEASE, program), "--no-such-option"], capture_output=True)
         assert done.returncode == 64, program
     assert not problems, "\n".join(problems)
+
+
+def keys_read():
+    """{program: the keys of relais.conf that its sources ask for}: a key's property, or what the configuration makes of it."""
+    sources = lambda name: "".join(open(path).read() for path in glob.glob(os.path.join(TOP, "Sources", name, "**/*.swift"), recursive=True))
+    table = re.sub(r"\s+", " ", open(os.path.join(TOP, "Sources/Program/Configuration+Keys.swift")).read())
+    keys = {}  # property: key
+    for row in re.split(r"(?=\b(?:text|list|parsed|choice|number|duration|size)\( ?\")", table)[1:]:
+        keys[re.search(r"\$0\.(\w+) = ", row).group(1)] = re.search(r'"([a-z-]+)"', row).group(1)
+    # What a property or a method of the configuration goes back to.
+    made, bodies, text = {name: {name} for name in keys}, {}, sources("Program")
+    for match in re.finditer(r"^    (?:package|private) (?:var|func) (\w+)[^\n={]*(?:\n[^\n={]*)?\{", text, re.M):
+        depth, end = 1, match.end()
+        while depth:
+            depth += {"{": 1, "}": -1}.get(text[end], 0)
+            end += 1
+        if match.group(1) not in keys:
+            bodies[match.group(1)] = bodies.get(match.group(1), "") + text[match.end():end]
+    for _ in range(3):
+        for name, body in bodies.items():
+            made[name] = set().union(made.get(name, set()), *(made.get(word, set()) for word in re.findall(r"\w+", body)))
+    asked = lambda text: set().union(*(made.get(word, set()) for word in re.findall(r"[cC]onfiguration\s*\.(\w+)", text)))
+    # The rules for recipients are built in Delivery, from the configuration that they are given.
+    rules = asked(sources("Delivery"))
+    found = {}
+    for program in PROGRAMS:
+        text = sources(program)
+        if "Configuration.load" in text:
+            found[program] = {keys[name] for name in asked(text) | (rules if "RecipientRules" in text else set())} - {"log", "syslog-name"}
+    return keys, found
+
+
+@test("relais.conf(5) says which program reads which key, as the sources do")
+def key_readers(_):
+    keys, found = keys_read()
+    text = open(os.path.join(TOP, "man", "relais.conf.5")).read()
+    listed = set(re.findall(r"^\.It Cm ([a-z-]+)$", text, re.M))
+    assert set(keys.values()) == listed, set(keys.values()) ^ listed
+    part = re.search(r"^\.Sh WHO READS WHAT\n(.*?)^\.Sh ", text, re.M | re.S).group(1)
+    told = {}
+    for item in part.split("\n.It Xr ")[1:]:
+        told[item.split()[0]] = set(re.findall(r"\b[a-z]+(?:-[a-z]+)*\b", " ".join(line[4:] for line in item.split("\n") if line.startswith(".Cm "))))
+    problems = [f"{program}: {' '.join(sorted(found.get(program, set()) ^ told.get(program, set())))}" for program in sorted(set(found) | set(told))
+                if found.get(program, set()) != told.get(program, set())]
+    assert not problems, "\n".join(problems)
+    return f"{len(keys)} keys, {len(found)} programs"
