@@ -3,7 +3,8 @@ import Bytes
 /// Mail data as it comes behind 354: takes the dots out (RFC 5321 §4.5.2), turns CRLF into LF, and finds the
 /// end, which is CRLF `.` CRLF and nothing else. A CR or LF that stands alone, or a NUL, ends nothing and is
 /// remembered: such a message is refused, because what one server takes for a line end may be none to the
-/// next (T1 to T3).
+/// next (T1 to T3). With `lfEndsLines` a LF alone is one: for a program of this host on a pipe, whose lines nobody else
+/// reads.
 package struct DotReader {
     package enum Fault: Equatable { case bareLineEnd, nul }
 
@@ -17,7 +18,9 @@ package struct DotReader {
     /// nor the end are of it.
     package private(set) var size = 0
 
-    package init() {}
+    private let lfEndsLines: Bool
+
+    package init(lfEndsLines: Bool = false) { self.lfEndsLines = lfEndsLines }
 
     /// Reads `input` up to the end of the message; returns how much of it was read, and appends the content
     /// to `output`. May be called with the input cut anywhere.
@@ -43,6 +46,10 @@ package struct DotReader {
                 index += 1
                 if input[stop] == .cr {
                     state = .carriageReturn
+                } else if lfEndsLines, input[stop] == .lf {
+                    output.append(.lf)
+                    size += 2
+                    state = .lineStart
                 } else {
                     note(input[stop] == .lf ? .bareLineEnd : .nul)
                 }
@@ -61,6 +68,9 @@ package struct DotReader {
                 // The dot of the client's stuffing is dropped; what follows it stands at a line's start.
                 if byte == .cr {
                     state = .dotCarriageReturn
+                    index += 1
+                } else if lfEndsLines, byte == .lf {
+                    isAtEnd = true
                     index += 1
                 } else {
                     state = .text

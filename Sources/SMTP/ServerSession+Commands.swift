@@ -90,7 +90,8 @@ extension ServerSession {
         }
         if let refusal = handler.begin(transaction) { return refusal }
         state = .data
-        dots = DotReader()
+        dots = DotReader(lfEndsLines: settings.isOnPipe)
+        octets = 0
         return .goAhead
     }
 }

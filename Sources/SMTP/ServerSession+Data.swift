@@ -11,7 +11,14 @@ extension ServerSession {
         content.reserveCapacity(input.count)
         let consumed = dots.read(input, into: &content)
         if isReceiving { handler.append(content) }
-        guard dots.isAtEnd else { return Step(consumed: consumed, output: [], next: .proceed) }
+        octets += consumed
+        guard dots.isAtEnd else {
+            // Nobody is at the other end of a pipe who would wait for the reply.
+            guard settings.isOnPipe, octets / 2 > settings.sizeLimit else {
+                return Step(consumed: consumed, output: [], next: .proceed)
+            }
+            return Step(consumed: consumed, output: Reply.tooBig.wire, next: .sendAway)
+        }
         state = .command
         let reply = endOfData()
         forgetTransaction()

@@ -11,15 +11,20 @@ package struct ServerSession {
         package var offersTLS: Bool
         /// Whether the client is one of our own, from whom addresses are taken as people write them.
         package var clientIsOurs: Bool
+        /// Whether a LF alone ends a line, and endless content the session: the client is a program on a pipe.
+        package var isOnPipe: Bool
 
         package init(
-            hostname: String, sizeLimit: Int, recipientLimit: Int, offersTLS: Bool, clientIsOurs: Bool = false
+            hostname: String, sizeLimit: Int, recipientLimit: Int, offersTLS: Bool,
+            clientIsOurs: Bool = false,
+            isOnPipe: Bool = false
         ) {
             self.hostname = hostname
             self.sizeLimit = sizeLimit
             self.recipientLimit = recipientLimit
             self.offersTLS = offersTLS
             self.clientIsOurs = clientIsOurs
+            self.isOnPipe = isOnPipe
         }
     }
 
@@ -53,6 +58,8 @@ package struct ServerSession {
     var state = State.command
     private var skipped = 0
     var dots = DotReader()
+    /// What of the content was read, whatever it was.
+    var octets = 0
     var transaction: Transaction?
     var tolerance: Tolerance
     /// MAIL, or recipients, were refused: what was pipelined behind them cannot know, and is no error (RFC 2920 §3.1).
@@ -87,7 +94,7 @@ package struct ServerSession {
         case .skippingLine: return skipLine(input)
         case .command: break
         }
-        guard let end = Self.endOfLine(input) else {
+        guard let (end, next) = endOfLine(input) else {
             guard input.count >= Self.longestLine else {
                 return Step(consumed: 0, output: [], next: .proceed)
             }
@@ -96,7 +103,7 @@ package struct ServerSession {
             return skipLine(input)
         }
         let line = input[input.startIndex..<end]
-        let consumed = line.count + 2
+        let consumed = next - input.startIndex
         guard consumed <= Self.longestLine else { return refuse(.lineTooLong, line, consumed) }
         return execute(line, consumed)
     }
@@ -113,11 +120,12 @@ package struct ServerSession {
         transaction = nil
     }
 
-    /// The first CRLF; a CR or LF alone ends nothing.
-    private static func endOfLine(_ input: ArraySlice<UInt8>) -> Int? {
+    /// Where the first line ends and the next begins: a CRLF; a CR or LF alone ends nothing but on a pipe.
+    private func endOfLine(_ input: ArraySlice<UInt8>) -> (end: Int, next: Int)? {
         var from = input.startIndex
         while let lf = input[from...].firstIndex(of: .lf) {
-            if lf > input.startIndex, input[lf - 1] == .cr { return lf - 1 }
+            if lf > input.startIndex, input[lf - 1] == .cr { return (lf - 1, lf + 1) }
+            if settings.isOnPipe { return (lf, lf + 1) }
             from = lf + 1
         }
         return nil
@@ -125,9 +133,9 @@ package struct ServerSession {
 
     /// Drops an over-long line to its end, then refuses it once; a client that never ends it is sent away.
     private mutating func skipLine(_ input: ArraySlice<UInt8>) -> Step {
-        if let end = Self.endOfLine(input) {
+        if let (_, next) = endOfLine(input) {
             state = .command
-            return refuse(.lineTooLong, [], end + 2 - input.startIndex)
+            return refuse(.lineTooLong, [], next - input.startIndex)
         }
         // A CR at the end may belong to the line's end.
         let drop = input.last == .cr ? input.count - 1 : input.count

@@ -46,6 +46,7 @@ package struct Errno: Error, Hashable, CustomStringConvertible {
     package static let notSocket = Errno(ENOTSOCK)
     package static let notSupported = Errno(EOPNOTSUPP)
     package static let overQuota = Errno(EDQUOT)
+    package static let fileTooLarge = Errno(EFBIG)
     package static let timedOut = Errno(ETIMEDOUT)
     package static let networkUnreachable = Errno(ENETUNREACH)
     package static let hostUnreachable = Errno(EHOSTUNREACH)

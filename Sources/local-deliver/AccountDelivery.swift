@@ -109,7 +109,7 @@ struct AccountDelivery {
                 switch part.action {
                 case .mailbox(let followForward, let detail):
                     let found = followForward ? try forwardTargets(detail) : []
-                    targets = try found.isEmpty ? .mailboxAlone : sorted(found, letter)
+                    targets = found.isEmpty ? .mailboxAlone : sortedOrMailbox(found, letter)
                 case .targets(let found):
                     targets = try sorted(found, letter)
                 }
@@ -140,18 +140,35 @@ struct AccountDelivery {
         }
         // Whoever may write to a directory may put another .forward into it.
         guard let status = try? home.descriptor.status(), status.mode & 0o002 == 0 else {
-            throw Deferral(
-                text: "home directory is not usable", cause: "\(user.home) can be written by everybody")
+            ignoreForward("\(user.home) can be written by everybody")
+            return []
         }
         for name in ForwardFile.names(for: detail) {
             do throws(ForwardFile.Failure) {
                 guard let targets = try ForwardFile.targets(name, in: home, owner: user.uid) else { continue }
                 return targets
             } catch {
+                if error.isUsersToMend {
+                    ignoreForward("\(user.home)/\(name) \(error)")
+                    return []
+                }
                 throw Deferral(text: "\(name) cannot be followed", cause: "\(user.home)/\(name) \(error)")
             }
         }
         return []
+    }
+
+    /// Instructions that may be somebody else's, or that say nothing sensible, are never obeyed. Mail is not kept from
+    /// the user for it, let alone returned: it goes where it would go without them.
+    private func ignoreForward(_ cause: String) {
+        log.warning("\(user.name): \(cause): not followed, mail goes to the mailbox")
+    }
+
+    private func sortedOrMailbox(_ list: [Target], _ letter: Letter) -> SortedTargets {
+        do throws(Deferral) { return try sorted(list, letter) } catch {
+            ignoreForward(error.cause)
+            return .mailboxAlone
+        }
     }
 
     private func sorted(_ list: [Target], _ letter: Letter) throws(Deferral) -> SortedTargets {

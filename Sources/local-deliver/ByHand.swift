@@ -44,7 +44,9 @@ struct ByHand {
         if explaining { return explain(decision, plan, rules) }
 
         let message: Descriptor
-        do throws(SystemError) { message = try Self.seekableInput() } catch {
+        do throws(SystemError) {
+            message = try MessageContent.seekableInput(upTo: configuration.messageSizeLimit)
+        } catch {
             Main.tool.fail("message cannot be read: \(error)", .inputOutput)
         }
         guard let length = try? message.status().size else {
@@ -64,20 +66,6 @@ struct ByHand {
             batch.deliver([0], as: account, runner: nil) { for told in $0 { outcomes += told.outcomes } }
         }
         return finish(DeliveryOutcome.merged(outcomes), letter)
-    }
-
-    /// The message, in a file that can be read by position: stdin itself, or a copy without a name.
-    private static func seekableInput() throws(SystemError) -> Descriptor {
-        let input = Descriptor(adopting: 0)
-        if try input.status().kind == .regular, try input.position() == 0 { return input }
-        guard let copy = try Directory("/tmp").openUnnamed(mode: 0o600) else {
-            throw SystemError("open", .notSupported, "/tmp")
-        }
-        while true {
-            let part = try input.read(upTo: 65536)
-            if part.isEmpty { return copy }
-            try copy.write(part)
-        }
     }
 
     private func finish(_ outcome: DeliveryOutcome, _ letter: Letter) -> ExitStatus {

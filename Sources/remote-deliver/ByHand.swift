@@ -33,7 +33,7 @@ struct ByHand {
         let message: Descriptor
         let length: Int
         do throws(SystemError) {
-            message = try Self.seekableInput()
+            message = try MessageContent.seekableInput(upTo: settings.sizeLimit)
             length = try message.status().size
         } catch {
             Main.tool.fail("message cannot be read: \(error)", .inputOutput)
@@ -64,20 +64,6 @@ struct ByHand {
         let relay = String(decoding: report.relay, as: UTF8.self)
         let text = String(decoding: report.text, as: UTF8.self)
         try? File.writeAll(1, "\(recipient.escaped()) \(word) \(report.status) \(relay) \(text)\n".utf8)
-    }
-
-    /// The message, in a file that can be read by position: stdin itself, or a copy without a name.
-    private static func seekableInput() throws(SystemError) -> Descriptor {
-        let input = Descriptor(adopting: 0)
-        if try input.status().kind == .regular, try input.position() == 0 { return input }
-        guard let copy = try Directory("/tmp").openUnnamed(mode: 0o600) else {
-            throw SystemError("open", .notSupported, "/tmp")
-        }
-        while true {
-            let part = try input.read(upTo: 65536)
-            if part.isEmpty { return copy }
-            try copy.write(part)
-        }
     }
 
     /// `-n`: where the message would go.

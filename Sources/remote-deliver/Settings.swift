@@ -26,7 +26,11 @@ struct Settings {
     /// What QUIT may cost: the mail is delivered by then.
     private static let quitTimeout = Duration.seconds(5)
 
+    /// The longest message that is taken by hand.
+    let sizeLimit: Int
+
     init(_ configuration: Configuration) {
+        sizeLimit = configuration.messageSizeLimit
         hostname = configuration.hostname
         localDomains = configuration.localDomains
         let servers = configuration.dnsServers

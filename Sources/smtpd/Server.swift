@@ -36,8 +36,9 @@ struct Server {
     func run(tls: Bool) {
         let settings = ServerSession.Settings(
             hostname: configuration.hostname, sizeLimit: configuration.messageSizeLimit,
-            recipientLimit: configuration.recipientLimit, offersTLS: !configuration.tlsCertificate.isEmpty,
-            clientIsOurs: client.mayRelay)
+            recipientLimit: configuration.recipientLimit,
+            offersTLS: !configuration.tlsCertificate.isEmpty && client.address != nil,
+            clientIsOurs: client.mayRelay, isOnPipe: client.address == nil)
         var session = ServerSession(settings, handler: reception, isEncrypted: tls)
         Socket.sendAtOnce(1)
         do throws(StreamError) {

@@ -57,6 +57,44 @@ import Unix
         #expect(problems.map(\.line) == [1, 2, 3, 4, 5])
     }
 
+    @Test("a file that others may write is not followed: it says which commands run")
+    func writable() throws {
+        let path = try directory.write("aliases", "a: b\n", mode: 0o644)
+        #expect(try AliasFile(path).targets(of: [UInt8]("a")) != nil)
+        for mode: UInt32 in [0o646, 0o666, 0o602] {
+            try directory.write("aliases", "a: b\n", mode: mode)
+            #expect(throws: AliasFile.Failure.unsafe("can be written by everybody, and is not followed")) {
+                try AliasFile(path).targets(of: [UInt8]("nobody"))
+            }
+            #expect(AliasFile(path).check().problems.map(\.line) == [0])
+        }
+    }
+
+    @Test("newaliases tells what matches nothing, what is no target, and what is not there")
+    func told() throws {
+        let text = """
+            @d.example: ann
+            *: ann
+            ann@here: bob
+            bad: ann, a;b@c
+            more: ann,
+              b@c d
+            list: :include:/nonexistent/list
+            good: "u@d.example", v@d.example.
+            """
+        let problems = try aliases(text).check().problems
+        #expect(problems.map(\.line) == [1, 2, 3, 4, 5, 7])
+        #expect(
+            problems.map(\.text) == [
+                "@d.example matches no address: there are no catch-all entries",
+                "* matches no address: there are no catch-all entries",
+                "ann@here matches no address: a name has no domain here",
+                "a;b@c in the list of bad is no target",
+                "b@c d in the list of more is no target",
+                "there is no file /nonexistent/list, which list includes",
+            ])
+    }
+
     @Test("newaliases tells of a second entry of the same name")
     func duplicate() throws {
         let (entries, problems) = try aliases("a: b\nB: c\nA: d\n").check()

@@ -27,6 +27,10 @@ private func file(_ text: String) -> Target { .file(Array(text.utf8)) }
         (#""bob smith"@example.org"#, [address(#""bob smith"@example.org"#)]),
         ("bob (the, builder), x (\\)) ", [address("bob"), address("x")]),
         (#""bob""#, [address(#""bob""#)]),
+        // Quotes around all of an address are the list's; a dot behind the domain says that it is complete.
+        (#""u@d.example""#, [address("u@d.example")]), ("u@d.example.", [address("u@d.example")]),
+        (#""Bob <u@d.example>""#, [address("u@d.example")]), (#""\"a b\"@d""#, [address(#""a b"@d"#)]),
+        ("a..b@d, u@[192.0.2.1]", [address("a..b@d"), address("u@[192.0.2.1]")]),
     ]
 
     @Test("a list of targets", arguments: lists)
@@ -40,7 +44,8 @@ private func file(_ text: String) -> Target { .file(Array(text.utf8)) }
         arguments: [
             #"""#, #""bob"#, #""|cat"#, "bob (open", "bob smith", "|", #""|""#, #"\"#, #"\bob smith"#,
             ":include:", ":include:relative", ":fail: no", "-f", "-oQ/tmp x", "<-x@y>", "bob\0", "a\u{1b}[m",
-            "<>", #""a\"#, "a\nb",
+            "<>", #""a\"#, "a\nb", "a;b@c", #""a;b@c""#, "a;b", "a@b@c", "u@d..", "u@", "u@d;e", "@d",
+            "u@a b",
         ])
     func bad(text: String) {
         var cursor = Cursor(Array(text.utf8))

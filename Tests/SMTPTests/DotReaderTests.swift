@@ -78,4 +78,26 @@ import Testing
         }
         #expect(wrong.prefix(10).map { $0.escaped() } == [])
     }
+
+    @Test(
+        "on a pipe a LF alone ends a line, and the message behind its dot",
+        arguments: [
+            ("a\nb\n.\nQUIT\n", "a\nb\n", 7), ("a\r\n.\r\nQ", "a\n", 6), ("a\n.\r\nQ", "a\n", 5),
+            ("a\r\n.\nQ", "a\n", 5),
+            ("..a\n.\n", ".a\n", 7), (".\n", "", 2), ("\n\n.\n", "\n\n", 4),
+        ])
+    func lines(input: String, content: String, consumed: Int) {
+        for size in [1, 2, 64] {
+            var reader = DotReader(lfEndsLines: true)
+            var output: [UInt8] = []
+            var position = 0
+            let bytes = Array(input.utf8)
+            while position < bytes.count, !reader.isAtEnd {
+                position += reader.read(bytes[position..<min(position + size, bytes.count)], into: &output)
+            }
+            #expect(
+                String(decoding: output, as: UTF8.self) == content && position == consumed
+                    && reader.fault == nil)
+        }
+    }
 }

@@ -83,3 +83,70 @@ def endless(i):
             feeder.stdout.close()
             feeder.wait(30)
         assert done.returncode in (65, 69) and b"larger than" in done.stderr, (text, done)
+
+
+@test("sendmail -bs on a pipe takes lines that end in LF, and offers no STARTTLS; text without end ends")
+def by_pipe(i):
+    for end in ("\n", "\r\n"):
+        subject = f"by-pipe-{len(end)}"
+        lines = ["EHLO x", f"MAIL FROM:<{address(i.a)}>", f"RCPT TO:<{address(i.a)}>", "DATA", f"Subject: {subject}", "", "..x", ".", "QUIT"]
+        done = sendmail(i.a, "-bs", input="".join(line + end for line in lines))
+        assert done.returncode == 0 and b"STARTTLS" not in done.stdout, done
+        assert [line[:3] for line in done.stdout.splitlines() if line[3:4] == b" "] == [b"220", b"250", b"250", b"250", b"354", b"250", b"221"], done
+        assert arrived(i.a, f"Subject: {subject}\n".encode()).endswith(b"\n\n.x\n")
+    small = i.a.config + ".small"
+    command = [word if word != i.a.config else small for word in i.a.command("sendmail-compat", "-bs")]
+    script = f"EHLO x\nMAIL FROM:<>\nRCPT TO:<{address(i.a)}>\nDATA\n"
+    feeder = subprocess.Popen(["python3", "-c", f"import os\nos.write(1, {script.encode()!r})\nwhile True: os.write(1, bytes(100000))"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        done = subprocess.run(command, stdin=feeder.stdout, capture_output=True, timeout=120)
+    finally:
+        feeder.stdout.close()
+        feeder.wait(30)
+    assert b"\n552 " in done.stdout, done.stdout
+
+
+@test("newaliases tells each line that is at fault, and what was quoted or dotted is the address")
+def told_aliases(i):
+    path = i.a.directory + "/aliases"
+    before = open(path).read()
+    try:
+        with open(path, "w") as file:
+            file.write(f'i1: "{USER}@b.example"\ni2: {USER}@a.example.\n' + before)
+        done = sendmail(i.a, "-bi", input="")
+        assert done.returncode == 0 and not done.stderr, done
+        for name, host in (("i1", i.b), ("i2", i.a)):
+            assert sendmail(i.a, f"{name}@a.example", input=f"Subject: quoted-{name}\n\nx\n").returncode == 0
+            arrived(host, f"Subject: quoted-{name}\n".encode())
+        with open(path, "w") as file:
+            file.write("i3: a;b@c\n@a.example: x\n*: x\n" + before)
+        done = sendmail(i.a, "-bi", input="")
+        assert done.returncode == 78 and [f"{path}:{n}: ".encode() in done.stderr for n in (1, 2, 3)] == [True] * 3, done
+        os.chmod(path, 0o666)
+        done = sendmail(i.a, "-bi", input="")
+        assert done.returncode == 78 and b"can be written by everybody" in done.stderr, done
+        assert sendmail(i.a, address(i.a), input="Subject: unsafe-aliases\n\nx\n").returncode == 0
+        eventually(lambda: "can be written by everybody" in log_of(i.a) and re.search(r"status=deferred \(recipient lookup failed\)", log_of(i.a)), "mail waits")
+    finally:
+        os.chmod(path, 0o644)
+        with open(path, "w") as file:
+            file.write(before)
+    run(*i.a.command("queue-runner", "--retry", "all"))
+    arrived(i.a, b"Subject: unsafe-aliases\n", 60)
+
+
+@test("a .forward that others may write is not obeyed, and mail is not kept back for it")
+def unsafe_forward(i):
+    forward = f"{pwd.getpwnam(USER).pw_dir}/.forward+unsafe"
+    for number, make in enumerate((lambda: os.chmod(forward, 0o664), lambda: os.chmod(forward, 0o666), lambda: (os.rename(forward, forward + ".x"), os.symlink(forward + ".x", forward)))):
+        try:
+            with open(forward, "w") as file:
+                file.write(f"{USER}@b.example\n")
+            make()
+            assert sendmail(i.a, f"{USER}+unsafe@a.example", input=f"Subject: unsafe-{number}-\n\nx\n").returncode == 0
+            arrived(i.a, f"Subject: unsafe-{number}-".encode())
+        finally:
+            for path in (forward, forward + ".x"):
+                if os.path.lexists(path):
+                    os.unlink(path)
+    assert log_of(i.a).count("not followed, mail goes to the mailbox") >= 3

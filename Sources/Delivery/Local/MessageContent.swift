@@ -13,6 +13,26 @@ package struct MessageContent {
         self.length = length
     }
 
+    /// The message on standard input in a file that can be read by position: stdin itself, or a copy without a name;
+    /// not more than `limit`, for a pipe may have no end.
+    package static func seekableInput(upTo limit: Int) throws(SystemError) -> Descriptor {
+        let input = Descriptor(adopting: 0)
+        if try input.status().kind == .regular, try input.position() == 0 { return input }
+        guard let copy = try Directory("/tmp").openUnnamed(mode: 0o600) else {
+            throw SystemError("open", .notSupported, "/tmp")
+        }
+        var size = 0
+        while true {
+            let part = try input.read(upTo: 65536)
+            if part.isEmpty { return copy }
+            size += part.count
+            guard size <= limit else {
+                throw SystemError("read", .fileTooLarge, "more than message-size-limit")
+            }
+            try copy.write(part)
+        }
+    }
+
     /// The next bytes from `position` of the content on; empty at its end. A file that is shorter than the
     /// job said is an error, never the end of the message (T82).
     package func part(at position: Int, upTo most: Int = 65536) throws(SystemError) -> [UInt8] {

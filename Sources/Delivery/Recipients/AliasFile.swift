@@ -6,12 +6,15 @@ package import Unix
 package struct AliasFile {
     package enum Failure: Error, Equatable, CustomStringConvertible {
         case system(SystemError)
+        /// Others than root may write it, and so run commands and get everybody's mail: why it is not followed.
+        case unsafe(String)
         /// What is wrong, and the line where its entry begins.
         case malformed(String, line: Int)
 
         package var description: String {
             switch self {
             case .system(let error): error.description
+            case .unsafe(let text): text
             case .malformed(let text, let line): "line \(line): \(text)"
             }
         }
@@ -68,6 +71,11 @@ package struct AliasFile {
                 return targets
             } catch {
                 let name = name.escaped(limit: 64)
+                let item = list.dropFirst(error.offset).prefix { $0 != .ascii(",") }.trimmed()
+                guard item.isEmpty || error.production.description != "target" else {
+                    throw .malformed(
+                        "\(item.escaped(limit: 64)) in the list of \(name) is no target", line: line)
+                }
                 throw .malformed("\(error.production) expected in the list of \(name)", line: line)
             }
         }
@@ -85,12 +93,23 @@ package struct AliasFile {
     }
 
     private func open() throws(Failure) -> LogicalLines? {
+        var fault: String?
         do throws(SystemError) {
-            return LogicalLines(try Path.openForReading(path))
+            let file = try Path.openForReading(path)
+            fault = Self.fault(try file.status())
+            if fault == nil { return LogicalLines(file) }
         } catch {
             if error.code == .noEntry { return nil }
             throw .system(error)
         }
+        throw .unsafe(fault ?? "")
+    }
+
+    /// Who else may write it.
+    private static func fault(_ status: FileStatus) -> String? {
+        if status.mode & 0o002 != 0 { return "can be written by everybody, and is not followed" }
+        let isGroups = status.mode & 0o020 != 0 && status.group != 0
+        return isGroups ? "can be written by its group, and is not followed" : nil
     }
 
 }
@@ -116,6 +135,17 @@ extension AliasFile.Entry {
     }
 }
 
+extension AliasFile.Entry {
+    /// Names are local parts of this host, and there is none for all of them: why this one is nobody's.
+    fileprivate var neverMatches: String? {
+        guard name == [.ascii("*")] || name.contains(.ascii("@")) else { return nil }
+        let shown = name.escaped(limit: 64)
+        return name.first == .ascii("@") || name == [.ascii("*")]
+            ? "\(shown) matches no address: there are no catch-all entries"
+            : "\(shown) matches no address: a name has no domain here"
+    }
+}
+
 extension AliasFile.Failure {
     fileprivate init(_ failure: LogicalLines.Failure) {
         switch failure {
@@ -134,7 +164,13 @@ extension AliasFile {
         do throws(Failure) {
             try forEachEntry { entry throws(Failure) in
                 do throws(Failure) {
-                    _ = try entry.targets()
+                    let targets = try entry.targets()
+                    if let why = entry.neverMatches { problems.append((entry.line, why)) }
+                    for case .include(let path) in targets where Self.isMissing(path) {
+                        let name = entry.name.escaped(limit: 64)
+                        problems.append(
+                            (entry.line, "there is no file \(path.escaped()), which \(name) includes"))
+                    }
                     if !seen.insert(entry.name.folded()).inserted {
                         problems.append((entry.line, "duplicate entry \(entry.name.escaped(limit: 64))"))
                     }
@@ -147,9 +183,17 @@ extension AliasFile {
         } catch {
             switch error {
             case .system(let cause): problems.append((0, cause.description))
+            case .unsafe(let text): problems.append((0, text))
             case .malformed(let text, let line): problems.append((line, text))
             }
         }
         return (seen.count, problems)
+    }
+
+    private static func isMissing(_ path: [UInt8]) -> Bool {
+        do throws(SystemError) { return try Path.status(String(decoding: path, as: UTF8.self)) == nil } catch
+        {
+            return false
+        }
     }
 }

@@ -10,6 +10,11 @@ package enum ForwardFile {
         case unsafe(String)
         case malformed(line: Int)
 
+        /// Whether it stays so until the user does something: nothing is gained by waiting.
+        package var isUsersToMend: Bool {
+            if case .system(let error) = self { error.code == .accessDenied } else { true }
+        }
+
         package var description: String {
             switch self {
             case .system(let error): error.description

@@ -1,4 +1,5 @@
 package import Bytes
+import Mail
 
 /// Where an alias or a .forward sends mail: one item of its list.
 package enum Target: Equatable {
@@ -124,7 +125,10 @@ extension Target {
             guard !name.isEmpty, !name.contains(where: { $0.isWhitespace }) else { return nil }
             self = .mailbox(Array(name))
         default:
-            guard let address = Self.address(in: item) ?? Self.address(in: text) else { return nil }
+            // Quotes around all of an address are the list's: `"user@domain"` is no local part.
+            let isQuoted = text != item && text.contains(.ascii("@"))
+            let address = isQuoted ? Self.address(in: text) : Self.address(in: item) ?? Self.address(in: text)
+            guard let address else { return nil }
             self = .address(address)
         }
     }
@@ -145,19 +149,41 @@ extension Target {
         return nil
     }
 
-    /// `local@domain`, `local`, or the same in angle brackets behind a name.
+    /// `local@domain`, `local`, or the same in angle brackets behind a name; a dot behind the domain goes.
     private static func address(in text: ArraySlice<UInt8>) -> [UInt8]? {
         var address = text
         if text.last == .ascii(">"), let open = text.lastIndex(of: .ascii("<")) {
             address = text[text.index(after: open)...].dropLast()
         }
-        var quoted = false
-        for byte in address {
-            if byte == .quote { quoted.toggle() }
-            // The queue keeps an address on a line without control bytes: no tab in quotes.
-            if byte.isControl || (byte.isWhitespace && !quoted) { return nil }
-        }
+        let at = address.lastIndex(of: .ascii("@"))
+        if at != nil, address.last == .dot { address = address.dropLast() }
+        guard isLocalPart(address[..<(at ?? address.endIndex)]) else { return nil }
+        if let at, !isDomain(address[(at + 1)...]) { return nil }
+        return Array(address)
+    }
+
+    /// Dots may stand anywhere, and what is not ASCII; all else only in quotes.
+    private static func isLocalPart(_ text: ArraySlice<UInt8>) -> Bool {
         // An address that begins with a hyphen would be an option to somebody (T74).
-        return address.isEmpty || address.first == .ascii("-") ? nil : Array(address)
+        guard let first = text.first, first != .ascii("-") else { return false }
+        guard first == .quote else { return text.allSatisfy { $0.isAtext || $0 == .dot || !$0.isASCII } }
+        var rest = Cursor(text.dropFirst())
+        while let byte = rest.next() {
+            // The queue keeps an address on a line without control bytes: no tab in quotes.
+            if byte.isControl { return false }
+            if byte == .quote { return rest.isAtEnd && text.count > 2 }
+            if byte == .backslash { _ = rest.next() }
+        }
+        return false
+    }
+
+    private static func isDomain(_ text: ArraySlice<UInt8>) -> Bool {
+        if text.first == .ascii("[") { return text.last == .ascii("]") && text.allSatisfy { $0.isVisible } }
+        return text.split(separator: .dot, omittingEmptySubsequences: false).allSatisfy { label in
+            !label.isEmpty
+                && label.allSatisfy {
+                    $0.isAlphanumeric || $0 == .ascii("-") || $0 == .ascii("_") || !$0.isASCII
+                }
+        }
     }
 }

@@ -131,24 +131,48 @@ import Unix
     }
 
     @Test(
-        "a .forward that somebody else could have written defers mail (T60)",
+        "a .forward that somebody else could have written, or that says nothing sensible, is not obeyed; mail is not lost for it (T60)",
         arguments: [
             "echo x@example.net > bob/.forward; chown 2001 bob/.forward; chmod 664 bob/.forward",
+            "echo x@example.net > bob/.forward; chown 2001 bob/.forward; chmod 646 bob/.forward",
             "echo x@example.net > bob/.forward; chown 2002 bob/.forward",
+            "echo x@example.net > f; chown 2001 f; ln -s $PWD/f bob/.forward",
             "ln -s /etc/passwd bob/.forward", "mkfifo bob/.forward", "mkdir bob/.forward",
             "head -c 70000 /dev/zero > bob/.forward; chown 2001 bob/.forward",
+            "echo x@example.net > bob/.forward; chmod 600 bob/.forward",
             "echo '\"open' > bob/.forward; chown 2001 bob/.forward",
+            "echo 'a;b@example.net' > bob/.forward; chown 2001 bob/.forward",
             "echo ':include:/nonexistent' > bob/.forward; chown 2001 bob/.forward",
             "echo ':include:'$PWD/l > bob/.forward; echo x > l; chown 2002 l; chown 2001 bob/.forward",
             "echo ':include:'$PWD/l > bob/.forward; cp bob/.forward l; chown 2001 l bob/.forward",
-            "chmod 777 bob", "rmdir bob", "rmdir bob; ln -s /nonexistent bob", "chmod 0 bob",
+            "echo x@example.net > bob/.forward; chown 2001 bob/.forward; chmod 777 bob",
         ])
     func hostileForward(script: String) throws {
+        let host = try TestHost()
+        try host.shell(script)
+        #expect(try host.deliver(to: "bob@example.org").shown == "K 2.0.0 delivered to maildir")
+        #expect(try host.maildir("bob").count == 1)
+    }
+
+    @Test(
+        "a home that cannot be used defers mail for a mailbox in it",
+        arguments: ["rmdir bob", "rmdir bob; ln -s /nonexistent bob", "chmod 0 bob"])
+    func missingHome(script: String) throws {
         let host = try TestHost()
         try host.shell(script)
         let report = try host.deliver(to: "bob@example.org")
         #expect(report.verdict == .deferred, "\(report.shown)")
         #expect(!report.text.contains(.ascii("/")))
+    }
+
+    @Test("aliases that everybody may write are not followed: mail waits")
+    func writableAliases() throws {
+        let host = try TestHost(aliases: "evil: \"|touch $HOME/evil\"\n")
+        try host.shell("chmod 666 aliases")
+        for name in ["evil", "bob"] {
+            #expect(try host.deliver(to: "\(name)@example.org").verdict == .deferred)
+        }
+        #expect(try host.read("relaisa/evil") == nil)
     }
 
     @Test(
