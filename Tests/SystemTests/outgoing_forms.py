@@ -89,8 +89,8 @@ def leaves(message):
 
 def send(content, hello, sender="s@client"):
     server = Server(ordinary({"EHLO": hello}))
-    done = subprocess.run([PROGRAM, "-C", CONFIGURATION, *QUICK, f"127.0.0.1:{server.port}", sender, "a@mx"],
-                          input=content, capture_output=True, timeout=40)
+    done = subprocess.run([PROGRAM, "-C", CONFIGURATION, *PATIENT, f"127.0.0.1:{server.port}", sender, "a@mx"],
+                          input=content, capture_output=True, timeout=120)
     server.stop()
     return server, done
 

@@ -58,9 +58,9 @@ def go(talks, options=(), message=MESSAGE):
     names = Names(ADDRESSES[:len(talks)])
     try:
         done = subprocess.run(
-            [PROGRAM, "-C", CONFIGURATION, *QUICK, "-o", f"smtp-port={port}", "-o", f"dns-servers=127.0.0.1#{names.port}",
+            [PROGRAM, "-C", CONFIGURATION, *PATIENT, "-o", "data-timeout=5s", "-o", f"smtp-port={port}", "-o", f"dns-servers=127.0.0.1#{names.port}",
              "-o", "permitted-networks=127.0.0.0/8", *options, "d.example", "s@client", "a@d.example", "b@d.example"],
-            input=message, capture_output=True, timeout=40)
+            input=message, capture_output=True, timeout=120)
     finally:
         names.socket.close()
         for server in filter(None, made):

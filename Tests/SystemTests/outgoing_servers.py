@@ -1,9 +1,12 @@
 """Servers that remote-deliver is tried against: each runs in this process, on a loopback port of its own."""
 import os, socket, ssl, subprocess, sys, tempfile, threading, time
 
-PROGRAM = sys.argv[1]
+PROGRAM = sys.argv[1] if len(sys.argv) > 1 else None
 QUICK = ["-o", "reply-timeout=1s", "-o", "data-start-timeout=1s", "-o", "data-timeout=1s",
          "-o", "data-block-timeout=2s", "-o", "connect-timeout=1s", "-o", "delivery-limit=20s"]
+# For rows in which no time-out is tried.
+PATIENT = [*QUICK, "-o", "reply-timeout=60s", "-o", "data-start-timeout=60s", "-o", "data-timeout=60s", "-o", "data-block-timeout=60s",
+           "-o", "connect-timeout=60s", "-o", "delivery-limit=120s"]
 MESSAGE = b"Subject: x\n\n.dot\nbody\n"
 GARBAGE = bytes(range(256)).replace(b"\r", b"").replace(b"\n", b"")
 HELLO = b"250-mx\r\n250-PIPELINING\r\n250 8BITMIME\r\n"
@@ -67,13 +70,15 @@ class Server(threading.Thread):
         return line
 
     def message(self):
-        while not (b"\r\n" + self.buffer).find(b"\r\n.\r\n") >= 0:
+        self.buffer = b"\r\n" + self.buffer
+        searched = 0
+        while (end := self.buffer.find(b"\r\n.\r\n", searched)) < 0:
+            searched = max(0, len(self.buffer) - 4)
             more = self.peer.recv(65536)
             if not more:
                 raise Gone
             self.buffer += more
-        end = (b"\r\n" + self.buffer).find(b"\r\n.\r\n")
-        text, self.buffer = self.buffer[:end], self.buffer[end + 3:]
+        text, self.buffer = self.buffer[2:end + 2], self.buffer[end + 5:]
         self.messages.append(text)
 
     def wait(self):
