@@ -45,8 +45,10 @@ package final class Injection {
                 bootID = try Host.bootID()
                 directory = try Directory(searching: "\(queue)/incoming")
                 file = try Self.createNamed(id.text, in: directory)
-                try file.setMode(0o660)
-            } catch { throw .inject(error) }
+            } catch {
+                if error.call == "open", error.code == .exists { throw .exists }
+                throw .inject(error)
+            }
             isNamed = true
         }
         self.id = id
@@ -69,8 +71,15 @@ package final class Injection {
     ) throws(SystemError) -> Descriptor {
         for _ in 0..<100 {
             let file = try directory.open(name, .createNew(mode: 0o660))
-            try file.lock()
-            if try file.status().links == 1 { return file }
+            do throws(SystemError) {
+                try file.lock()
+                guard try file.status().links == 1 else { continue }
+                try file.setMode(0o660)
+                return file
+            } catch {
+                _ = try? directory.removeIfPresent(name)
+                throw error
+            }
         }
         throw SystemError("flock", .again, name)
     }

@@ -25,6 +25,7 @@ extension QueueDirectory {
 
     /// Moves a claimed message; its lock stays.
     package func move(_ message: ClaimedMessage, to place: Place) throws(QueueError) {
+        guard message.place != place else { return }
         try rename(message.id.text, from: message.place, to: place)
         let before = message.place
         message.place = place
@@ -107,12 +108,23 @@ extension QueueDirectory {
         tidy(message.place)
     }
 
-    /// Injects under an id that is the same at each attempt: an earlier one that got through is enough, of
-    /// one that did not nothing is kept.
+    /// Injects under an id that is the same at each attempt: an earlier one that got through is enough, wherever
+    /// in the queue it has come to meanwhile; of one that did not nothing is kept.
     package func once(_ id: MessageID, _ inject: () throws(QueueError) -> Void) throws(QueueError) {
+        if isBeyondIncoming(id) { return }
         do throws(QueueError) { try inject() } catch {
             guard error == .exists else { throw error }
             if try !isInjected(id) { try inject() }
+        }
+    }
+
+    /// What cannot be looked into is taken for empty: rather twice than never.
+    private func isBeyondIncoming(_ id: MessageID) -> Bool {
+        let places = (try? allPlaces()) ?? []
+        return places.contains { place in
+            guard place != .incoming else { return false }
+            let status = try? root.status(of: "\(place.path)/\(id)")
+            return (status ?? nil) != nil
         }
     }
 

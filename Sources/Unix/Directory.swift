@@ -103,6 +103,16 @@ package struct Directory: ~Copyable {
         }
     }
 
+    /// A file for this process alone, which goes when it is closed.
+    package func openScratch() throws(SystemError) -> Descriptor {
+        if let unnamed = try openUnnamed(mode: 0o600) { return unnamed }
+        var random = Randomness()
+        let name = ".scratch.\(Identity.process).\(random.next())"
+        let file = try open(name, .createNew(mode: 0o600))
+        try remove(name)
+        return file
+    }
+
     /// Gives a file that `openUnnamed` made its name.
     package func link(_ file: borrowing Descriptor, as name: String) throws(SystemError) {
         let raw = file.raw
@@ -116,14 +126,12 @@ package struct Directory: ~Copyable {
         }
     }
 
-    /// Moves a file; fails with EEXIST rather than replace another.
+    /// Moves a file; fails with EEXIST rather than replace another. Where the system cannot promise that by one
+    /// call, a crash can leave both names.
     package func rename(
         _ name: String, to other: borrowing Directory, as newName: String
     ) throws(SystemError) {
-        let target = other.descriptor.raw
-        try SystemCall.perform("rename", "\(shown(name)) to \(other.path)/\(newName)") {
-            unsafe cs_rename_noreplace(descriptor.raw, name, target, newName)
-        }
+        try rename(Array(name.utf8), to: other, as: Array(newName.utf8))
     }
 
     /// The same for names that need not be UTF-8.
@@ -131,12 +139,53 @@ package struct Directory: ~Copyable {
         _ name: [UInt8], to other: borrowing Directory, as newName: [UInt8]
     ) throws(SystemError) {
         let target = other.descriptor.raw
-        let (from, to) = (
-            name.map { CChar(bitPattern: $0) } + [0], newName.map { CChar(bitPattern: $0) } + [0]
-        )
-        try SystemCall.perform("rename", shown(name.escaped(limit: 80))) {
-            unsafe cs_rename_noreplace(descriptor.raw, from, target, to)
+        let (from, to) = (Self.cString(name), Self.cString(newName))
+        switch SystemCall.attempt({ unsafe cs_rename_noreplace(descriptor.raw, from, target, to) }) {
+        case .success: return
+        // EPERM: a filter of system calls that does not know this one.
+        case .failure(.invalid), .failure(.notImplemented), .failure(.notSupported), .failure(.notPermitted):
+            try renameByLink(name, to: other, as: newName)
+        case .failure(let code): throw failure("rename", code, name, other, newName)
         }
+    }
+
+    private func renameByLink(
+        _ name: [UInt8], to other: borrowing Directory, as newName: [UInt8]
+    ) throws(SystemError) {
+        let target = other.descriptor.raw
+        let (from, to) = (Self.cString(name), Self.cString(newName))
+        switch SystemCall.attempt({ unsafe linkat(descriptor.raw, from, target, to, 0) }) {
+        case .success:
+            let unlinked = SystemCall.attempt({ unsafe unlinkat(descriptor.raw, from, 0) })
+            guard case .failure(let code) = unlinked, code != .noEntry else { return }
+            // It stays where it was.
+            _ = SystemCall.attempt { unsafe unlinkat(target, to, 0) }
+            throw failure("unlink", code, name, other, newName)
+        // A directory, or a filesystem without links.
+        case .failure(.notPermitted), .failure(.isDirectory), .failure(.notSupported),
+            .failure(.notImplemented):
+            var about = stat()
+            switch SystemCall.attempt({ unsafe fstatat(target, to, &about, AT_SYMLINK_NOFOLLOW) }) {
+            case .success: throw failure("rename", .exists, name, other, newName)
+            case .failure(.noEntry): break
+            case .failure(let code): throw failure("stat", code, name, other, newName)
+            }
+            if case .failure(let code) = SystemCall.attempt({
+                unsafe renameat(descriptor.raw, from, target, to)
+            }) {
+                throw failure("rename", code, name, other, newName)
+            }
+        case .failure(let code): throw failure("link", code, name, other, newName)
+        }
+    }
+
+    private static func cString(_ name: [UInt8]) -> [CChar] { name.map { CChar(bitPattern: $0) } + [0] }
+
+    private func failure(
+        _ call: StaticString, _ code: Errno, _ name: [UInt8], _ other: borrowing Directory, _ newName: [UInt8]
+    ) -> SystemError {
+        let from = shown(name.escaped(limit: 80))
+        return SystemError(call, code, "\(from) to \(other.path)/\(newName.escaped(limit: 80))")
     }
 
     /// Puts a file in the place of another at one stroke.

@@ -44,6 +44,10 @@ package enum SystemCall {
             unsafe pthread_setspecific(planKey, Unmanaged.passRetained(plan).toOpaque())
         }
 
+        /// Refuses this thread, or gives back to it, what some systems and filesystems do not have: files without a
+        /// name, renaming that replaces nothing, linking by descriptor.
+        package static func refuseExtensions(_ refuses: Bool) { cs_refuse(refuses ? 1 : 0) }
+
         /// Arms what RELAIS_FAULT says: `die:K`, `half:K`, or, with an error's number, `fail:K:ERRNO`,
         /// `fail-from:K:ERRNO` and `half:K:ERRNO`. For tests of whole programs.
         package static func armFromEnvironment() {

@@ -13,14 +13,7 @@ final class Spool {
 
     init(in directory: String) throws(StoreFailure) {
         do throws(SystemError) {
-            let directory = try Directory(directory)
-            if let unnamed = try directory.openUnnamed(mode: 0o600) {
-                file = unnamed
-            } else {
-                let name = ".spool.\(Identity.process).\(Time.now().microseconds)"
-                file = try directory.open(name, .createNew(mode: 0o600))
-                try directory.remove(name)
-            }
+            file = try Directory(directory).openScratch()
         } catch { throw StoreFailure(error) }
     }
 

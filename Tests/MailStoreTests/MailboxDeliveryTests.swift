@@ -265,6 +265,39 @@ private func contents(_ path: String) throws -> String? {
         #expect(names == ["1.QidR1.relais,S=2,W=3", "1.QidR2.relais,S=2,W=3"])
     }
 
+    #if DEBUG
+        @Test("where there are no unnamed files, all is as where there are, and nothing is left in tmp/")
+        func secondPath() throws {
+            SystemCall.refuseExtensions(true)
+            defer { SystemCall.refuseExtensions(false) }
+            try repeated()
+            #expect(try Directory(path + "tmp").names() == [])
+            let new = try Directory(path + "new")
+            for name in try new.names() { try new.remove(name) }
+            try broken()
+            for name in try new.names() { try new.remove(name) }
+            // Any call of a delivery that fails leaves a whole message or none, and nothing in tmp/.
+            var calls = 0
+            var number = 0
+            while number <= calls {
+                defer { number += 1 }
+                let maildir = try MaildirDelivery(path, host: "h")
+                SystemCall.arm(.fail(.inputOutput), at: number)
+                var isStaged = true
+                do { _ = try maildir.stage(message("a\n"), mark: "1.QidR3") } catch { isStaged = false }
+                let results = maildir.commit()
+                if number == 0 { calls = SystemCall.callCount }
+                SystemCall.arm(.none, at: 0)
+                let names = try new.names()
+                #expect(results == (isStaged && !names.isEmpty ? [nil] : results), "call \(number)")
+                #expect(names.isEmpty || names == ["1.QidR3.relais,S=2,W=3"], "call \(number)")
+                #expect(try Directory(path + "tmp").names() == [], "call \(number)")
+                for name in names { try new.remove(name) }
+            }
+            #expect(calls > 4)
+        }
+    #endif
+
     @Test("a message that cannot be read is not delivered, the others are")
     func broken() throws {
         let maildir = try MaildirDelivery(path, host: "h")

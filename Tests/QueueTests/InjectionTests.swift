@@ -47,6 +47,51 @@ import Unix
         #expect(try queue.names("incoming") == [id.text])
     }
 
+    #if DEBUG
+        @Test(
+            "the second path: a derived id that exists is known, wherever it is, and what was not finished is replaced"
+        )
+        func derivedIDs() throws {
+            for refused in [false, true] {
+                SystemCall.refuseExtensions(refused)
+                defer { SystemCall.refuseExtensions(false) }
+                let queue = try TemporaryQueue()
+                let store = try QueueDirectory(queue.path)
+                let id = try queue.inject("one\n")
+                #expect(throws: QueueError.exists) { try queue.inject("two\n", id: id) }
+                #expect(try queue.names("incoming") == [id.text])
+                func again() throws -> Int {
+                    var count = 0
+                    try store.once(id) { () throws(QueueError) in
+                        count += 1
+                        let copy = try Injection(queue: queue.path, envelope: TemporaryQueue.envelope, id: id)
+                        try copy.commit(kick: nil)
+                    }
+                    return count
+                }
+                #expect(try again() == 1)
+                for place in [Place.hold, .deferred(minute: 1000), .trash(minute: 1001, wasHeld: false)] {
+                    let found = try #require(try store.find(id))
+                    let message = try #require(try store.claimFree(id, in: found.place).message)
+                    try store.move(message, to: place)
+                    #expect(try again() == 0, "\(place)")
+                }
+                #expect(try queue.names("incoming") == [])
+                // Begun, and its injector killed: a file without its trailer.
+                let other = MessageID.new(at: .now())
+                try queue.put(Array("relais-message 1\nid \(other)\n".utf8), at: "incoming/\(other)")
+                try store.once(other) { () throws(QueueError) in
+                    let copy = try Injection(queue: queue.path, envelope: TemporaryQueue.envelope, id: other)
+                    try copy.append(Array("three\n".utf8))
+                    try copy.commit(kick: nil)
+                }
+                #expect(
+                    try store.claimFree(other, in: .incoming).message?.content(at: 0, upTo: 9)
+                        == Array("three\n".utf8))
+            }
+        }
+    #endif
+
     @Test(
         "an envelope that would break the head's lines is refused",
         arguments: [

@@ -30,7 +30,7 @@ def put(host, place, sender, recipients, log=(), **options):
         file.write(data)
     if log:
         with open(f"{host.queue}/log/{name}", "wb") as file:
-            file.write(f"message {os.stat(path).st_ino} {int(name[:11], 36)}\n".encode() + b"".join(log))
+            file.write(f"message {os.stat(path).st_ino} {queuefiles.arrival(name)}\n".encode() + b"".join(log))
     return name
 
 
@@ -57,7 +57,7 @@ def layout(_):
     waits = put(host, f"deferred/{minute}", "ann@example.org", ["a@one.example", "b@one.example", "c@dead.example", "d@two.example"], [
         event(now - 60, 1, b"Z", b"4.4.1", now + 300, b"no route"), event(now - 60, 2, b"Z", b"4.4.1", now + 300, b"no route"),
         event(now - 60, 4, b"D", b"2.0.0", 0, b"250 ok")], content=content)
-    stamps = {name: time.strftime("%a %b %e %H:%M:%S", time.localtime(int(name[:11], 36) // 10**6)) for name in (new, held, waits)}
+    stamps = {name: time.strftime("%a %b %e %H:%M:%S", time.localtime(queuefiles.arrival(name) // 10**6)) for name in (new, held, waits)}
 
     # postqueue's formats for long ids, the id's width our own.
     def row(name, size, stamp, last): return "%-25s %8s %-19.19s %s\n" % (name, size, stamp, last)
@@ -95,7 +95,7 @@ def objects(_):
     shown = run(*host.command("queue-runner", "--list", "--json"))
     assert all(byte == 10 or 32 <= byte < 127 for byte in shown)
     first, second = (json.loads(line) for line in shown.splitlines())
-    assert {"queue_name": "deferred", "queue_id": waits, "arrival_time": int(waits[:11], 36) // 10**6, "message_size": 23, "forced_expire": False,
+    assert {"queue_name": "deferred", "queue_id": waits, "arrival_time": queuefiles.arrival(waits) // 10**6, "message_size": 23, "forced_expire": False,
             "sender": '"a\\"\\\\b"@example.org', "recipients_done": 1, "injector_uid": os.getuid(), "next_attempt": (now + 300) // 60 * 60}.items() <= first.items(), first
     assert first["recipients"] == [
         {"address": "a@one.example", "delay_reason": "said: \ufffd \u00e9 \u009b31m", "attempts": 2, "dsn": "4.2.2", "last_attempt": now - 60, "next_attempt": now + 300},

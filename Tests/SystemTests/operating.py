@@ -219,7 +219,7 @@ def moving(_):
         operate(there, "--remove", name)
         operate(there, "--purge", name)
         with open(f"{there.queue}/log/{name}", "w") as file:
-            file.write(f"message {inode} {int(name[:11], 36)}\n1 0 R - 0 \n")
+            file.write(f"message {inode} {queuefiles.arrival(name)}\n1 0 R - 0 \n")
     operate(there, "--import", input=single)
     assert json.loads(queue_runner(there, "--list", "--json", name))["recipients"] and not os.path.exists(f"{there.queue}/log/{name}")
     operate(there, "--remove", name)

@@ -13,6 +13,11 @@ def base31(value, width):
     return text
 
 
+def arrival(name):
+    """The time that stands in an id, in microseconds."""
+    return sum(DIGITS.index(digit) * 31**place for place, digit in enumerate(reversed(name[:11]))) - 31**10
+
+
 def crc32c(data, table=[]):
     if not table:
         for byte in range(256):

@@ -47,6 +47,7 @@ int cs_fcntl(int file, int command, int argument);
 int cs_unread(int socket);
 int cs_datagram_kind(void);
 int cs_open(int directory, const char *path, int flags, unsigned mode);
+void cs_refuse(int all);  // In debug builds only.
 int cs_rename_noreplace(int from_directory, const char *from, int to_directory, const char *to);
 /// Gives the unnamed file behind `file` a name; without privilege, through /proc/self/fd.
 int cs_link_unnamed(int file, int directory, const char *name);

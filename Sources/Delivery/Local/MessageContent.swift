@@ -18,9 +18,7 @@ package struct MessageContent {
     package static func seekableInput(upTo limit: Int) throws(SystemError) -> Descriptor {
         let input = Descriptor(adopting: 0)
         if try input.status().kind == .regular, try input.position() == 0 { return input }
-        guard let copy = try Directory("/tmp").openUnnamed(mode: 0o600) else {
-            throw SystemError("open", .notSupported, "/tmp")
-        }
+        let copy = try Directory("/tmp").openScratch()
         var size = 0
         while true {
             let part = try input.read(upTo: 65536)

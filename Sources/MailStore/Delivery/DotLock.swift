@@ -41,11 +41,12 @@ struct DotLock {
                     try file.write(holder)
                     return try directory.link(file, as: name)
                 }
-                let file = try directory.open(name, .createNew(mode: 0o600))
-                do throws(SystemError) { try file.write(holder) } catch {
-                    _ = try? directory.removeIfPresent(name)
-                    throw error
-                }
+                let temporary = "\(name).\(Host.bareName).\(Identity.process)"
+                try directory.removeIfPresent(temporary)
+                let file = try directory.open(temporary, .createNew(mode: 0o600))
+                defer { _ = try? directory.removeIfPresent(temporary) }
+                try file.write(holder)
+                try directory.link(temporary, to: directory, as: name)
             }
             return true
         } catch {

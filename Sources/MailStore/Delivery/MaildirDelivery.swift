@@ -53,6 +53,12 @@ package final class MaildirDelivery {
             }, as: UTF8.self)
     }
 
+    deinit {
+        for message in staged {
+            if let temporaryName = message.temporaryName { _ = try? tmp.removeIfPresent(temporaryName) }
+        }
+    }
+
     private static func openOrMake(_ path: String) throws(SystemError) -> Directory {
         do throws(SystemError) { return try Directory(path) } catch {
             guard error.code == .noEntry else { throw error }
@@ -143,7 +149,11 @@ package final class MaildirDelivery {
         do throws(SystemError) {
             if message.isRead { try reveal(message, in: cur) } else { try reveal(message, in: new) }
             message.isRevealed = true
-        } catch { guard message.isRepeatable, error.code == .exists else { throw error } }
+        } catch {
+            // Where it has no name nothing is left of it.
+            if let temporaryName = message.temporaryName { _ = try? tmp.removeIfPresent(temporaryName) }
+            guard message.isRepeatable, error.code == .exists else { throw error }
+        }
     }
 
     private func reveal(_ message: Staged, in half: borrowing Directory) throws(SystemError) {
