@@ -105,7 +105,13 @@ extension QueueDirectory {
     fileprivate func isPresent(_ id: MessageID) throws(QueueError) -> Bool {
         try removeUnfinished(id, in: .incoming)
         for place in try allPlaces() {
-            switch try claim(id, in: place) {
+            let found: Claim
+            do throws(QueueError) { found = try claim(id, in: place) } catch {
+                guard let cause = error.cause else { throw error }
+                try passOver(cause)
+                continue
+            }
+            switch found {
             case .gone, .unfinished: continue
             case .busy, .invalid: return true
             case .claimed(let message):

@@ -38,7 +38,8 @@ extension QueueDirectory {
             case .tooManyLinks: return .invalid(reason: "is a symbolic link")
             // ENXIO: a socket. EISDIR: a directory opened for writing.
             case .isDirectory, .noSuchDevice: return .invalid(reason: "is not a regular file")
-            case .accessDenied: return .invalid(reason: "cannot be read by the runner")
+            case .accessDenied where error.object.hasSuffix(id.text):
+                return .invalid(reason: "cannot be read by the runner")
             default: throw .claim(error)
             }
         }
@@ -77,9 +78,13 @@ extension QueueDirectory {
         do throws(QueueError) { places = try allPlaces() } catch {
             throw error.cause ?? SystemError("open", .inputOutput, path)
         }
+        var failure: SystemError?
         for other in places where other != place {
-            if try isNamed(id, in: other, status) { return other }
+            do throws(SystemError) {
+                if try isNamed(id, in: other, status) { return other }
+            } catch { failure = error }
         }
+        if let failure { throw failure }
         return nil
     }
 
@@ -181,7 +186,8 @@ extension QueueDirectory {
     }
 
     private func openAnew(_ message: ClaimedMessage) throws(SystemError) -> Descriptor {
-        if message.place == .incoming { return try incoming.open(message.id.text, .read) }
-        return try Directory(message.place.path, in: root).open(message.id.text, .read)
+        try withDirectory(message.place) { directory throws(SystemError) in
+            try directory.open(message.id.text, .read)
+        }
     }
 }

@@ -20,8 +20,29 @@ extension QueueDirectory {
     package func postpone(_ message: ClaimedMessage, until next: Time, now: Time) throws(QueueError) {
         let minute = max(next.seconds / 60, now.seconds / 60 + 1)
         guard message.place != .deferred(minute: minute) else { return }
-        try move(message, to: .deferred(minute: minute))
+        try move(message, toFirstOf: .deferred(minute: minute)) { .deferred(minute: $0) }
     }
+
+    /// Into a bucket, or, where that is none of ours, into one of the next minutes.
+    func move(
+        _ message: ClaimedMessage, toFirstOf bucket: Place, _ bucketOf: (Int64) -> Place
+    ) throws(QueueError) {
+        let first = bucket.minute ?? 0
+        for minute in first...(first + Self.mostBuckets) {
+            do throws(QueueError) {
+                return try move(message, to: minute == first ? bucket : bucketOf(minute))
+            } catch {
+                let isOfBucket =
+                    switch error.cause?.code {
+                    case .accessDenied, .notDirectory, .tooManyLinks: true
+                    default: false
+                    }
+                guard isOfBucket, minute < first + Self.mostBuckets else { throw error }
+            }
+        }
+    }
+
+    private static let mostBuckets: Int64 = 5
 
     /// Moves a claimed message; its lock stays.
     package func move(_ message: ClaimedMessage, to place: Place) throws(QueueError) {
@@ -166,7 +187,7 @@ extension QueueDirectory {
             + (try allPlaces().count { place throws(QueueError) in try removeIfEmpty(place) })
     }
 
-    /// Logs that tell of no message.
+    /// Logs that tell of no message; none where there are places that cannot be read, as their messages may be there.
     func orphanLogs() throws(QueueError) -> [String] {
         var orphans = Set(try step(QueueError.scan) { () throws(SystemError) in try log.names() })
         // The messages are read after the logs: one that comes meanwhile has no log among those read. One that
@@ -177,6 +198,7 @@ extension QueueDirectory {
                 orphans.subtract(try names(in: place).ids.map({ $0.text }))
             }
         }
+        guard passedOver.isEmpty else { return [] }
         // One whose message ended meanwhile is gone by now, or is about to be.
         if !orphans.isEmpty {
             pause(.milliseconds(100))

@@ -6,7 +6,8 @@ package import Unix
 extension QueueDirectory {
     /// Throws a claimed message away; until `end` it can come back.
     package func discard(_ message: ClaimedMessage, until end: Time) throws(QueueError) {
-        try move(message, to: roomInTrash(until: end, wasHeld: message.place == .hold))
+        let place = try roomInTrash(until: end, wasHeld: message.place == .hold)
+        try move(message, toFirstOf: place) { .trash(minute: $0, wasHeld: place.wasHeld) }
     }
 
     /// The same for a message that failed and of which nobody could be told: brought back, it is tried as if it were
@@ -30,14 +31,8 @@ extension QueueDirectory {
 
     /// Earliest end first.
     package func trashPlaces() throws(QueueError) -> [Place] {
-        do throws(SystemError) {
-            return try Directory("trash", in: root).names().compactMap { Place.trash(bucket: $0) }
-                .sorted { ($0.minute ?? 0, $0.path) < ($1.minute ?? 0, $1.path) }
-        } catch {
-            // A queue that was made before there was one.
-            guard error.code == .noEntry else { throw .scan(error) }
-            return []
-        }
+        try namesOfBuckets(in: "trash").compactMap { Place.trash(bucket: $0) }
+            .sorted { ($0.minute ?? 0, $0.path) < ($1.minute ?? 0, $1.path) }
     }
 
     /// Removes for good what has been in the trash for its time, at most `limit` messages: a runner has other

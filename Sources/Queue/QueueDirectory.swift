@@ -5,34 +5,53 @@ package import Unix
 package final class QueueDirectory {
     package let path: String
     let root: Directory
-    let incoming: Directory
-    let deferred: Directory
+    /// Without a descriptor where it could not be opened.
+    private let incoming: Directory
     let log: Directory
     let bootID: String
 
-    /// Opens the queue; fails with EACCES for who may not read it.
+    /// What could not be read, each once.
+    package private(set) var passedOver: [SystemError] = []
+    /// Told of each of these. One thing that cannot be read stops one thing: all else goes on.
+    package var tellPassedOver: (SystemError) -> Void = { _ in }
+
+    /// Opens the queue; fails with EACCES for who may not read it. Without `log/` nobody can know who has what.
     package init(_ path: String) throws(QueueError) {
         do throws(SystemError) {
             root = try Directory(path)
-            incoming = try Directory("incoming", in: root)
-            deferred = try Directory("deferred", in: root)
+            incoming =
+                (try? Directory("incoming", in: root))
+                ?? Directory(adopting: Descriptor(adopting: -1), path: "\(path)/incoming")
             log = try Directory("log", in: root)
             bootID = try Host.bootID()
         } catch { throw .scan(error) }
         self.path = path
     }
 
-    func withDirectory<Result>(
+    func withDirectory<Result: ~Copyable>(
         _ place: Place, _ body: (borrowing Directory) throws(SystemError) -> Result
     ) throws(SystemError) -> Result {
-        if place == .incoming { return try body(incoming) }
+        if place == .incoming, incoming.descriptor.raw >= 0 { return try body(incoming) }
         let directory = try Directory(place.path, in: root)
         return try body(directory)
+    }
+
+    /// Tells what cannot be read, and goes on; fails where that is no fault of its own, but of this process.
+    func passOver(_ error: SystemError) throws(QueueError) {
+        switch error.code {
+        case .noEntry: return
+        case .tooManyFiles: throw .scan(error)
+        default: break
+        }
+        guard !passedOver.contains(error) else { return }
+        passedOver.append(error)
+        tellPassedOver(error)
     }
 
     // MARK: Scanning
 
     /// Names in a place, oldest first, at most `limit`; those that have not the form of an id apart.
+    /// A place that cannot be read is passed over.
     package func names(
         in place: Place, limit: Int = .max
     ) throws(QueueError) -> (ids: [MessageID], strange: [[UInt8]]) {
@@ -45,16 +64,19 @@ package final class QueueDirectory {
                     return ids.count < limit
                 }
             }
-        } catch {
-            if error.code != .noEntry { throw .scan(error) }
-        }
+        } catch { try passOver(error) }
         return (ids.sorted(), strange)
     }
 
     /// All buckets, earliest first.
     package func buckets() throws(QueueError) -> [Int64] {
-        try step(QueueError.scan) { () throws(SystemError) in
-            try deferred.names().compactMap { Int64(strictDecimal: Array($0.utf8)) }.sorted()
+        try namesOfBuckets(in: "deferred").compactMap { Int64(strictDecimal: Array($0.utf8)) }.sorted()
+    }
+
+    func namesOfBuckets(in parent: String) throws(QueueError) -> [String] {
+        do throws(SystemError) { return try Directory(parent, in: root).names() } catch {
+            try passOver(error)
+            return []
         }
     }
 

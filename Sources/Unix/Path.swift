@@ -56,6 +56,10 @@ package enum Path {
         try open(path, O_RDONLY | O_NOCTTY)
     }
 
+    package static func setMode(_ path: String, _ mode: UInt32) throws(SystemError) {
+        try SystemCall.perform("chmod", path) { unsafe chmod(path, mode_t(mode)) }
+    }
+
     package static func remove(_ path: String) throws(SystemError) {
         try SystemCall.perform("unlink", path) { unsafe unlink(path) }
     }

@@ -10,7 +10,7 @@ enum Main {
     static let tool = Tool(
         "queue-runner",
         synopsis:
-            "[-v] [-C file] [--kick | --watch | --list [--json] [--removed] [message ...] | --why message ... | --status [--json | --prometheus] | --check | --clean | --verify [-n] | --hold | --release | --retry | --remove | --undo | --purge | --export | --reroute target message ... | --import]",
+            "[-v] [-C file] [--kick | --watch | --list [--json] [--removed] [message ...] | --why message ... | --status [--json | --prometheus] | --check | --clean | --verify [-n] | --show | --hold | --release | --retry | --remove | --undo | --purge | --return [--reason text] | --export | --reroute target message ... | --import]",
         summary: "Deliver what is due in the mail queue, or show and mend the queue.",
         options: [
             .config,
@@ -23,6 +23,7 @@ enum Main {
             .flag(nil, "json", "list, or print the status, as JSON"),
             .flag(nil, "prometheus", "print the status as Prometheus metrics"),
             .flag(nil, "why", "tell the story of messages"),
+            .flag(nil, "show", "print messages: envelope and content"),
             .flag(nil, "check", "check the installation and say what to mend"),
             .flag(nil, "clean", "remove what crashes left behind"),
             .flag(nil, "verify", "check every file of the queue, and mend what is safe to mend"),
@@ -33,6 +34,8 @@ enum Main {
             .flag(nil, "remove", "throw messages into the trash"),
             .flag(nil, "undo", "bring messages back from the trash"),
             .flag(nil, "purge", "remove messages in the trash for good"),
+            .flag(nil, "return", "send messages back to their senders, now"),
+            .value(nil, "reason", "text", "with --return: why, for the sender to read"),
             .value(nil, "reroute", "target", "send messages to an address, @domain or host instead"),
             .flag(nil, "export", "write messages out for another queue, and remove them"),
             .flag(nil, "import", "take exported messages into this queue"),
@@ -62,15 +65,25 @@ enum Main {
             tool.fail(message, status)
         }
         if case .check = task { check(configuration, arguments.value("config")) }
+        let isRoot = Identity.isRoot
         do throws(SystemError) { try becomeQueueOwner(configuration) } catch {
             fail("cannot become the owner of the queue: \(error)", .noPermission)
         }
         Identity.setFileCreationMask(0o077)
         do throws(QueueError) {
             let queue = try QueueDirectory(configuration.queueDirectory)
+            var log: Log?
+            queue.tellPassedOver = { error in
+                let text = "\(error): passed over; the rest goes on"
+                if log == nil { log = configuration.openLog(tool.name) }
+                log?.error(text)
+                complain(text)
+            }
             try run(task, source, knocks, queue).leave()
         } catch {
-            if error.cause?.code == .accessDenied {
+            if error.cause?.code == .accessDenied, !isRoot,
+                error.cause?.object == configuration.queueDirectory
+            {
                 let line =
                     isKicked ? "; which of them is in the line for its service/kick in inetd.conf?" : ""
                 fail(
@@ -115,12 +128,13 @@ enum Main {
                 olderThan: .seconds(86400), now: .now())
             say("removed \(try queue.clean() + forgotten) leftover logs, buckets and destinations")
             return .ok
-        case .list, .why, .status: return try look(task, configuration, queue)
+        case .list, .why, .show, .status: return try look(task, configuration, queue)
         case .operate(let command, let selection):
             if case .export = command, StandardDescriptors.isTerminal(1) {
                 tool.wrong("--export writes messages to standard output: send that to a file")
             }
-            return try Operation(command, selection, queue, configuration).run()
+            let status = try Operation(command, selection, queue, configuration).run()
+            return status == .ok && !queue.passedOver.isEmpty ? .temporaryFailure : status
         case .take: return try takeMessages(configuration, queue)
         case .verify(let isDry):
             return try VerificationReport(
@@ -141,7 +155,20 @@ enum Main {
             try listing.write(selection, fromTrash: isTrash)
             // Behind what others parse, and not in it.
             if let notice = StormNotice(queue) { complain(notice.text) }
-        case .why(let selection): status = try tellStories(selection, configuration, queue, output)
+        case .why(let selection):
+            status = try forEach(selection, queue, output) { message throws(QueueError) in
+                var story = try Story(of: message, in: queue, configuration)
+                story.write(to: output)
+            } unknown: {
+                Story.ofUnknown($0, configuration)
+            }
+        case .show(let selection):
+            let isTerminal = StandardDescriptors.isTerminal(1)
+            status = try forEach(selection, queue, output) { message throws(QueueError) in
+                try Printout(of: message, in: queue, isTerminal: isTerminal).write(to: output)
+            } unknown: {
+                "\($0): no such message in the queue"
+            }
         case .status(let form):
             let state = try Status(of: queue, configuration)
             switch form {
@@ -153,26 +180,26 @@ enum Main {
         default: break
         }
         do throws(SystemError) { try output.finish() } catch { tool.fail("\(error)", .inputOutput) }
-        return status
+        return status == .ok && !queue.passedOver.isEmpty ? .temporaryFailure : status
     }
 
-    private static func tellStories(
-        _ selection: Selection, _ configuration: Configuration, _ queue: QueueDirectory,
-        _ output: OutputBuffer
+    /// What of each message that was chosen, wherever it is; a search is for what waits.
+    private static func forEach(
+        _ selection: Selection, _ queue: QueueDirectory, _ output: OutputBuffer,
+        _ write: (QueuedMessage) throws(QueueError) -> Void, unknown: (MessageID) -> String
     ) throws(QueueError) -> ExitStatus {
         var status = ExitStatus.ok
         var count = 0
         func tell(_ message: QueuedMessage) throws(QueueError) {
             if count > 0 { output.write("\n") }
             count += 1
-            var story = try Story(of: message, in: queue, configuration)
-            story.write(to: output)
+            try write(message)
         }
         for id in selection.ids {
             if let message = try queue.find(id) {
                 try tell(message)
             } else {
-                complain(Story.ofUnknown(id, configuration))
+                complain(unknown(id))
                 status = .noInput
             }
         }

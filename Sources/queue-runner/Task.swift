@@ -8,6 +8,7 @@ enum Task {
     case deliver(Runner.Mode, isVerbose: Bool)
     case list(Listing.Form, Selection, fromTrash: Bool)
     case why(Selection)
+    case show(Selection)
     case status(StatusForm)
     case check
     case clean
@@ -17,14 +18,17 @@ enum Task {
     case take
 
     private static let names =
-        ["kick", "watch", "list", "why", "status", "check", "clean", "verify", "import", "reroute"]
+        [
+            "kick", "watch", "list", "why", "show", "status", "check", "clean", "verify", "import", "reroute",
+            "return",
+        ]
         + OperatorCommand.simple.map { $0.option }
 
     /// What else belongs to which.
     private static let companions = [
         (option: "verbose", of: ["kick", "watch"]), (option: "removed", of: ["list"]),
         (option: "json", of: ["list", "status"]), (option: "prometheus", of: ["status"]),
-        (option: "dry-run", of: ["verify"]),
+        (option: "dry-run", of: ["verify"]), (option: "reason", of: ["return"]),
     ]
 
     init(_ arguments: Arguments) throws(UsageError) {
@@ -40,7 +44,8 @@ enum Task {
             }
         }
         let selection = try Selection(arguments.operands)
-        let choosing = ["list", "why", "reroute"] + OperatorCommand.simple.map { $0.option }
+        let choosing =
+            ["list", "why", "show", "reroute", "return"] + OperatorCommand.simple.map { $0.option }
         guard selection.isEmpty || choosing.contains(name ?? "") else {
             throw UsageError("--\(name ?? "kick") takes no operands")
         }
@@ -61,6 +66,7 @@ enum Task {
             return .list(
                 arguments.has("json") ? .json : .mailq, selection, fromTrash: arguments.has("removed"))
         case "why": return .why(selection)
+        case "show": return .show(selection)
         case "status":
             return .status(
                 arguments.has("json") ? .json : arguments.has("prometheus") ? .prometheus : .text)
@@ -74,6 +80,13 @@ enum Task {
                     "--reroute takes user@domain, @domain, host, host:port, [address] or [address]:port")
             }
             return .operate(.reroute(target), selection)
+        case "return":
+            let reason = arguments.value("reason") ?? ReturnToSender.usualReason
+            guard let command = ReturnToSender.Reason(reason) else {
+                throw UsageError(
+                    "--reason takes one line of text, of at most \(ReturnToSender.Reason.longest) bytes")
+            }
+            return .operate(.giveBack(command), selection)
         default:
             guard let command = OperatorCommand.simple.first(where: { $0.option == name }) else {
                 throw UsageError("what is to be done?")

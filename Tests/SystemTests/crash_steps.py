@@ -205,6 +205,7 @@ STEPS = [
     Step("purge", "queue-runner", removed, operator("--purge"), promise="removal"),
     Step("empty the trash", "queue-runner", over, a_pass, promise="removal"),
     Step("reroute", "queue-runner", waiting(THERE), operator("--reroute", HERE), most=2),
+    Step("return", "queue-runner", waiting("nobody-here@crash.example", HERE), operator("--return"), promise="bounce", most=2),
     Step("export", "queue-runner", waiting(), operator("--export"), undo=True),
     Step("import", "queue-runner", exported, take, accepted=False, answers=True),
     Step("set aside", "queue-runner", damaged, a_pass, promise="corrupt"),

@@ -8,7 +8,7 @@ import Unix
         let place = try TemporaryDirectory()
         let directory = try Directory(place.path)
         guard let file = try directory.openUnnamed(mode: 0o660) else {
-            Issue.record("no unnamed files here: run the tests where there are, they try the second path, too")
+            Issue.record("no unnamed files here: the first path is untried")
             return
         }
         try file.write(Array("hello".utf8))

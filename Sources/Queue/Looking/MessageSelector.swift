@@ -1,18 +1,16 @@
 import Bytes
 
-/// Which messages an operator means: one by its id, or all that have something in common. Addresses are compared
-/// without regard to case.
+/// Which messages an operator means: one by its id, or all that have something in common.
 package enum MessageSelector: Equatable {
     case id(MessageID)
-    /// By reverse-path; empty for the null one.
-    case sender([UInt8])
-    case recipient([UInt8])
-    /// Of recipients; folded.
-    case domain([UInt8])
+    case sender(AddressPattern)
+    case recipient(AddressPattern)
+    /// Of recipients.
+    case domain(AddressPattern)
     case all
 
     /// `ID`, `from=ADDRESS`, `to=ADDRESS`, `domain=DOMAIN` or `all`; an address may be in angle brackets, as logs
-    /// have it, and may be `@DOMAIN`: anybody there.
+    /// have it. What else it may be: see `AddressPattern`.
     package init?(_ text: String) {
         let bytes = Array(text.utf8)
         func value(_ key: StaticString) -> [UInt8]? {
@@ -26,11 +24,13 @@ package enum MessageSelector: Equatable {
         } else if text == "all" {
             self = .all
         } else if let address = value("from=") {
-            self = .sender(address)
+            self = .sender(AddressPattern(address))
         } else if let address = value("to="), !address.isEmpty {
-            self = .recipient(address)
-        } else if let domain = value("domain="), !domain.isEmpty, !domain.contains(.ascii("@")) {
-            self = .domain(domain.folded())
+            self = .recipient(AddressPattern(address))
+        } else if var domain = value("domain="), !domain.isEmpty {
+            if domain.first == .ascii("@") { domain.removeFirst() }
+            guard !domain.isEmpty, !domain.contains(.ascii("@")) else { return nil }
+            self = .domain(AddressPattern([.ascii("@")] + domain))
         } else {
             return nil
         }
@@ -42,18 +42,9 @@ package enum MessageSelector: Equatable {
         switch self {
         case .id(let wanted): return wanted == id ? Array(numbers) : []
         case .all: return Array(numbers)
-        case .sender(let pattern): return Self.matches(envelope.reversePath, pattern) ? Array(numbers) : []
-        case .recipient(let pattern):
-            return numbers.filter { Self.matches(envelope.recipients[$0 - 1].address, pattern) }
-        case .domain(let domain):
-            return numbers.filter { envelope.recipients[$0 - 1].domain?.elementsEqual(domain) ?? false }
+        case .sender(let pattern): return pattern.matches(envelope.reversePath) ? Array(numbers) : []
+        case .recipient(let pattern), .domain(let pattern):
+            return numbers.filter { pattern.matches(envelope.recipients[$0 - 1].address) }
         }
-    }
-
-    private static func matches(_ address: [UInt8], _ pattern: [UInt8]) -> Bool {
-        guard pattern.first == .ascii("@"), let at = address.lastIndex(of: .ascii("@")) else {
-            return address.equalsFolded(pattern)
-        }
-        return address[at...].equalsFolded(pattern)
     }
 }

@@ -103,7 +103,7 @@ extension QueueDirectory {
                 }
             }
         } catch {
-            if error.code != .noEntry { throw .scan(error) }
+            try passOver(error)
         }
     }
 }

@@ -8,6 +8,8 @@ package struct QueuedMessage {
     package let inode: UInt64
     /// The owner of its file.
     package let injector: UInt32
+    /// Where the content begins in the file.
+    let contentOffset: Int
 
     package var id: MessageID { head.id }
     package var envelope: Envelope { head.envelope }
@@ -24,9 +26,10 @@ extension QueueDirectory {
             }
         } catch {
             switch error.code {
-            case .noEntry, .tooManyLinks, .noSuchDevice, .accessDenied: return nil
-            default: throw .scan(error)
+            case .noEntry, .tooManyLinks, .noSuchDevice: break
+            default: try passOver(error)
             }
+            return nil
         }
     }
 
@@ -39,10 +42,11 @@ extension QueueDirectory {
         while size <= MessageHead.longest {
             let bytes = try readExactly(file, size, at: 0)
             do throws(SyntaxError) {
-                if let (head, _) = try MessageHead.parse(bytes) {
+                if let (head, size) = try MessageHead.parse(bytes) {
                     guard head.id == id else { return nil }
                     return QueuedMessage(
-                        head: head, place: place, inode: status.inode, injector: status.user)
+                        head: head, place: place, inode: status.inode, injector: status.user,
+                        contentOffset: size)
                 }
             } catch { return nil }
             if bytes.count < size { return nil }
@@ -83,7 +87,39 @@ extension QueueDirectory {
     }
 
     /// What happened to a message so far; empty if nothing did, or if the log is that of another file.
+    /// A log that cannot be read is passed over.
     package func history(of message: QueuedMessage) throws(QueueError) -> [LogEvent] {
-        try MessageLog.read(message.id, in: self, inode: message.inode, arrival: message.arrival)
+        do throws(QueueError) {
+            return try MessageLog.read(message.id, in: self, inode: message.inode, arrival: message.arrival)
+        } catch {
+            guard let cause = error.cause else { throw error }
+            try passOver(cause)
+            return []
+        }
+    }
+
+    /// Calls `body` with the content of a message, part by part, until it returns false; false where the message
+    /// is there no more.
+    package func forEachPart(
+        of message: QueuedMessage, _ body: ([UInt8]) -> Bool
+    ) throws(QueueError) -> Bool {
+        do throws(SystemError) {
+            return try withDirectory(message.place) { directory throws(SystemError) in
+                guard let file = try directory.openIfPresent(message.id.text, .read),
+                    try file.status().inode == message.inode
+                else { return false }
+                var offset = 0
+                while offset < message.head.contentLength {
+                    let count = min(1 << 16, message.head.contentLength - offset)
+                    let part = try file.read(upTo: count, at: message.contentOffset + offset)
+                    if part.isEmpty || !body(part) { break }
+                    offset += part.count
+                }
+                return true
+            }
+        } catch {
+            if error.code == .noEntry { return false }
+            throw .claim(error)
+        }
     }
 }

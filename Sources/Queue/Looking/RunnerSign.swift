@@ -39,18 +39,19 @@ package struct RunnerSign: Equatable {
 extension QueueDirectory {
     /// The signs of all hosts, by name.
     package func runnerSigns() throws(QueueError) -> [RunnerSign] {
-        try step(QueueError.scan) { () throws(SystemError) in
-            var signs: [RunnerSign] = []
-            for name in try root.names().sorted() where name.hasPrefix("runner.") {
+        var signs: [RunnerSign] = []
+        let names = try step(QueueError.scan) { () throws(SystemError) in try root.names() }
+        for name in names.sorted() where name.hasPrefix("runner.") {
+            do throws(SystemError) {
                 guard let file = try root.openIfPresent(name, .read), let text = try file.readAll(limit: 256)
                 else { continue }
                 let inode = try file.status().inode
                 if let sign = RunnerSign(host: String(name.dropFirst(7)), text: text, inode: inode) {
                     signs.append(sign)
                 }
-            }
-            return signs
+            } catch { try passOver(error) }
         }
+        return signs
     }
 
     /// The files that this host's runner has in its hands, by inode.

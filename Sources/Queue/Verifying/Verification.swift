@@ -37,6 +37,17 @@ package struct Verification {
     /// `progress` is called with each message.
     package mutating func run(progress: (Int) -> Void) throws(QueueError) {
         try checkRoot()
+        // What can be read after this is looked into.
+        try checkBuckets()
+        queue.tellPassedOver = { [report, path = queue.path] error in
+            let isBelow = error.object.hasPrefix("\(path)/")
+            report(
+                Finding(
+                    path: isBelow ? String(error.object.dropFirst(path.count + 1)) : error.object,
+                    what:
+                        "cannot be read, nor what is in it (\(error.code)): make it the queue's owner's again",
+                    remedy: nil))
+        }
         // First, before anything more is put there.
         let (ids, strange) = try queue.names(in: .corrupt)
         checkCorrupt(ids.map { Array($0.text.utf8) } + strange)
@@ -49,7 +60,6 @@ package struct Verification {
             }
         }
         try checkLogs()
-        try checkBuckets()
         try checkAdvice()
     }
 
@@ -88,11 +98,27 @@ package struct Verification {
     /// It is being written, or gone, or something is wrong with it.
     private mutating func checkLocked(_ id: MessageID, in place: Place) throws(QueueError) {
         let path = "\(place.path)/\(id)"
-        if let other = try queue.otherName(of: id, in: place) {
-            find(path, "is also \(other.path)/\(id): a move was cut short", remedy: "ended")
-            if isDry { return }
+        do throws(QueueError) {
+            let other = try queue.otherName(of: id, in: place)
+            func tellOfMove() {
+                guard let other else { return }
+                find(path, "is also \(other.path)/\(id): a move was cut short", remedy: "ended")
+            }
+            if isDry, other != nil { return tellOfMove() }
+            let claim = try queue.claim(id, in: place, thoroughly: true)
+            // Whoever has it locked is about to end it.
+            if case .busy = claim {} else { tellOfMove() }
+            try check(claim, of: id, in: place, path)
+        } catch {
+            guard let cause = error.cause else { throw error }
+            try queue.passOver(cause)
         }
-        switch try queue.claim(id, in: place, thoroughly: true) {
+    }
+
+    private mutating func check(
+        _ claim: Claim, of id: MessageID, in place: Place, _ path: String
+    ) throws(QueueError) {
+        switch claim {
         case .gone: break
         case .claimed: messages += 1
         case .busy(let since):
@@ -148,8 +174,12 @@ package struct Verification {
                 find(path, "is not named by an id: nobody reads it; remove it")
                 continue
             }
-            if let message = try message(id) {
+            guard let message = try message(id) else { continue }
+            do throws(QueueError) {
                 try check(try MessageLog.text(of: id, in: queue), of: message, path)
+            } catch {
+                guard let cause = error.cause else { throw error }
+                try queue.passOver(cause)
             }
         }
         // With care for messages that move while they are looked for, or end.
@@ -232,10 +262,29 @@ package struct Verification {
                 find(parent, "is missing: queue-runner --check says how to make it")
                 continue
             }
-            for name in names.sorted() where !isBucket(name) {
-                find(
-                    "\(parent)/\(Array(name.utf8).escaped(limit: 80))",
-                    "is not named by a minute: nobody looks into it; move what is in it to incoming/")
+            for name in names.sorted() {
+                let path = "\(parent)/\(Array(name.utf8).escaped(limit: 80))"
+                if isBucket(name) {
+                    checkBucket(name, in: parent, path)
+                } else {
+                    find(
+                        path,
+                        "is not named by a minute: nobody looks into it; move what is in it to incoming/")
+                }
+            }
+        }
+    }
+
+    /// One that this process may read when it says so is made what it should be; the rest is told when it is read.
+    private func checkBucket(_ name: String, in parent: String, _ path: String) {
+        guard let status = (try? Path.status("\(queue.path)/\(parent)/\(name)", following: false)) ?? nil,
+            status.kind == .directory, status.user == Identity.user, status.mode & 0o700 != 0o700
+        else { return }
+        let mode = String(status.mode, radix: 8)
+        mend(path, "has mode 0\(mode), so that nobody can deliver what is in it", remedy: "given mode 0700") {
+            () throws(QueueError) in
+            try step(QueueError.move) { () throws(SystemError) in
+                try Path.setMode("\(queue.path)/\(parent)/\(name)", 0o700)
             }
         }
     }
@@ -247,8 +296,12 @@ package struct Verification {
             // Somebody is just writing it.
             let status = (try? Path.status("\(queue.path)/destinations/\(name)")) ?? nil
             guard let status, now - status.modified > .seconds(60) else { continue }
-            find(path, "is torn, or none of ours: nothing is known of that destination", remedy: "removed")
-            if !isDry { try? Path.remove("\(queue.path)/destinations/\(name)") }
+            mend(path, "is torn, or none of ours: nothing is known of that destination", remedy: "removed") {
+                () throws(QueueError) in
+                try step(QueueError.move) { () throws(SystemError) in
+                    try Path.remove("\(queue.path)/destinations/\(name)")
+                }
+            }
         }
         let storm = "\(queue.path)/storm"
         if ((try? Path.status(storm)) ?? nil) != nil, queue.storm() == nil {

@@ -43,6 +43,9 @@ struct Status {
         if free.map({ $0.bytes < UInt64(clamping: configuration.minimumFreeSpace) }) ?? false {
             troubles.append("mail is refused: \(sizeInWords(freeBytes)) free is less than minimum-free-space")
         }
+        troubles += queue.passedOver.map {
+            "\($0): what is in it waits; chown it to the queue's owner, or --verify"
+        }
         self.troubles = troubles + MissingServices.troubles(configuration, waiting: census.total.messages)
     }
 

@@ -152,7 +152,9 @@ struct Story {
             case .incoming, .deferred:
                 [
                     "try it now: queue-runner --retry \(id)", "park it: queue-runner --hold \(id)",
+                    "look into it: queue-runner --show \(id)",
                     "throw it away: queue-runner --remove \(id)",
+                    "send it back to its sender: queue-runner --return \(id)",
                 ]
             }
         return "What you can do:\n" + lines.map { "  \($0)\n" }.joined()

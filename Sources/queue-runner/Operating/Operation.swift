@@ -174,6 +174,9 @@ final class Operation {
             // It is like what was chosen, perhaps, and is not to go round again.
             if let copy { handled.insert(copy) }
             return text
+        case .giveBack(let reason):
+            return try ReturnToSender(reason, queue, configuration, log).apply(
+                to: message, recipients: numbers)
         case .purge: return nil
         }
     }

@@ -5,8 +5,9 @@ import Unix
 enum OperatorCommand {
     case hold, release, retry, remove, undo, purge, export
     case reroute(RerouteTarget)
+    case giveBack(ReturnToSender.Reason)
 
-    /// The option that asks for it; `--reroute` has an argument besides.
+    /// The option that asks for it; `--reroute` and `--return` have more to say.
     var option: String {
         switch self {
         case .hold: "hold"
@@ -17,6 +18,7 @@ enum OperatorCommand {
         case .purge: "purge"
         case .export: "export"
         case .reroute: "reroute"
+        case .giveBack: "return"
         }
     }
 
@@ -27,14 +29,14 @@ enum OperatorCommand {
         switch self {
         case .hold, .retry: try queue.waitingPlaces().filter { $0 != .hold }
         case .release: [.hold]
-        case .remove, .export, .reroute: try queue.waitingPlaces()
+        case .remove, .export, .reroute, .giveBack: try queue.waitingPlaces()
         case .undo, .purge: try queue.trashPlaces()
         }
     }
 
     var placesInWords: String {
         switch self {
-        case .hold, .retry, .remove, .export, .reroute: "in the queue"
+        case .hold, .retry, .remove, .export, .reroute, .giveBack: "in the queue"
         case .release: "on hold"
         case .undo, .purge: "in the trash"
         }
@@ -44,7 +46,8 @@ enum OperatorCommand {
     var isWorthAKick: Bool {
         switch self {
         case .release, .retry, .undo, .reroute: true
-        case .hold, .remove, .purge, .export: false
+        // A report knocks itself.
+        case .hold, .remove, .purge, .export, .giveBack: false
         }
     }
 }

@@ -38,16 +38,19 @@ final class Notifier {
 
     /// Failures and successes are on disk before the report is made, and the report's id is derived from
     /// where they stand in the log: a crash between making and recording it makes no second one.
-    func tell(_ work: Work) throws(QueueError) {
-        guard let messageLog = work.log else { return }
+    /// Whether there was anybody to tell.
+    @discardableResult
+    func tell(_ work: Work) throws(QueueError) -> Bool {
+        guard let messageLog = work.log else { return false }
         try messageLog.synchronize()
         let owed = work.owed
         // RFC 3461 §5.2.6: a failure is told unless NOTIFY leaves it out.
         let wanted = owed.filter {
             $0.kind != .failed || work.notify($0.recipient)?.contains(.failure) ?? true
         }
+        var isTold = false
         if !wanted.isEmpty {
-            try tell(work, wanted, number: 1_000_000 + messageLog.events.count)
+            isTold = try tell(work, wanted, number: 1_000_000 + messageLog.events.count)
         } else {
             say("\(work.message.id): nobody wants to know")
         }
@@ -59,29 +62,32 @@ final class Notifier {
                     text: event.text))
         }
         try work.writeDown(in: queue)
+        return isTold
     }
 
-    private func tell(_ work: Work, _ events: [LogEvent], number: Int) throws(QueueError) {
+    private func tell(_ work: Work, _ events: [LogEvent], number: Int) throws(QueueError) -> Bool {
         let message = work.message
         let sender = message.envelope.reversePath
         guard sender.isEmpty else {
             let hasFailed = events.contains { $0.kind == .failed }
-            return try inject(
+            try inject(
                 Bounce(of: work, telling: events, configuration: configuration), number, of: work,
                 to: sender, for: .sender,
                 saying: hasFailed
                     ? "sender non-delivery notification" : "sender delivery status notification")
+            return true
         }
         let isLast =
             (try? MailParameters(Parameters(message.envelope.parameters)))?.isDoubleBounce ?? true
         guard !isLast, let postmaster = doubleBounceRecipient else {
             work.isUntold = true
             log.warning("\(message.id): undeliverable, and there is nobody to tell: it goes to the trash")
-            return
+            return false
         }
         try inject(
             Bounce(of: work, telling: events, configuration: configuration), number, of: work,
             to: postmaster, for: .postmaster, saying: "postmaster non-delivery notification")
+        return true
     }
 
     private func inject(

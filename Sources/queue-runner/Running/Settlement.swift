@@ -188,6 +188,15 @@ final class Settlement {
             of: work, relay: "none", timing: nil)
     }
 
+    /// The operator's word: for good.
+    func giveUp(_ recipient: Int, of work: Work, _ reason: String) {
+        record(.failed, recipient, of: work, "5.0.0", reason)
+        logDelivery(recipient, of: work, relay: "none", timing: nil)
+    }
+
+    /// Tells the sender what is owed to him; whether anybody was told.
+    func tell(_ work: Work) throws(QueueError) -> Bool { try notifier.tell(work) }
+
     func writeDown(_ work: Work) {
         do throws(QueueError) { try work.writeDown(in: queue) } catch { complain(of: work.message.id, error) }
     }
