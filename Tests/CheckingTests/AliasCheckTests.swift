@@ -59,6 +59,12 @@ import Testing
         #expect(told[1].hasPrefix(":4: old leads to daemon"))
     }
 
+    @Test("a line that is to catch all catches nothing, and is told", arguments: ["@here.example", "*"])
+    func catchAlls(name: String) throws {
+        let told = try Self.told("root: ann\n\(name): ann\n")
+        #expect(told.count == 1 && told[0].hasPrefix(":2: \(name) catches nothing"))
+    }
+
     @Test("a loop is told once, with the way round it")
     func loops() throws {
         let told = try Self.told("root: ann\na: b\nb: c, bob\nc: A@here.example\n")

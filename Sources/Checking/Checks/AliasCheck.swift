@@ -78,6 +78,12 @@ struct AliasCheck {
                 }
             }
             let name = entry.name.folded()
+            if name.first == .ascii("@") || name == [.ascii("*")] {
+                unknown.append(
+                    .fault(
+                        "\(path):\(entry.line): \(name.escaped(limit: 64)) catches nothing, as aliases are names of this host's: take it out, or name each"
+                    ))
+            }
             if !looping.contains(name), let way = loop(from: name) {
                 looping.formUnion(way)
                 let shown = (way + [name]).map { $0.escaped(limit: 64) }.joined(separator: " -> ")
