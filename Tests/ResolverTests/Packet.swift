@@ -26,6 +26,7 @@ struct Packet {
     func bytes(for question: Question) -> [UInt8] {
         let counts = [questions, answers ?? UInt16(records.count), authorities, additional]
         return [0x12, 0x34] + Self.big(flags) + counts.flatMap(Self.big)
-            + question.name.wire + Self.big(question.type.number) + Self.big(1) + records.flatMap { $0 }
+            + question.name.wire + Self.big(question.type.number) + Self.big(question.recordClass)
+            + records.flatMap { $0 }
     }
 }

@@ -21,7 +21,10 @@ class Server:
             except OSError:
                 return
             for answer in self.answers(query):
-                self.socket.sendto(answer, peer)
+                try:
+                    self.socket.sendto(answer, peer)
+                except OSError:
+                    return
 
     def answers(self, query):
         end = query.index(b"\0", 12) + 5
