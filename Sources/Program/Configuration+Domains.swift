@@ -8,9 +8,8 @@ extension Configuration {
     /// a complete name. An address of this host in brackets is as good as its name (RFC 1123 §5.2.17).
     package func isLocal(domain: ArraySlice<UInt8>) -> Bool {
         let name = domain.withoutFinalDot
-        return localDomains.contains { entry in
-            entry.utf8.last == .dot ? name.equalsFolded(entry.utf8.dropLast()) : name.equalsFolded(entry.utf8)
-        } || IPAddress(literal: domain).map(isOwn) == true
+        return localDomains.contains { name.equalsFolded($0.utf8) }
+            || IPAddress(literal: domain).map(isOwn) == true
     }
     package func isLocal(domain: [UInt8]) -> Bool { isLocal(domain: domain[...]) }
 

@@ -59,9 +59,9 @@ extension Configuration {
             list(
                 "local-domains", "",
                 "domains whose mail is delivered on this host; default: hostname and localhost"
-            ) { $0.localDomains = $1 },
+            ) { $0.localDomains = $1.map(withoutFinalDot) },
             list("relay-domains", "", "other domains that strangers may send to through this host") {
-                $0.relayDomains = $1
+                $0.relayDomains = $1.map(withoutFinalDot)
             },
             parsed("relay-networks", .networks, "127.0.0.0/8 ::1", "clients that may send anywhere", networks)
             {

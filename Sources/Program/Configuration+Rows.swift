@@ -140,6 +140,11 @@ func logTarget(_ text: String) -> Log.Target? {
     }
 }
 
+/// A dot behind a domain says that the name is complete, and is no part of it.
+func withoutFinalDot(_ domain: String) -> String {
+    domain.utf8.last == .dot ? String(decoding: Array(domain.utf8.dropLast()), as: UTF8.self) : domain
+}
+
 func isAbsolute(_ text: String) -> Bool { text.utf8.first == .ascii("/") }
 func isAbsoluteOrEmpty(_ text: String) -> Bool { text.isEmpty || isAbsolute(text) }
 func isRecipientOrEmpty(_ text: String) -> Bool {

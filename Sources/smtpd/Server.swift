@@ -13,9 +13,9 @@ struct Server {
     /// A client that is in the middle of its handshake gets no more than this.
     private static let handshakePatience = Duration.seconds(60)
 
-    /// How long a byte of content may take: a large message from far away comes to its end. Postfix's
+    /// How many milliseconds a byte of content may take: a large message from far away comes to its end. Postfix's
     /// smtpd_min_data_rate is the same.
-    private static let slowest = Duration.milliseconds(2)
+    private static let slowest = 2
 
     /// How long, and for how many reads, a client that was sent away is listened to.
     private static let farewell = Duration.seconds(2)
@@ -79,7 +79,7 @@ struct Server {
                 messages = session.messages
                 stream.end = .after(configuration.smtpSessionLimit)
             } else if session.isReceiving {
-                stream.end = stream.end + Self.slowest * step.consumed
+                stream.end = stream.end + .milliseconds(Self.slowest * step.consumed)
             }
             try stream.write(step.output)
             reception.greeting = (session.helo, session.protocolName)

@@ -301,7 +301,7 @@ def large(configuration):
 
 def beyond(_):
     """1,200 recipients with a limit of 1,000: a thousand get the message at once, the rest by the next transaction."""
-    session = Session(configure(recipient_limit="1000", relay_domains="far.example"))
+    session = Session(configure(recipient_limit="1000", relay_domains="far.example."))
     session.reply()
     session.ask_all(*OPEN[:2])
     left = [b"many%d@far.example" % n for n in range(1200)]
