@@ -46,6 +46,9 @@ package struct LoginSession {
             }
             return Step(consumed: input.count, output: Answer.tooLong, next: .close)
         }
+        if HTTPRequestLine.isOne(line.text) {
+            return Step(consumed: input.count, output: Answer.otherProtocol, next: .close)
+        }
         let command: Command
         do throws(Command.Failure) { command = try Command.read(line.text) } catch {
             return refuse(error == .unknown ? Answer.unknown : Answer.syntax, line.size)
@@ -124,6 +127,7 @@ enum Answer {
     static let unknown = error("Unknown command")
     static let syntax = error("Wrong arguments")
     static let tooMany = error("Too many errors")
+    static let otherProtocol = error("This is a POP3 server")
     static let noSuchMessage = error("No such message")
     static let needsTLS = error("[AUTH] Plaintext login is not allowed here, use STLS")
 

@@ -75,7 +75,10 @@ extension Command {
         let verb = cursor.take(while: { $0.isAlpha })
         guard let entry = verbs.first(where: { verb.equalsFolded($0.name) }),
             cursor.isAtEnd || cursor.peek?.isWhitespace == true
-        else { throw .unknown }
+        else {
+            if HTTPRequestLine.isOne(line) { return .foreign }
+            throw .unknown
+        }
         return try entry.read(&cursor, isOurs)
     }
 

@@ -37,6 +37,15 @@ import Testing
         #expect(logins.count == 1 && logins.first?.user == user && logins.first?.password == password)
     }
 
+    @Test(
+        "a browser that was made to speak to us is sent away before its body is read (T23)",
+        arguments: ["POST / HTTP/1.1", "GET /x HTTP/1.0", "PROPFIND /?a=b HTTP/1.1", "head * http/2"])
+    func otherProtocol(line: String) {
+        let (output, logins) = run("\(line)\r\nHost: h\r\n\r\nUSER u\r\nPASS p\r\n", session())
+        #expect(output.hasSuffix("-ERR This is a POP3 server\r\n"))
+        #expect(logins.isEmpty)
+    }
+
     @Test("RFC 2595 §4: what was said before TLS is forgotten (T49)")
     func forgetsBeforeTLS() {
         let (output, logins) = run("USER u\r\nSTLS\r\nPASS p\r\n", session(allowsPlaintext: true))

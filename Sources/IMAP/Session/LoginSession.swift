@@ -18,8 +18,8 @@ package struct LoginSession {
         package var next: Next
     }
 
-    /// Longest command with its literals before anybody is known (T30).
-    package static let longestCommand = 8192
+    /// Longest command with its literals before anybody is known (T30): ID has 30 values of 1,024 octets (RFC 2971 §3.3).
+    package static let longestCommand = 40_000
     package static let mostErrors = 10
     package static let mostLogins = 3
 
@@ -65,6 +65,10 @@ package struct LoginSession {
             authenticating = nil
             if bytes == [.ascii("*")] { return refuse(tag, "BAD Authentication cancelled", consumed) }
             return Step(consumed: consumed, output: [], next: .authenticate(tag: tag, response: bytes))
+        }
+        if HTTPRequestLine.isOne(bytes) {
+            return Step(
+                consumed: consumed, output: Array("* BYE This is an IMAP server\r\n".utf8), next: .close)
         }
         let tagged: TaggedCommand
         do throws(CommandError) { tagged = try TaggedCommand(bytes) } catch {
