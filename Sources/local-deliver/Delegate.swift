@@ -25,7 +25,9 @@ struct Delegate {
                 let places = try hand(numbers, of: batch, jobs, to: sender)
                 try listen(to: sender, for: runner) { reports in
                     let told = reports.compactMap { report in
-                        places[report.job][report.recipient].map { ($0, [DeliveryOutcome(report)]) }
+                        places[report.job][report.recipient].map { number in
+                            (number: number, outcomes: [DeliveryOutcome(report)])
+                        }
                     }
                     for (number, _) in told { left.remove(number) }
                     tell(told)
@@ -38,7 +40,7 @@ struct Delegate {
         } catch { log.warning("delivery as \(account.shown): \(error)") }
         let silence = DeliveryOutcome.deferred(
             EnhancedStatus(4, 3, 0), "delivery process ended without an answer")
-        tell(left.sorted().map { ($0, [silence]) })
+        tell(left.sorted().map { number in (number: number, outcomes: [silence]) })
     }
 
     private func start(over socket: CInt) throws(SystemError) -> ChildProcess {
