@@ -28,10 +28,14 @@ enum AccessCheck {
             guard ((try? Path.status(row.path)) ?? nil) != nil || installation.askedBy != 0 else {
                 return [Finding]()
             }
-            let answers = row.users.map { name -> (String, FileAccess.Answer) in
-                guard let user = (try? users.user(named: name)) ?? nil else { return (name, .allowed) }
+            let answers = row.users.map { name -> (user: String, answer: FileAccess.Answer) in
+                guard let user = (try? users.user(named: name)) ?? nil else {
+                    return (user: name, answer: .allowed)
+                }
                 let groups = (try? users.groups(of: user)) ?? [user.gid]
-                return (name, FileAccess(user: user.uid, groups: groups).ask(row.need, row.path))
+                return (
+                    user: name, answer: FileAccess(user: user.uid, groups: groups).ask(row.need, row.path)
+                )
             }
             return judge(row, answers, isCertain: installation.askedBy == 0)
         }
