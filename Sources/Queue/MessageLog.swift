@@ -123,7 +123,11 @@ package final class MessageLog {
     /// All of it, as it stands.
     static func text(of id: MessageID, in queue: QueueDirectory) throws(QueueError) -> [UInt8] {
         try step(QueueError.log) { () throws(SystemError) in
-            try queue.log.openIfPresent(id.text, .read)?.readAll(limit: longest) ?? []
+            guard let file = try queue.log.openIfPresent(id.text, .read) else { return [] }
+            do throws(SystemError) { return try file.readAll(limit: longest) ?? [] } catch {
+                // Which file it was is to be told, too: a directory opens, and cannot be read.
+                throw SystemError("read", error.code, "\(queue.log.path)/\(id)")
+            }
         }
     }
 
