@@ -1,4 +1,5 @@
 import Bytes
+package import Unix
 
 /// Turns stored text into what a wire protocol sends: every line end becomes CRLF, whether it was LF or CRLF, in
 /// parts cut anywhere.
@@ -24,5 +25,17 @@ package struct WireLines {
             lastWasCR = byte == .cr
         }
         return count
+    }
+
+    /// How large a stored file is with CRLF line ends.
+    package static func size(of file: borrowing Descriptor) throws(SystemError) -> Int {
+        var lines = WireLines()
+        var (offset, size) = (0, 0)
+        while true {
+            let part = try file.read(upTo: 1 << 16, at: offset)
+            if part.isEmpty { return size }
+            offset += part.count
+            size += lines.count(part)
+        }
     }
 }

@@ -53,7 +53,7 @@ package struct Directory: ~Copyable {
         /// Read and write; made if missing.
         case create(mode: UInt32)
 
-        fileprivate var flags: CInt {
+        var flags: CInt {
             let own =
                 switch self {
                 case .read: O_RDONLY
@@ -66,7 +66,7 @@ package struct Directory: ~Copyable {
             return own | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
         }
 
-        fileprivate var mode: UInt32 {
+        var mode: UInt32 {
             switch self {
             case .read, .readWrite, .appendExisting: 0
             case .append(let mode), .createNew(let mode), .create(let mode): mode

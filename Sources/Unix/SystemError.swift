@@ -44,6 +44,7 @@ package struct Errno: Error, Hashable, CustomStringConvertible {
     package static let notEmpty = Errno(ENOTEMPTY)
     package static let notPermitted = Errno(EPERM)
     package static let notImplemented = Errno(ENOSYS)
+    package static let readOnlyFilesystem = Errno(EROFS)
     package static let notSocket = Errno(ENOTSOCK)
     package static let notSupported = Errno(EOPNOTSUPP)
     package static let overQuota = Errno(EDQUOT)

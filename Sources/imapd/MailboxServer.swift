@@ -96,7 +96,10 @@ struct MailboxServer {
                 if try Poll.wait(stream.input, for: .reading, until: .after(Self.idleInterval)) { break }
             } catch { throw .system(error) }
             guard !end.hasPassed else { throw .timedOut }
-            session.poll()
+            if session.poll() == .close {
+                try stream.flush()
+                throw .disconnected
+            }
         }
         if try !stream.fill() { throw .disconnected }
     }

@@ -1,5 +1,6 @@
 import Bytes
 import IMAP
+import Mail
 import MailStore
 import Unix
 
@@ -7,7 +8,6 @@ import Unix
 final class MaildirMailbox: Mailbox {
     private let folder: Folder
     private let store: MaildirStore
-    private var sizes: [UInt32: Int] = [:]
 
     init(_ folder: Folder, in store: MaildirStore) {
         self.folder = folder
@@ -20,31 +20,21 @@ final class MaildirMailbox: Mailbox {
 
     var uidValidity: UInt32 { folder.uidValidity }
     var uidNext: UInt32 { folder.uidNext }
-    var count: Int { folder.messages.count }
-    var keywords: [[UInt8]] { folder.keywordNames }
-    func uid(_ index: Int) -> UInt32 { folder.messages[index].uid }
-    func isRecent(_ index: Int) -> Bool { folder.messages[index].isRecent }
-    func flags(_ index: Int) -> [[UInt8]] { FlagNames.names(folder.messages[index].flags, folder) }
+    var list: MessageList { folder.list }
+    var keywords: KeywordNames { folder.keywords }
 
-    /// From the file's name, else by counting its line ends, once.
     func size(_ index: Int) throws(StoreFailure) -> Int {
-        let message = folder.messages[index]
-        if let size = message.entry.wireSize ?? sizes[message.uid] { return size }
-        guard let source = try source(index) else { return 0 }
-        var lines = WireLines()
-        var (offset, size) = (0, 0)
-        while true {
-            let part = try source.read(at: offset, count: 1 << 16)
-            if part.isEmpty { break }
-            offset += part.count
-            size += lines.count(part)
+        guard let size = try step({ () throws(SystemError) in try folder.size(at: index) }) else {
+            throw .expunged
         }
-        sizes[message.uid] = size
         return size
     }
 
     func internalDate(_ index: Int) throws(StoreFailure) -> Int64 {
-        try step { () throws(SystemError) in try folder.internalDate(at: index).seconds }
+        guard let status = try step({ () throws(SystemError) in try folder.status(at: index) }) else {
+            throw .expunged
+        }
+        return status.modified.seconds
     }
 
     func source(_ index: Int) throws(StoreFailure) -> (any MessageBytes)? {
@@ -54,44 +44,47 @@ final class MaildirMailbox: Mailbox {
         }
     }
 
-    func refresh() throws(StoreFailure) -> MailboxChanges {
-        let changes = try step { () throws(SystemError) in try folder.refresh() }
-        return MailboxChanges(
-            expunged: changes.expunged, flagsChanged: changes.flagsChanged, hasNew: changes.appended > 0)
-    }
-
-    func setFlags(_ index: Int, _ flags: [[UInt8]]) throws(StoreFailure) -> Bool {
+    func refresh(thoroughly: Bool, expunges: Bool) throws(StoreFailure) -> MessageList.Changes {
         try step { () throws(SystemError) in
-            try folder.setFlags(try FlagNames.flags(flags, folder), at: index)
+            try folder.refresh(thoroughly ? .now : .ifChanged, expunges: expunges)
         }
     }
 
-    func expunge(_ indices: [Int]) throws(StoreFailure) {
-        try step { () throws(SystemError) in try folder.expunge(indices) }
+    func flags(of keywords: [[UInt8]]) throws(StoreFailure) -> MessageFlags {
+        guard let flags = try step({ () throws(SystemError) in try folder.flags(of: keywords) }) else {
+            throw .tooManyKeywords
+        }
+        return flags
     }
 
-    func synchronize() throws(StoreFailure) {
-        try step { () throws(SystemError) in try folder.synchronize() }
+    func change(_ indices: [Int], by change: FlagChange) throws(StoreFailure) -> [Int] {
+        try step { () throws(SystemError) in try folder.change(indices, by: change) }
     }
 
-    /// All or nothing: RFC 3501 §6.4.7.
+    func expunge(_ indices: [Int], marked: Bool) throws(StoreFailure) -> [Int] {
+        try step { () throws(SystemError) in try folder.expunge(indices, marked: marked) }
+    }
+
     func copy(_ indices: [Int], to name: [UInt8]) throws(StoreFailure) -> AppendResult {
         let target = try store.folder(name, readOnly: true)
         let delivery = try step { () throws(SystemError) in
             try MaildirDelivery(target.path, host: Host.name())
         }
         for index in indices {
-            guard let source = try source(index) else { throw .missing }
-            let names = flags(index)
+            guard let source = try source(index),
+                let flags = try step({ () throws(SystemError) in try folder.flags(at: index) })
+            else { throw .expunged }
             let date = try internalDate(index)
+            let translated = try MaildirAppending.flags(
+                flags.intersection(.system), folder.keywords.names(of: flags), in: target
+            ).union(MessageFlags(rawValue: flags.capitals))
             try step { () throws(SystemError) in
                 let message = MessageSource(prefix: []) { position throws(SystemError) in
                     do throws(StoreFailure) { return try source.read(at: position, count: 1 << 16) } catch {
                         throw SystemError("read", .inputOutput, target.path)
                     }
                 }
-                let letters = try FlagNames.flags(names, target).letters
-                _ = try delivery.stage(message, letters: letters, date: Time(seconds: date))
+                _ = try delivery.stage(message, flags: translated, date: Time(seconds: date))
             }
         }
         return try MaildirAppending.commit(delivery, target)
@@ -115,12 +108,14 @@ final class StoredMessage: MessageBytes {
 final class MaildirAppending: Appending {
     private let folder: Folder
     private let spool: Spool
-    private let flags: [[UInt8]]
+    private let flags: MessageFlags
     private let date: Int64?
 
-    init(_ folder: Folder, flags: [[UInt8]], date: Int64?) throws(StoreFailure) {
+    init(
+        _ folder: Folder, flags: MessageFlags, keywords: [[UInt8]], date: Int64?
+    ) throws(StoreFailure) {
         self.folder = folder
-        self.flags = flags
+        self.flags = try Self.flags(flags, keywords, in: folder)
         self.date = date
         spool = try Spool(in: folder.path + "tmp")
     }
@@ -132,8 +127,7 @@ final class MaildirAppending: Appending {
         let staged: MaildirDelivery
         do throws(SystemError) {
             let delivery = try MaildirDelivery(folder.path, host: Host.name())
-            let letters = try FlagNames.flags(flags, folder).letters
-            _ = try delivery.stage(source, letters: letters, date: Time(seconds: date ?? Time.now().seconds))
+            _ = try delivery.stage(source, flags: flags, date: Time(seconds: date ?? Time.now().seconds))
             staged = delivery
         } catch { throw StoreFailure(error) }
         return try Self.commit(staged, folder)
@@ -143,9 +137,19 @@ final class MaildirAppending: Appending {
     static func commit(_ delivery: MaildirDelivery, _ folder: Folder) throws(StoreFailure) -> AppendResult {
         let bases = delivery.stagedBases
         if let failure = delivery.commit().compactMap({ $0 }).first { throw StoreFailure(failure) }
-        do throws(SystemError) { _ = try folder.refresh(force: true) } catch { throw StoreFailure(error) }
-        var uids: [[UInt8]: UInt32] = [:]
-        for message in folder.messages { uids[message.entry.base] = message.uid }
-        return AppendResult(uidValidity: folder.uidValidity, uids: bases.compactMap { uids[$0] })
+        do throws(SystemError) {
+            let uids = try folder.numbers(of: bases)
+            return AppendResult(uidValidity: folder.uidValidity, uids: uids)
+        } catch { throw StoreFailure(error) }
+    }
+
+    /// System flags, and keywords under the target's numbers.
+    static func flags(
+        _ flags: MessageFlags, _ keywords: [[UInt8]], in folder: Folder
+    ) throws(StoreFailure) -> MessageFlags {
+        do throws(SystemError) {
+            if let known = try folder.flags(of: keywords) { return flags.union(known) }
+        } catch { throw StoreFailure(error) }
+        throw .tooManyKeywords
     }
 }

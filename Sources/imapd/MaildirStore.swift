@@ -1,5 +1,6 @@
 import Bytes
 import IMAP
+import Mail
 import MailStore
 import Unix
 
@@ -36,11 +37,11 @@ final class MaildirStore: MailboxStore {
         }
         try create(newName)
         let inbox = try folder(name, readOnly: false)
-        let all = Array(inbox.messages.indices)
+        let all = Array(inbox.list.messages.indices)
         if all.isEmpty { return }
         let mailbox = MaildirMailbox(inbox, in: self)
         _ = try mailbox.copy(all, to: newName)
-        try mailbox.expunge(all)
+        _ = try mailbox.expunge(all, marked: false)
     }
 
     func subscriptions() throws(StoreFailure) -> [[UInt8]] {
@@ -56,13 +57,12 @@ final class MaildirStore: MailboxStore {
     }
 
     func folder(_ name: [UInt8], readOnly: Bool) throws(StoreFailure) -> Folder {
-        let directory = try step { () throws(FolderTree.Failure) in try tree.directory(of: name) }
-        do throws(SystemError) { return try Folder(directory, readOnly: readOnly) } catch {
-            throw StoreFailure(error)
-        }
+        try step { () throws(FolderTree.Failure) in try tree.folder(name, readOnly: readOnly) }
     }
 
-    func append(to name: [UInt8], flags: [[UInt8]], date: Int64?) throws(StoreFailure) -> any Appending {
-        try MaildirAppending(folder(name, readOnly: true), flags: flags, date: date)
+    func append(
+        to name: [UInt8], flags: MessageFlags, keywords: [[UInt8]], date: Int64?
+    ) throws(StoreFailure) -> any Appending {
+        try MaildirAppending(folder(name, readOnly: true), flags: flags, keywords: keywords, date: date)
     }
 }

@@ -1,5 +1,6 @@
 import Bytes
 import IMAP
+import Mail
 import MailStore
 import Unix
 
@@ -42,10 +43,10 @@ final class MboxStore: MailboxStore {
         }
         try create(newName)
         let inbox = try MboxMailbox(mbox(name), in: self, readOnly: false)
-        let all = Array(0..<inbox.count)
+        let all = Array(inbox.list.messages.indices)
         if all.isEmpty { return }
         _ = try inbox.copy(all, to: newName)
-        try inbox.expunge(all)
+        _ = try inbox.expunge(all, marked: false)
     }
 
     func subscriptions() throws(StoreFailure) -> [[UInt8]] {
@@ -75,8 +76,14 @@ final class MboxStore: MailboxStore {
         } catch { throw StoreFailure(error) }
     }
 
-    func append(to name: [UInt8], flags: [[UInt8]], date: Int64?) throws(StoreFailure) -> any Appending {
-        try MboxAppending(mbox(name), spool(), flags: flags, date: date)
+    func append(
+        to name: [UInt8], flags: MessageFlags, keywords: [[UInt8]], date: Int64?
+    ) throws(StoreFailure) -> any Appending {
+        let mbox = try mbox(name)
+        // What is no mbox is refused before its message is asked for.
+        do throws(SystemError) { try mbox.mbox.refresh() } catch { throw StoreFailure(error) }
+        guard let numbers = mbox.flags(of: keywords) else { throw .tooManyKeywords }
+        return MboxAppending(mbox, try spool(), flags: flags.union(numbers), date: date)
     }
 
     func spool() throws(StoreFailure) -> Spool { try Spool(in: tree.path) }
@@ -86,10 +93,10 @@ final class MboxStore: MailboxStore {
 private final class MboxAppending: Appending {
     private let mbox: NumberedMbox
     private let spool: Spool
-    private let flags: [[UInt8]]
+    private let flags: MessageFlags
     private let date: Int64?
 
-    init(_ mbox: NumberedMbox, _ spool: Spool, flags: [[UInt8]], date: Int64?) {
+    init(_ mbox: NumberedMbox, _ spool: Spool, flags: MessageFlags, date: Int64?) {
         (self.mbox, self.spool, self.flags, self.date) = (mbox, spool, flags, date)
     }
 
@@ -99,7 +106,6 @@ private final class MboxAppending: Appending {
         let source = try spool.endMessage()
         let time = Time(seconds: date ?? Time.now().seconds)
         do throws(SystemError) {
-            let flags = try FlagNames.flags(flags, mbox)
             let uids = try mbox.append([NumberedMbox.Addition(source, flags: flags, date: time)])
             return AppendResult(uidValidity: mbox.validity, uids: uids)
         } catch { throw StoreFailure(error) }

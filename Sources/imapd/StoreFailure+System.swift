@@ -16,6 +16,7 @@ extension StoreFailure {
         switch error.code {
         case .noEntry, .notDirectory: self = .missing
         case .again: self = .inUse
+        case .invalid: self = .noMailbox
         case .noSpace, .overQuota: self = .overQuota
         case .accessDenied, .notPermitted: self = .notPermitted
         default: self = .system("\(error)")

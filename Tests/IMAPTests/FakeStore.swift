@@ -1,13 +1,14 @@
 import Bytes
 import IMAP
 import MIME
+import Mail
 
 /// Mailboxes in memory, shared by as many sessions as a test wants.
 final class FakeStore: MailboxStore {
     final class Box {
         struct Message {
             let uid: UInt32
-            var flags: [[UInt8]]
+            var flags: MessageFlags
             let date: Int64
             let bytes: [UInt8]
         }
@@ -15,10 +16,13 @@ final class FakeStore: MailboxStore {
         var messages: [Message] = []
         var next: UInt32 = 1
         let validity: UInt32
+        var keywords = KeywordNames()
+        /// UIDs whose bytes cannot be read.
+        var unreadable: Set<UInt32> = []
 
         init(validity: UInt32) { self.validity = validity }
 
-        func add(_ bytes: [UInt8], _ flags: [[UInt8]], _ date: Int64) -> UInt32 {
+        func add(_ bytes: [UInt8], _ flags: MessageFlags, _ date: Int64) -> UInt32 {
             messages.append(Message(uid: next, flags: flags, date: date, bytes: bytes))
             defer { next += 1 }
             return next
@@ -30,8 +34,8 @@ final class FakeStore: MailboxStore {
     let separator = UInt8.dot
     let mailboxesHaveChildren = true
 
-    func add(_ text: String, flags: [String] = [], date: Int64 = 1_577_872_800) {
-        _ = boxes[Array("INBOX".utf8)]?.add(Array(text.utf8), flags.map { Array($0.utf8) }, date)
+    func add(_ text: String, flags: MessageFlags = [], date: Int64 = 1_577_872_800) {
+        _ = boxes[Array("INBOX".utf8)]?.add(Array(text.utf8), flags, date)
     }
 
     func names() throws(StoreFailure) -> [[UInt8]] {
@@ -73,18 +77,20 @@ final class FakeStore: MailboxStore {
         FakeMailbox(try box(name), self)
     }
 
-    func append(to name: [UInt8], flags: [[UInt8]], date: Int64?) throws(StoreFailure) -> any Appending {
+    func append(
+        to name: [UInt8], flags: MessageFlags, keywords: [[UInt8]], date: Int64?
+    ) throws(StoreFailure) -> any Appending {
         FakeAppending(try box(name), flags, date ?? 0)
     }
 }
 
 private final class FakeAppending: Appending {
     private let box: FakeStore.Box
-    private let flags: [[UInt8]]
+    private let flags: MessageFlags
     private let date: Int64
     private var bytes: [UInt8] = []
 
-    init(_ box: FakeStore.Box, _ flags: [[UInt8]], _ date: Int64) {
+    init(_ box: FakeStore.Box, _ flags: MessageFlags, _ date: Int64) {
         self.box = box
         self.flags = flags
         self.date = date
@@ -100,71 +106,86 @@ private final class FakeAppending: Appending {
 private final class FakeMailbox: Mailbox {
     private let box: FakeStore.Box
     private let store: FakeStore
-    private var seen: [FakeStore.Box.Message]
+    private(set) var list = MessageList()
 
     init(_ box: FakeStore.Box, _ store: FakeStore) {
         self.box = box
         self.store = store
-        seen = box.messages
+        look(expunges: true)
+    }
+
+    @discardableResult
+    private func look(expunges: Bool) -> MessageList.Changes {
+        var changes = MessageList.Changes()
+        list.merge(
+            box.messages.map { ListedMessage(uid: $0.uid, flags: $0.flags) }, expunges: expunges,
+            into: &changes)
+        return changes
+    }
+
+    private func place(_ index: Int) -> Int? { box.messages.firstIndex { $0.uid == list[index].uid } }
+
+    private func stored(_ index: Int) throws(StoreFailure) -> FakeStore.Box.Message {
+        guard let place = place(index) else { throw .expunged }
+        return box.messages[place]
     }
 
     var uidValidity: UInt32 { box.validity }
     var uidNext: UInt32 { box.next }
-    var count: Int { seen.count }
-    var keywords: [[UInt8]] { [] }
-    func uid(_ index: Int) -> UInt32 { seen[index].uid }
-    func isRecent(_ index: Int) -> Bool { false }
-    func flags(_ index: Int) -> [[UInt8]] { seen[index].flags }
+    var keywords: KeywordNames { box.keywords }
     func size(_ index: Int) throws(StoreFailure) -> Int {
-        seen[index].bytes.reduce(0) { $0 + ($1 == .lf ? 2 : 1) }
+        try stored(index).bytes.reduce(0) { $0 + ($1 == .lf ? 2 : 1) }
     }
-    func internalDate(_ index: Int) throws(StoreFailure) -> Int64 { seen[index].date }
+    func internalDate(_ index: Int) throws(StoreFailure) -> Int64 { try stored(index).date }
 
     func source(_ index: Int) throws(StoreFailure) -> (any MessageBytes)? {
-        box.messages.contains { $0.uid == seen[index].uid } ? FakeBytes(seen[index].bytes) : nil
+        if box.unreadable.contains(list[index].uid) { throw .system("unreadable") }
+        return place(index).map { FakeBytes(box.messages[$0].bytes) }
     }
 
-    func refresh() throws(StoreFailure) -> MailboxChanges {
-        var changes = MailboxChanges()
-        for index in seen.indices.reversed()
-        where !box.messages.contains(where: { $0.uid == seen[index].uid }) {
-            changes.expunged.append(index)
-            seen.remove(at: index)
+    func refresh(thoroughly: Bool, expunges: Bool) throws(StoreFailure) -> MessageList.Changes {
+        guard store.boxes.values.contains(where: { $0 === box }) else { throw .missing }
+        return look(expunges: expunges)
+    }
+
+    func flags(of keywords: [[UInt8]]) throws(StoreFailure) -> MessageFlags {
+        for name in keywords where box.keywords.add(name, taken: []) == nil { throw .tooManyKeywords }
+        return box.keywords.flags(of: keywords) ?? []
+    }
+
+    func change(_ indices: [Int], by change: FlagChange) throws(StoreFailure) -> [Int] {
+        var gone: [Int] = []
+        for index in indices {
+            if let place = place(index) {
+                box.messages[place].flags = change.applied(to: box.messages[place].flags)
+                list.setFlags(box.messages[place].flags, at: index)
+            } else {
+                gone.append(index)
+            }
         }
-        for index in seen.indices {
-            guard let now = box.messages.first(where: { $0.uid == seen[index].uid }),
-                now.flags != seen[index].flags
-            else { continue }
-            seen[index].flags = now.flags
-            changes.flagsChanged.append(index)
+        return gone
+    }
+
+    func expunge(_ indices: [Int], marked: Bool) throws(StoreFailure) -> [Int] {
+        var gone: [Int] = []
+        for index in indices {
+            guard let place = place(index) else {
+                gone.append(index)
+                continue
+            }
+            if marked, !box.messages[place].flags.contains(.deleted) { continue }
+            box.messages.remove(at: place)
+            gone.append(index)
         }
-        let fresh = box.messages.filter { message in message.uid > (seen.last?.uid ?? 0) }
-        seen += fresh
-        changes.hasNew = !fresh.isEmpty
-        return changes
+        return list.remove(gone)
     }
-
-    func setFlags(_ index: Int, _ flags: [[UInt8]]) throws(StoreFailure) -> Bool {
-        guard let place = box.messages.firstIndex(where: { $0.uid == seen[index].uid }) else { return false }
-        box.messages[place].flags = flags
-        seen[index].flags = flags
-        return true
-    }
-
-    func expunge(_ indices: [Int]) throws(StoreFailure) {
-        for index in indices.sorted(by: >) {
-            let uid = seen.remove(at: index).uid
-            box.messages.removeAll { $0.uid == uid }
-        }
-    }
-
-    func synchronize() throws(StoreFailure) {}
 
     func copy(_ indices: [Int], to name: [UInt8]) throws(StoreFailure) -> AppendResult {
         guard let target = store.boxes[name] else { throw .missing }
+        var messages: [FakeStore.Box.Message] = []
+        for index in indices { messages.append(try stored(index)) }
         return AppendResult(
-            uidValidity: target.validity,
-            uids: indices.map { target.add(seen[$0].bytes, seen[$0].flags, seen[$0].date) })
+            uidValidity: target.validity, uids: messages.map { target.add($0.bytes, $0.flags, $0.date) })
     }
 }
 
@@ -215,7 +236,7 @@ final class Client {
 
     func poll() -> String {
         output = []
-        session.poll()
+        if session.poll() == .close { isClosed = true }
         return String(decoding: output, as: UTF8.self)
     }
 }

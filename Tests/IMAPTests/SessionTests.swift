@@ -1,5 +1,6 @@
 import Bytes
 import IMAP
+import Mail
 import Testing
 
 @Suite struct SessionTests {
@@ -17,7 +18,7 @@ import Testing
     @Test("SELECT tells all that RFC 3501 §6.3.1 asks for")
     func select() {
         let store = FakeStore()
-        store.add(Self.message, flags: ["\\Seen"])
+        store.add(Self.message, flags: .seen)
         store.add(Self.message)
         #expect(
             Client(store).say("a SELECT inbox\r\n") == """
@@ -77,7 +78,7 @@ import Testing
         client.say("a FETCH 1 BODY.PEEK[]\r\n")
         #expect(store.boxes[Array("INBOX".utf8)]?.messages[0].flags == [])
         #expect(client.say("b FETCH 1 BODY[TEXT]\r\n").contains("FLAGS (\\Seen)"))
-        #expect(store.boxes[Array("INBOX".utf8)]?.messages[0].flags == [Array("\\Seen".utf8)])
+        #expect(store.boxes[Array("INBOX".utf8)]?.messages[0].flags == .seen)
         client.say("c EXAMINE INBOX\r\nd FETCH 2 BODY[]\r\n")
         #expect(store.boxes[Array("INBOX".utf8)]?.messages[1].flags == [])
         #expect(client.say("e STORE 2 FLAGS (\\Seen)\r\n").contains("e NO [READ-ONLY]"))
@@ -91,10 +92,10 @@ import Testing
         one.say("a STORE 1,2 +FLAGS.SILENT (\\Deleted)\r\nb EXPUNGE\r\n")
         store.add(Self.message)
         // No message number may change while a command with numbers runs.
-        #expect(two.say("a FETCH 3 UID\r\n") == "* 3 FETCH (UID 3)\r\na OK Fetch completed\r\n")
         #expect(
-            two.say("b NOOP\r\n")
-                == "* 2 EXPUNGE\r\n* 1 EXPUNGE\r\n* 2 EXISTS\r\n* 0 RECENT\r\nb OK Completed\r\n")
+            two.say("a FETCH 3 UID\r\n")
+                == "* 3 FETCH (UID 3)\r\n* 4 EXISTS\r\n* 0 RECENT\r\na OK Fetch completed\r\n")
+        #expect(two.say("b NOOP\r\n") == "* 2 EXPUNGE\r\n* 1 EXPUNGE\r\nb OK Completed\r\n")
         one.say("c NOOP\r\nd STORE 1 +FLAGS (\\Flagged)\r\n")
         #expect(two.say("c NOOP\r\n") == "* 1 FETCH (FLAGS (\\Flagged))\r\nc OK Completed\r\n")
     }
@@ -152,5 +153,58 @@ import Testing
         let tagged = try TaggedCommand(Array("a COPY \(text) x".utf8))
         guard case .copy(let set, _, _, _) = tagged.command else { return }
         #expect(set.resolved(largest: 9) == ranges)
+    }
+
+    @Test(
+        "a change is a difference: what another session did in between stays, and what it undeleted is not expunged"
+    )
+    func differences() {
+        let (store, one) = selected(2)
+        let two = Client(store)
+        two.say("s SELECT INBOX\r\n")
+        one.say("a STORE 1:2 +FLAGS.SILENT (\\Flagged \\Deleted)\r\n")
+        #expect(two.say("a STORE 1 +FLAGS (\\Answered)\r\n").contains("(\\Answered \\Flagged \\Deleted)"))
+        two.say("b STORE 1 -FLAGS.SILENT (\\Deleted)\r\n")
+        #expect(one.say("b EXPUNGE\r\n").hasPrefix("* 2 EXPUNGE\r\n"))
+        #expect(store.boxes[Array("INBOX".utf8)]?.messages.map(\.flags) == [[.flagged, .answered]])
+    }
+
+    @Test("a keyword is named before a message has it, and the one for which there is no number is refused")
+    func keywords() {
+        let (_, client) = selected(1)
+        #expect(
+            client.say("a STORE 1 +FLAGS (work)\r\n").hasPrefix(
+                "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft work)\r\n* OK [PERMANENTFLAGS "))
+        let more = (2...36).map { "k\($0)" }.joined(separator: " ")
+        #expect(client.say("b STORE 1 +FLAGS (\(more))\r\n").contains("b OK"))
+        #expect(
+            client.say("c STORE 1 +FLAGS (onemore)\r\n") == "c NO [LIMIT] No room for another keyword\r\n")
+        #expect(!client.say("d SELECT INBOX\r\n").contains("\\*"))
+        #expect(client.say("e STORE 1 -FLAGS.SILENT (onemore k2)\r\n").contains("e OK"))
+        #expect(client.say("f SEARCH KEYWORD k2\r\ng SEARCH UNKEYWORD none\r\n").contains("SEARCH 1\r\ng OK"))
+    }
+
+    @Test("one message that cannot be read does not keep the others back")
+    func unreadable() {
+        let (store, client) = selected(3)
+        store.boxes[Array("INBOX".utf8)]?.unreadable = [2]
+        let said = client.say("a FETCH 1:* (ENVELOPE)\r\n")
+        #expect(said.contains("* 1 FETCH") && said.contains("* 3 FETCH") && said.contains("a NO [SERVERBUG]"))
+        #expect(client.say("b SEARCH SUBJECT there\r\n").hasPrefix("* SEARCH 1 3\r\nb NO "))
+    }
+
+    @Test("who copies what is gone is told that it is; who looks at a mailbox that is gone is sent away")
+    func gone() {
+        let (store, one) = selected(2)
+        one.say("a CREATE Box\r\n")
+        let two = Client(store)
+        two.say("s SELECT INBOX\r\n")
+        one.say("b STORE 1 +FLAGS.SILENT (\\Deleted)\r\nc EXPUNGE\r\n")
+        #expect(
+            two.say("a COPY 1:2 Box\r\n")
+                == "* 1 EXPUNGE\r\na NO [EXPUNGEISSUED] Some messages are gone\r\n")
+        two.say("b COPY 1 Box\r\nc SELECT Box\r\n")
+        one.say("d DELETE Box\r\n")
+        #expect(two.say("d NOOP\r\n").hasPrefix("* BYE ") && two.isClosed)
     }
 }

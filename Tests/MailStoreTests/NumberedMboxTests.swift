@@ -1,4 +1,5 @@
 import Bytes
+import Mail
 import Testing
 import Unix
 
@@ -32,10 +33,14 @@ import Unix
             {
                 text += part
             }
-            let keywords = message.marks.flags.keywords.compactMap { mbox.keywordName($0) }.map {
+            let keywords = mbox.keywords.names(of: message.marks.flags).map {
                 String(decoding: $0, as: UTF8.self)
             }
-            return "\(uid) \(message.marks.flags.system.rawValue) \(keywords.joined(separator: " ")): "
+            let system: [(MessageFlags, Int)] = [
+                (.seen, 1), (.answered, 2), (.flagged, 4), (.deleted, 8), (.draft, 16),
+            ]
+            let bits = system.reduce(0) { $0 + (message.marks.flags.contains($1.0) ? $1.1 : 0) }
+            return "\(uid) \(bits) \(keywords.joined(separator: " ")): "
                 + String(decoding: text, as: UTF8.self)
         }
     }
@@ -79,21 +84,21 @@ import Unix
         let one = try mbox()
         _ = try one.refresh(claiming: true)
         let size = try Directory(place.path).status(of: "mbox")?.size
-        let flags = MessageFlags(
-            system: [.seen, .answered, .flagged],
-            keywords: one.letters(of: [Array("$Junk".utf8), Array("work".utf8)]))
-        #expect(try one.setFlags([2: flags, 9: flags]) == [9])
-        #expect(try one.setFlags([3: MessageFlags(system: .deleted)]).isEmpty)
+        let flags = try #require(one.flags(of: [Array("$Junk".utf8), Array("work".utf8)])).union([
+            .seen, .answered, .flagged,
+        ])
+        #expect(try one.change([2, 9], by: FlagChange(adding: flags)) == [9])
+        #expect(try one.change([3], by: FlagChange(adding: .deleted)).isEmpty)
         #expect(try Directory(place.path).status(of: "mbox")?.size == size)
         let heads = try fresh().map { $0.prefix { $0 != ":" } }
         #expect(heads == ["1 0 ", "2 7 $Junk work", "3 8 ", "4 0 "])
         let other = try mbox()
         _ = try other.refresh(claiming: false)
-        #expect(try other.setFlags([2: MessageFlags()]).isEmpty)
+        #expect(try other.change([2], by: FlagChange(removing: flags)).isEmpty)
         _ = try one.refresh(claiming: false)
         #expect(
             one.messages.map(\.marks.flags) == [
-                MessageFlags(), MessageFlags(), MessageFlags(system: .deleted), MessageFlags(),
+                [], [], .deleted, [],
             ])
     }
 
@@ -104,7 +109,7 @@ import Unix
         try put(Self.plain.joined())
         let one = try mbox()
         _ = try one.refresh(claiming: true)
-        try one.expunge([1, 4])
+        _ = try one.expunge([1, 4], marked: false)
         #expect(try fresh().map { $0.prefix(1) } == ["2", "3"])
         #expect(try #require(try place.read("mbox")).contains("X-IMAPbase: \(one.validity) 0000000004\n"))
         // Another program empties it; then mail comes.
@@ -115,7 +120,7 @@ import Unix
         let later = try mbox()
         _ = try later.refresh(claiming: true)
         #expect(later.messages.map(\.marks.uid) == [5] && later.validity == one.validity)
-        try later.expunge([5])
+        _ = try later.expunge([5], marked: false)
         #expect(try place.read("mbox") == "")
     }
 
@@ -129,7 +134,7 @@ import Unix
             let bytes = Array(text.utf8)
             let source = MessageSource(prefix: []) { Array(bytes.dropFirst($0).prefix(3)) }
             return NumberedMbox.Addition(
-                source, flags: MessageFlags(system: .seen), date: Time(seconds: 86400))
+                source, flags: .seen, date: Time(seconds: 86400))
         }
         let uids = try one.append([
             addition("Status: O\nSubject: a\nX-UID: 77\n\nFrom here\n>From there\n"), addition("Subject: b"),
@@ -150,7 +155,7 @@ import Unix
     @Test("what is shown has the size that is told, whatever is hidden in it")
     func sizes() throws {
         try put(
-            "From a\r\nStatus: RO\r\nSubject: x\r\nX-Keywords: a\r\n b\r\nTo: y\r\n\r\n>From x\r\n\r\nFrom b\nX-Status: F\n\n>>From\n>>From \n\n"
+            "From a Thu Jan  1 00:00:00 1970\r\nStatus: RO\r\nSubject: x\r\nX-Keywords: a\r\n b\r\nTo: y\r\n\r\n>From x Thu Jan  1 00:00:00 1970\r\n\r\nFrom b Thu Jan  1 00:00:00 1970\nX-Status: F\n\n>>From\n>>From \n\n"
         )
         let one = try mbox()
         for _ in 0..<2 {
@@ -168,21 +173,25 @@ import Unix
                 }
                 #expect(lines.count(all) == message.wireSize)
             }
-            _ = try one.setFlags([1: MessageFlags(system: [.flagged, .answered, .deleted])])
+            _ = try one.change([1], by: FlagChange(adding: [.flagged, .answered, .deleted]))
         }
         #expect(
             try fresh()
-                == ["1 14 a: Subject: x\r\nTo: y\r\n\r\nFrom x\r\n", "2 4 : \n>>From\n>From \n"].map {
-                    $0.replacing("14 a", with: "14 ")
-                })
+                == [
+                    "1 15 a: Subject: x\r\nTo: y\r\n\r\nFrom x Thu Jan  1 00:00:00 1970\r\n",
+                    "2 4 : \n>>From\n>From \n",
+                ])
     }
 
     @Test("what strangers write into a header gives no UIDs that were given, and none that leave no others")
     func forged() throws {
         try put(
-            "From a\nX-IMAPbase: 5 4294967295\nX-UID: 4294967294\n\na\n\nFrom b\nX-UID: 1\nX-UID: x\n\nb\n\n")
+            "From a Thu Jan  1 00:00:00 1970\nX-IMAPbase: 5 4294967295\nX-UID: 4294967294\n\na\n\nFrom b Thu Jan  1 00:00:00 1970\nX-UID: 1\nX-UID: x\n\nb\n\n"
+        )
         #expect(try fresh().map { $0.prefix(2) } == ["1 ", "2 "])
-        try put("From a\nX-UID: 3\n\na\n\nFrom b\nX-UID: 2\n\nb\n\nFrom b\nX-UID: 4\n\nb\n\n")
+        try put(
+            "From a Thu Jan  1 00:00:00 1970\nX-UID: 3\n\na\n\nFrom b Thu Jan  1 00:00:00 1970\nX-UID: 2\n\nb\n\nFrom b Thu Jan  1 00:00:00 1970\nX-UID: 4\n\nb\n\n"
+        )
         #expect(try fresh().map { $0.prefix(2) } == ["3 ", "4 ", "5 "])
     }
 
@@ -190,12 +199,15 @@ import Unix
     func pseudo() throws {
         let text =
             "From MAILER-DAEMON Thu Jan  1 00:00:00 1970\nSubject: DON'T DELETE THIS MESSAGE\nX-IMAP: 77 0000000009 work\nStatus: RO\n\nText.\n\n"
-        try put(text + "From a\nX-UID: 9\nX-Keywords: work\n\na\n\nFrom b\n\nb\n\n")
+        try put(
+            text
+                + "From a Thu Jan  1 00:00:00 1970\nX-UID: 9\nX-Keywords: work\n\na\n\nFrom b Thu Jan  1 00:00:00 1970\n\nb\n\n"
+        )
         let one = try mbox()
         _ = try one.refresh(claiming: true)
-        #expect(one.validity == 77 && one.keywordNames == [Array("work".utf8)])
+        #expect(one.validity == 77 && one.keywords.all == [Array("work".utf8)])
         #expect(try shown(one) == ["9 0 work: \na\n", "10 0 : \nb\n"])
-        try one.expunge([9, 10])
+        _ = try one.expunge([9, 10], marked: false)
         #expect(one.messages.isEmpty)
         #expect(try #require(try place.read("mbox")).contains("X-IMAP: 77 0000000010 work\n"))
     }
@@ -209,13 +221,13 @@ import Unix
             place.run("rm", place.path + ".relais-uids")
             let one = try mbox()
             if what > 0 { _ = try one.refresh(claiming: true) }
-            let keyword = one.letters(of: [Array(long.utf8.prefix(99))])
+            let keyword = try #require(one.flags(of: [Array(long.utf8.prefix(99))]))
             SystemCall.arm(.fail(.inputOutput), at: call)
             defer { SystemCall.arm(.none, at: 0) }
             switch what {
             case 0: _ = try? one.refresh(claiming: true)
-            case 1: try? one.expunge([2, 6])
-            default: _ = try? one.setFlags([2: MessageFlags(system: [.seen], keywords: keyword)])
+            case 1: _ = try? one.expunge([2, 6], marked: false)
+            default: _ = try? one.change([2], by: FlagChange(adding: keyword.union(.seen)))
             }
             return SystemCall.callCount < call
         }

@@ -1,3 +1,5 @@
+import Bytes
+import Mail
 import Testing
 
 @testable import MailStore
@@ -16,8 +18,8 @@ import Testing
     @Test("flags in a listed name do not count; a new message gets the next UID, a gone one leaves a gap")
     func changes() throws {
         var list = try #require(UIDList(Array("3 V7 N4\n1 :a:2,S\n3 :b:2,\n".utf8)))
-        list.keep([Array("b".utf8)])
-        #expect(list.append(base: Array("c".utf8)) == 4)
+        list.keep { $0 == MaildirBase(Array("b".utf8)) }
+        list.append(MaildirBase(Array("c".utf8)))
         #expect(String(decoding: list.encoded, as: UTF8.self) == "3 V7 N5\n3 :b\n4 :c\n")
     }
 
@@ -28,17 +30,43 @@ import Testing
     }
 
     @Test(
-        "a damaged list is none (T46)",
+        "a list whose first line is damaged is none (T46)",
         arguments: [
-            "", "\n", "3", "3\n", "3 V1\n", "3 N1\n", "3 V0 N1\n", "3 V1 N0\n", "1 1 2\n", "4 V1 N1\n",
-            "V1 N1\n",
+            "", "\n", "3", "3\n", "3 V1\n", "3 N1\n", "3 V0 N1\n", "3 V1 N0\n", "4 V1 N1\n", "V1 N1\n",
             "3 V-1 N1\n", "3 V1 N+1\n", "3 V4294967296 N1\n", "3 V1 N4294967296\n", "3 Vx N1\n", "3  \n",
-            "3 V1 N5\n2 :a\n1 :b\n", "3 V1 N5\n1 :a\n1 :b\n", "3 V1 N5\n0 :a\n", "3 V1 N5\n4294967295 :a\n",
-            "3 V1 N5\n4294967296 :a\n", "3 V1 N5\n-1 :a\n", "3 V1 N5\nx :a\n", "3 V1 N5\n1\n",
-            "3 V1 N5\n1 a\n",
-            "3 V1 N5\n1 :\n", "3 V1 N5\n1 ::2,S\n", "3 V1 N5\n:a\n", "\0\0\0\0\n", "3 V1 N5\n\0\0\0\n",
+            "1\n",
+            "1 2\n", "1 0 1\n", "1 1 0\n", "1 x 1\n", "2 V1 N1\n", "\0\0\0\0\n",
         ])
     func damaged(text: String) { #expect(UIDList(Array(text.utf8)) == nil) }
+
+    @Test(
+        "a line that is none costs its message the UID and no other, and the UIDVALIDITY stays",
+        arguments: [
+            "2 :a\n1 :b\n", "1 :b\n1 :c\n2 :a\n", "0 :c\n1 :b\n2 :a\n", "1 :b\n2 :a\n4294967295 :c\n",
+            "4294967296 :c\n1 :b\n2 :a\n", "-1 :c\n1 :b\n2 :a\n", "1 :b\nx :c\n2 :a\n", "1 :b\n2\n2 :a\n",
+            "1 :b\n2 c\n2 :a\n", "1 :b\n2 :\n2 :a\n", "1 :b\n2 ::2,S\n2 :a\n", "1 :b\n:c\n2 :a\n",
+            "1 :b\n\0\0\0\n2 :a\n", "\n\n1 :b\n2 :a\n",
+        ])
+    func badLines(lines: String) throws {
+        let list = try #require(UIDList(Array("3 V7 N5\n\(lines)".utf8)))
+        #expect(list.validity == 7 && list.next == 5 && list.entries.map(\.uid) == [1, 2])
+        #expect(list.entries.map { Array($0.base.bytes) } == [Array("b".utf8), Array("a".utf8)])
+        #expect(list.isSound == lines.hasPrefix("\n"))
+    }
+
+    @Test("a list of version 1 is read, and written in version 3")
+    func versionOne() throws {
+        let list = try #require(UIDList(Array("1 7 20222\n20219 a.h:2,S\n20221 b c\n".utf8)))
+        #expect(!list.isSound)
+        #expect(String(decoding: list.encoded, as: UTF8.self) == "3 V7 N20222\n20219 :a.h\n20221 :b c\n")
+    }
+
+    @Test("of two lines for one file the later counts")
+    func sameFileTwice() throws {
+        var list = try #require(UIDList(Array("3 V7 N4\n1 :a\n2 :b\n3 :a:2,S\n".utf8)))
+        list.keep { _ in true }
+        #expect(list.entries.map(\.uid) == [2, 3])
+    }
 
     @Test("cut anywhere, with any byte changed, it is a list with ascending UIDs below the next, or none")
     func chance() {
@@ -58,14 +86,18 @@ import Testing
         }
     }
 
-    @Test("keywords keep their letters, and there are 26")
+    @Test("keywords keep their numbers, and there are 36; a number that a message has is not given again")
     func keywords() {
-        var keywords = KeywordList(Array("0 $Forwarded\n2 Junk\n25 z\n26 no\nx y\n-1 a\n3\n".utf8))
-        #expect(keywords.names.count == 3)
-        #expect(keywords.letter(of: Array("junk".utf8)) == 0x63 && keywords.add(Array("JUNK".utf8)) == 0x63)
-        #expect(keywords.add(Array("new".utf8)) == 0x62)
-        for number in 0..<22 { #expect(keywords.add(Array("k\(number)".utf8)) != nil) }
-        #expect(keywords.add(Array("one too many".utf8)) == nil)
-        #expect(KeywordList(keywords.encoded) == keywords)
+        var keywords = KeywordNames(file: Array("0 $Forwarded\n2 Junk\n25 z\n36 no\nx y\n-1 a\n3\n".utf8))
+        #expect(keywords.all.count == 3)
+        #expect(
+            keywords.number(of: Array("junk".utf8)) == 2 && keywords.add(Array("JUNK".utf8), taken: []) == 2)
+        #expect(keywords.add(Array("new".utf8), taken: MessageFlags(keyword: 1)) == 3)
+        for number in 0..<31 {
+            #expect(keywords.add(Array("k\(number)".utf8), taken: MessageFlags(keyword: 1)) != nil)
+        }
+        #expect(keywords.add(Array("one too many".utf8), taken: MessageFlags(keyword: 1)) == nil)
+        #expect(keywords.add(Array("one too many".utf8), taken: []) == 1)
+        #expect(keywords.isFull && KeywordNames(file: keywords.file) == keywords)
     }
 }

@@ -1,6 +1,14 @@
+package import Mail
+
 /// Why the store did not do it; each has its response code (RFC 5530).
 package enum StoreFailure: Error, Equatable {
     case missing, exists, badName, notPermitted, overQuota
+    /// There is something of this name, and it is no mailbox.
+    case noMailbox
+    /// More keywords than a mailbox can have.
+    case tooManyKeywords
+    /// Messages of the set are gone.
+    case expunged
     /// Another program keeps it locked.
     case inUse
     /// The text is for the log; the client hears that the server failed.
@@ -22,7 +30,9 @@ package protocol MailboxStore: AnyObject {
     func setSubscribed(_ name: [UInt8], _ isSubscribed: Bool) throws(StoreFailure)
     func open(_ name: [UInt8], readOnly: Bool) throws(StoreFailure) -> any Mailbox
     /// Begins an APPEND; the mailbox must exist.
-    func append(to name: [UInt8], flags: [[UInt8]], date: Int64?) throws(StoreFailure) -> any Appending
+    func append(
+        to name: [UInt8], flags: MessageFlags, keywords: [[UInt8]], date: Int64?
+    ) throws(StoreFailure) -> any Appending
 }
 
 /// A message on its way into a mailbox. Dropped without `commit` it leaves nothing (T45).
@@ -41,45 +51,32 @@ package struct AppendResult: Equatable {
     }
 }
 
-/// An open mailbox: messages by index from 0, in the order of their UIDs. The list changes only in `refresh` and
-/// `expunge`.
+/// An open mailbox: messages by their places in its list, from 0. The list changes only in `refresh`, `change` and `expunge`.
+/// What is to be changed is said for a set of messages at once, and as a difference: what it comes to is decided by what other
+/// sessions and programs have left there at that moment.
 package protocol Mailbox: AnyObject {
     var uidValidity: UInt32 { get }
     var uidNext: UInt32 { get }
-    var count: Int { get }
-    /// Names of the keywords that are in use.
-    var keywords: [[UInt8]] { get }
-    func uid(_ index: Int) -> UInt32
-    func isRecent(_ index: Int) -> Bool
-    /// `\Seen` and its like, and keywords; without `\Recent`.
-    func flags(_ index: Int) -> [[UInt8]]
-    /// Octets with CRLF line ends.
+    /// What the client has been told.
+    var list: MessageList { get }
+    var keywords: KeywordNames { get }
+    /// Octets with CRLF line ends; `expunged` when another session has removed it.
     func size(_ index: Int) throws(StoreFailure) -> Int
     func internalDate(_ index: Int) throws(StoreFailure) -> Int64
     /// Nil when another session has removed it.
     func source(_ index: Int) throws(StoreFailure) -> (any MessageBytes)?
-    func refresh() throws(StoreFailure) -> MailboxChanges
-    /// False when it is gone.
-    func setFlags(_ index: Int, _ flags: [[UInt8]]) throws(StoreFailure) -> Bool
-    /// Removes messages durably, from the list too; where it fails, `refresh` tells what is gone nevertheless.
-    func expunge(_ indices: [Int]) throws(StoreFailure)
-    /// Makes flags durable: called once, behind all that a command changed.
-    func synchronize() throws(StoreFailure)
+    /// Looks at what others did; `thoroughly` where the client asks for it, else where there are signs of a change. What is
+    /// gone stays in the list unless the client may hear of it. `missing` when the mailbox itself was removed.
+    func refresh(thoroughly: Bool, expunges: Bool) throws(StoreFailure) -> MessageList.Changes
+    /// Gives numbers to keywords that have none, durably.
+    func flags(of keywords: [[UInt8]]) throws(StoreFailure) -> MessageFlags
+    /// Changes flags durably; the places of messages that are gone.
+    func change(_ indices: [Int], by change: FlagChange) throws(StoreFailure) -> [Int]
+    /// Removes messages durably, from the list too: those of the set that are marked `\Deleted` at this moment, or all of it.
+    /// The places of what is gone, highest first; where it fails, `refresh` tells what is gone nevertheless.
+    func expunge(_ indices: [Int], marked: Bool) throws(StoreFailure) -> [Int]
+    /// All or nothing (RFC 3501 §6.4.7): `expunged` when one is gone.
     func copy(_ indices: [Int], to name: [UInt8]) throws(StoreFailure) -> AppendResult
-}
-
-package struct MailboxChanges: Equatable {
-    /// Indices before the change, highest first.
-    package var expunged: [Int]
-    /// Indices behind it.
-    package var flagsChanged: [Int]
-    package var hasNew: Bool
-
-    package init(expunged: [Int] = [], flagsChanged: [Int] = [], hasNew: Bool = false) {
-        self.expunged = expunged
-        self.flagsChanged = flagsChanged
-        self.hasNew = hasNew
-    }
 }
 
 /// A message's stored bytes, by position.

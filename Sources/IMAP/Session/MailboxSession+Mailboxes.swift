@@ -1,4 +1,5 @@
 import Bytes
+import Mail
 
 /// SELECT and STATUS: RFC 3501 §6.3.
 extension MailboxSession {
@@ -10,15 +11,11 @@ extension MailboxSession {
             selected = mailbox
             selectedName = name
             isReadOnly = readOnly
-            knownCount = mailbox.count
-            var output: [UInt8] = []
-            let flags = Self.systemFlags + mailbox.keywords
-            output += "* FLAGS "
-            output.append(list: flags) { $0 += $1 }
-            output += "\r\n* OK [PERMANENTFLAGS "
-            output.append(list: readOnly ? [] : flags + [[UInt8]("\\*")]) { $0 += $1 }
-            output += "] Flags permitted\r\n* \(mailbox.count) EXISTS\r\n* \(recentCount(mailbox)) RECENT\r\n"
-            if let unseen = (0..<mailbox.count).first(where: { !mailbox.isSeen($0) }) {
+            knownKeywords = mailbox.keywords
+            let list = mailbox.list
+            var output = Self.flagLines(mailbox.keywords, readOnly: readOnly)
+            output += "* \(list.count) EXISTS\r\n* \(list.recentCount) RECENT\r\n"
+            if let unseen = list.messages.firstIndex(where: { !$0.flags.contains(.seen) }) {
                 output += "* OK [UNSEEN \(unseen + 1)] First unseen\r\n"
             }
             output += "* OK [UIDVALIDITY \(mailbox.uidValidity)] UIDs valid\r\n"
@@ -26,10 +23,6 @@ extension MailboxSession {
             write(output)
             ok(tag, readOnly ? "[READ-ONLY] Examine completed" : "[READ-WRITE] Select completed")
         } catch { no(tag, error) }
-    }
-
-    static let systemFlags: [[UInt8]] = ["\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft"].map {
-        Array($0.utf8)
     }
 
     func status(_ name: [UInt8], _ items: [Command.StatusItem], _ tag: [UInt8]) {
@@ -41,11 +34,11 @@ extension MailboxSession {
             line.append(list: items) { line, item in
                 let value: Int =
                     switch item {
-                    case .messages: mailbox.count
-                    case .recent: recentCount(mailbox)
+                    case .messages: mailbox.list.count
+                    case .recent: mailbox.list.recentCount
                     case .uidnext: Int(mailbox.uidNext)
                     case .uidvalidity: Int(mailbox.uidValidity)
-                    case .unseen: (0..<mailbox.count).count { !mailbox.isSeen($0) }
+                    case .unseen: mailbox.list.messages.count { !$0.flags.contains(.seen) }
                     }
                 line += "\(item.rawValue.uppercased()) \(value)"
             }
@@ -56,9 +49,8 @@ extension MailboxSession {
     }
 }
 
-extension Mailbox {
-    func isSeen(_ index: Int) -> Bool { flags(index).contains { $0.equalsFolded("\\Seen") } }
-    func isDeleted(_ index: Int) -> Bool { flags(index).contains { $0.equalsFolded("\\Deleted") } }
+extension MessageList {
+    var recentCount: Int { messages.count { $0.isRecent } }
 
     /// The messages that a set names, in order: by number (nil when one does not exist: RFC 3501 §6.4.8), or by UID (those
     /// that do not exist are passed over).
@@ -70,22 +62,10 @@ extension Mailbox {
             }
             return ranges.flatMap { $0.map { Int($0) - 1 } }
         }
-        guard count > 0 else { return [] }
-        let ranges = set.resolved(largest: self.uid(count - 1))
-        return ranges.flatMap { range -> [Int] in
+        guard let last = messages.last else { return [] }
+        return set.resolved(largest: last.uid).flatMap { range -> [Int] in
             let start = firstIndex(from: range.lowerBound)
-            return (start..<count).prefix { self.uid($0) <= range.upperBound }.map { $0 }
+            return (start..<count).prefix { messages[$0].uid <= range.upperBound }.map { $0 }
         }
-    }
-
-    /// The first message whose UID is `lowest` or larger.
-    private func firstIndex(from lowest: UInt32) -> Int {
-        var low = 0
-        var high = count
-        while low < high {
-            let middle = (low + high) / 2
-            if uid(middle) < lowest { low = middle + 1 } else { high = middle }
-        }
-        return low
     }
 }

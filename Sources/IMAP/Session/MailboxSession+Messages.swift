@@ -1,4 +1,5 @@
 import Bytes
+import Mail
 
 /// STORE, COPY, MOVE, EXPUNGE: RFC 3501 §6.4, RFC 4315, RFC 6851.
 extension MailboxSession {
@@ -6,28 +7,32 @@ extension MailboxSession {
         _ mailbox: any Mailbox, _ set: SequenceSet, _ action: StoreAction, uid: Bool, _ tag: [UInt8]
     ) {
         guard !isReadOnly else { return no(tag, "[READ-ONLY] The mailbox was opened read-only") }
-        guard let indices = mailbox.indices(set, uid: uid) else { return noSuchMessage(tag) }
-        var isGone = false
+        guard let indices = mailbox.list.indices(set, uid: uid) else { return noSuchMessage(tag) }
         do throws(StoreFailure) {
-            for index in indices {
-                if try !mailbox.setFlags(index, Self.apply(action, to: mailbox.flags(index))) {
-                    isGone = true
-                } else if !action.isSilent {
-                    sayFlags(mailbox, index, withUID: uid)
-                }
+            let gone = try mailbox.change(indices, by: change(action, in: mailbox))
+            sayKeywords(mailbox)
+            if !action.isSilent {
+                let gone = Set(gone)
+                for index in indices where !gone.contains(index) { sayFlags(mailbox, index, withUID: uid) }
             }
-            try mailbox.synchronize()
-            if uid { update(expunges: true) }
-            isGone ? no(tag, "[EXPUNGEISSUED] Some messages are gone") : ok(tag, "Store completed")
+            update(expunges: uid)
+            gone.isEmpty ? ok(tag, "Store completed") : no(tag, .expunged)
         } catch { no(tag, error) }
     }
 
-    private static func apply(_ action: StoreAction, to flags: [[UInt8]]) -> [[UInt8]] {
-        let given = action.flags.filter { !$0.equalsFolded("\\Recent") }
+    /// FLAGS takes away what a client can see, and no letter that stands for nothing here.
+    private func change(_ action: StoreAction, in mailbox: any Mailbox) throws(StoreFailure) -> FlagChange {
+        let (system, names) = FlagNames.read(action.flags)
         switch action.mode {
-        case .replace: return given
-        case .add: return flags + given.filter { flag in !flags.contains { $0.equalsFolded(flag) } }
-        case .remove: return flags.filter { flag in !given.contains { $0.equalsFolded(flag) } }
+        case .add: return FlagChange(adding: system.union(try mailbox.flags(of: names)))
+        case .remove:
+            // A keyword that the mailbox has not cannot be taken away, and need not be given a number.
+            let known = names.compactMap { FlagNames.flag($0, mailbox.keywords) }
+            return FlagChange(removing: known.reduce(into: system) { $0.formUnion($1) })
+        case .replace:
+            let flags = system.union(try mailbox.flags(of: names))
+            let visible = MessageFlags.system.union(mailbox.keywords.flags)
+            return FlagChange(adding: flags, removing: visible.subtracting(flags))
         }
     }
 
@@ -37,51 +42,57 @@ extension MailboxSession {
         _ mailbox: any Mailbox, _ set: SequenceSet, _ name: [UInt8], uid: Bool, move: Bool, _ tag: [UInt8]
     ) {
         guard !move || !isReadOnly else { return no(tag, "[READ-ONLY] The mailbox was opened read-only") }
-        guard let indices = mailbox.indices(set, uid: uid) else { return noSuchMessage(tag) }
+        guard let indices = mailbox.list.indices(set, uid: uid) else { return noSuchMessage(tag) }
         guard !indices.isEmpty else { return ok(tag, "No messages copied") }
-        let uids = indices.map { mailbox.uid($0) }
+        let uids = indices.map { mailbox.list[$0].uid }
         do throws(StoreFailure) {
             let result = try mailbox.copy(indices, to: name)
             let code =
                 "[COPYUID \(result.uidValidity) \(SequenceSet.text(uids)) \(SequenceSet.text(result.uids))]"
-            guard move else { return ok(tag, "\(code) Copy completed") }
-            say("* OK \(code) Moved\r\n")
-            let moved = Set(uids)
-            if let failure = expunge(
-                mailbox, quietly: false, ignoringFlag: true, where: { moved.contains($0) })
-            {
-                return no(tag, failure)
+            guard move else {
+                update(thoroughly: name == selectedName)
+                return ok(tag, "\(code) Copy completed")
             }
+            say("* OK \(code) Moved\r\n")
+            if let failure = expunge(mailbox, indices, marked: false) { return no(tag, failure) }
+            update(thoroughly: name == selectedName)
             ok(tag, "Move completed")
-        } catch { refuseTarget(tag, error) }
+        } catch {
+            // Who asks for what is gone hears that it is (RFC 5530 §3, EXPUNGEISSUED), or asks for ever.
+            if error == .expunged { update(thoroughly: true) }
+            refuseTarget(tag, error)
+        }
     }
 
     func expunge(_ mailbox: any Mailbox, uids: SequenceSet?, _ tag: [UInt8]) {
         guard !isReadOnly else { return no(tag, "[READ-ONLY] The mailbox was opened read-only") }
-        let chosen = uids.map { Set((mailbox.indices($0, uid: true) ?? []).map { mailbox.uid($0) }) }
-        if let failure = expunge(mailbox, quietly: false, where: { chosen?.contains($0) ?? true }) {
-            return no(tag, failure)
-        }
-        update(expunges: true)
+        let chosen =
+            uids.map { mailbox.list.indices($0, uid: true) ?? [] } ?? Array(mailbox.list.messages.indices)
+        if let failure = expunge(mailbox, chosen, marked: true) { return no(tag, failure) }
+        update(thoroughly: true)
         ok(tag, "Expunge completed")
     }
 
-    /// Removes what is marked `\Deleted` (or everything that `chosen` says, for MOVE); highest number first, so that the
-    /// numbers told are right.
-    func expunge(
-        _ mailbox: any Mailbox, quietly: Bool, ignoringFlag: Bool = false, where chosen: (UInt32) -> Bool
-    ) -> StoreFailure? {
-        let indices = (0..<mailbox.count).reversed().filter { index in
-            chosen(mailbox.uid(index)) && (ignoringFlag || mailbox.isDeleted(index))
+    /// CLOSE removes what is marked, and says nothing of it: RFC 3501 §6.4.2.
+    func close(_ mailbox: any Mailbox, _ tag: [UInt8]) {
+        do throws(StoreFailure) {
+            if !isReadOnly { _ = try mailbox.expunge(Array(mailbox.list.messages.indices), marked: true) }
+            unselect()
+            ok(tag, "Close completed")
+        } catch {
+            unselect()
+            no(tag, error)
         }
+    }
+
+    /// Highest number first, so that the numbers told are right.
+    private func expunge(_ mailbox: any Mailbox, _ indices: [Int], marked: Bool) -> StoreFailure? {
         guard !indices.isEmpty else { return nil }
         do throws(StoreFailure) {
-            try mailbox.expunge(indices)
-            knownCount = mailbox.count
-            if !quietly { for index in indices { say("* \(index + 1) EXPUNGE\r\n") } }
+            for index in try mailbox.expunge(indices, marked: marked) { say("* \(index + 1) EXPUNGE\r\n") }
             return nil
         } catch {
-            update(expunges: true)
+            update(thoroughly: true)
             return error
         }
     }

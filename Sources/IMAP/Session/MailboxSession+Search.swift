@@ -9,19 +9,22 @@ extension MailboxSession {
             return no(tag, "[BADCHARSET (UTF-8 US-ASCII)] Unknown charset")
         }
         let searcher = Searcher(mailbox, charsets: charsets, charset: program.charset ?? [UInt8]("UTF-8"))
-        do throws(StoreFailure) {
-            var found: [UInt32] = []
-            for index in 0..<mailbox.count where try searcher.matches(program.key, index) {
-                found.append(uid ? mailbox.uid(index) : UInt32(index + 1))
-            }
-            if let returning = program.returning {
-                write(Self.extended(found, returning, uid: uid, tag))
-            } else {
-                say("* SEARCH" + found.map { " \($0)" }.joined() + "\r\n")
-            }
-            if uid { update(expunges: true) }
-            ok(tag, "Search completed")
-        } catch { no(tag, error) }
+        var found: [UInt32] = []
+        // One message that cannot be read does not keep the others back.
+        var failure: StoreFailure?
+        for (index, message) in mailbox.list.messages.enumerated() {
+            do throws(StoreFailure) {
+                guard try searcher.matches(program.key, index) else { continue }
+                found.append(uid ? message.uid : UInt32(index + 1))
+            } catch { failure = error }
+        }
+        if let returning = program.returning {
+            write(Self.extended(found, returning, uid: uid, tag))
+        } else {
+            say("* SEARCH" + found.map { " \($0)" }.joined() + "\r\n")
+        }
+        update(expunges: uid)
+        if let failure { no(tag, failure) } else { ok(tag, "Search completed") }
     }
 
     /// `* ESEARCH (TAG "x") UID MIN 1 …`
@@ -43,12 +46,14 @@ extension MailboxSession {
 /// Looks at messages one by one; what needs no file is asked first.
 private final class Searcher {
     private let mailbox: any Mailbox
+    private let list: MessageList
     private let charsets: CharsetDecoder
     private let charset: [UInt8]
     private var current: (index: Int, reader: MessageReader)?
 
     init(_ mailbox: any Mailbox, charsets: CharsetDecoder, charset: [UInt8]) {
         self.mailbox = mailbox
+        list = mailbox.list
         self.charsets = charsets
         self.charset = charset
     }
@@ -63,7 +68,7 @@ private final class Searcher {
     func matches(_ key: SearchKey, _ index: Int) throws(StoreFailure) -> Bool {
         do throws(StoreFailure) { return try evaluate(key, index) } catch {
             // Removed by another session: matches nothing.
-            if error == .missing { return false }
+            if error == .expunged { return false }
             throw error
         }
     }
@@ -72,14 +77,15 @@ private final class Searcher {
         switch key {
         case .all: return true
         case .flag(let name, let isSet):
-            return mailbox.flags(index).contains { $0.equalsFolded(name) } == isSet
-        case .recent: return mailbox.isRecent(index)
-        case .new: return mailbox.isRecent(index) && !mailbox.isSeen(index)
-        case .old: return !mailbox.isRecent(index)
+            let flag = FlagNames.flag(name, mailbox.keywords)
+            return flag.map { list[index].flags.contains($0) } == true ? isSet : !isSet
+        case .recent: return list[index].isRecent
+        case .new: return list[index].isRecent && !list[index].flags.contains(.seen)
+        case .old: return !list[index].isRecent
         case .sequence(let set):
-            return contains(set, UInt32(index + 1), largest: UInt32(clamping: mailbox.count))
+            return contains(set, UInt32(index + 1), largest: UInt32(clamping: list.count))
         case .uid(let set):
-            return contains(set, mailbox.uid(index), largest: mailbox.uid(mailbox.count - 1))
+            return contains(set, list[index].uid, largest: list[list.count - 1].uid)
         case .larger(let size): return try mailbox.size(index) > Int(size)
         case .smaller(let size): return try mailbox.size(index) < Int(size)
         case .before(let day): return try mailbox.internalDate(index) / 86400 < day

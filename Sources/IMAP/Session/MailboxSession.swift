@@ -1,5 +1,6 @@
 import Bytes
 package import MIME
+import Mail
 
 /// The authenticated and selected states of RFC 3501 §6.3 and §6.4, over a `MailboxStore`. It touches no descriptor:
 /// bytes of the client go in by `step`, answers leave through `write` as they are made.
@@ -24,8 +25,10 @@ package final class MailboxSession {
     var selected: (any Mailbox)?
     var selectedName: [UInt8] = []
     var isReadOnly = false
-    /// What the client was told last.
-    var knownCount = 0
+    /// The keywords that the client was told of last.
+    var knownKeywords = KeywordNames()
+    /// Nothing more can be said: a literal broke off, or the mailbox is gone.
+    var isOver = false
 
     package init(
         _ store: any MailboxStore, charsets: CharsetDecoder, messageSizeLimit: Int,
@@ -53,6 +56,9 @@ package final class MailboxSession {
         case .exists: no(tag, "[ALREADYEXISTS] Mailbox exists")
         case .badName: no(tag, "[CANNOT] Not a name that a mailbox can have")
         case .notPermitted: no(tag, "[NOPERM] Not permitted")
+        case .noMailbox: no(tag, "[CANNOT] Not a mailbox")
+        case .tooManyKeywords: no(tag, "[LIMIT] No room for another keyword")
+        case .expunged: no(tag, "[EXPUNGEISSUED] Some messages are gone")
         case .overQuota: no(tag, "[OVERQUOTA] No room")
         case .inUse: no(tag, "[INUSE] Another program has the mailbox, try again")
         case .system(let text):
@@ -67,7 +73,7 @@ package final class MailboxSession {
     package func step(_ input: ArraySlice<UInt8>) -> (consumed: Int, next: Next) {
         if let tag = idleTag { return endIdle(tag, input) }
         if append != nil { return continueAppend(input) }
-        guard !input.isEmpty else { return (0, .proceed) }
+        guard !input.isEmpty else { return (0, isOver ? .close : .proceed) }
         let (consumed, event) = reader.read(input)
         switch event {
         case .incomplete: break
@@ -99,7 +105,8 @@ package final class MailboxSession {
             case .syntax(let tag, let syntax): return bad(tag, "Syntax error in \(syntax.production)")
             }
         }
-        return perform(tagged.command, tagged.tag)
+        let next = perform(tagged.command, tagged.tag)
+        return isOver ? .close : next
     }
 
     private func perform(_ command: Command, _ tag: [UInt8]) -> Next {
@@ -108,7 +115,7 @@ package final class MailboxSession {
             say("* CAPABILITY \(Self.capabilities)\r\n")
             ok(tag, "Capability completed")
         case .noop, .check:
-            update(expunges: true)
+            update(thoroughly: true)
             ok(tag, "Completed")
         case .id:
             say("* ID (\"name\" \"relais\")\r\n")
@@ -127,7 +134,7 @@ package final class MailboxSession {
         case .idle:
             say("+ idling\r\n")
             idleTag = tag
-            update(expunges: true)
+            update(thoroughly: true)
             return .idle
         default: return performOnMailboxes(command, tag)
         }
@@ -157,9 +164,7 @@ package final class MailboxSession {
     private func performOnMessages(_ command: Command, _ mailbox: any Mailbox, _ tag: [UInt8]) {
         switch command {
         case .close:
-            if !isReadOnly { _ = expunge(mailbox, quietly: true) { _ in true } }
-            unselect()
-            ok(tag, "Close completed")
+            close(mailbox, tag)
         case .unselect:
             unselect()
             ok(tag, "Unselect completed")
@@ -191,7 +196,7 @@ package final class MailboxSession {
     func unselect() {
         selected = nil
         selectedName = []
-        knownCount = 0
+        knownKeywords = KeywordNames()
     }
 
     // MARK: IDLE
@@ -205,6 +210,7 @@ package final class MailboxSession {
 
     /// RFC 2177 §3: anything the client sends ends it; DONE properly.
     private func endIdle(_ tag: [UInt8], _ input: ArraySlice<UInt8>) -> (consumed: Int, next: Next) {
+        guard !isOver else { return (input.count, .close) }
         guard let newline = Self.endOfShortLine(input) else {
             return input.count >= Self.shortLine ? (input.count, .close) : (0, .idle)
         }
@@ -217,39 +223,64 @@ package final class MailboxSession {
     }
 
     /// Tells an idling client what changed.
-    package func poll() { if idleTag != nil { update(expunges: true) } }
+    package func poll() -> Next {
+        if idleTag != nil { update(thoroughly: true) }
+        return isOver ? .close : .idle
+    }
 
     // MARK: What others changed
 
-    /// Looks at the selected mailbox and tells the client. Message numbers may only change (`expunges`) where no command
-    /// with message numbers is running: RFC 3501 §7.4.1.
-    func update(expunges: Bool) {
-        guard let mailbox = selected, expunges else { return }
+    /// Looks at the selected mailbox and tells the client: behind any command that may, for there are clients that never say
+    /// NOOP. Message numbers may only change (`expunges`) where no command with message numbers is running: RFC 3501 §7.4.1.
+    func update(expunges: Bool = true, thoroughly: Bool = false) {
+        guard let mailbox = selected, !isOver else { return }
         do throws(StoreFailure) {
-            let changes = try mailbox.refresh()
+            let changes = try mailbox.refresh(thoroughly: thoroughly, expunges: expunges)
             for index in changes.expunged { say("* \(index + 1) EXPUNGE\r\n") }
-            if mailbox.count != knownCount - changes.expunged.count || changes.hasNew {
-                say("* \(mailbox.count) EXISTS\r\n* \(recentCount(mailbox)) RECENT\r\n")
+            if changes.appended > 0 {
+                say("* \(mailbox.list.count) EXISTS\r\n* \(mailbox.list.recentCount) RECENT\r\n")
             }
-            knownCount = mailbox.count
             for index in changes.flagsChanged { sayFlags(mailbox, index, withUID: false) }
-        } catch { if case .system(let text) = error { report(text) } }
+        } catch {
+            if case .system(let text) = error { report(text) }
+            guard error == .missing else { return }
+            // RFC 2180 §3: whatever the client asks of it now can only fail.
+            say("* BYE The selected mailbox was removed\r\n")
+            isOver = true
+        }
     }
 
-    func recentCount(_ mailbox: any Mailbox) -> Int { (0..<mailbox.count).count { mailbox.isRecent($0) } }
-
     func sayFlags(_ mailbox: any Mailbox, _ index: Int, withUID: Bool) {
+        sayKeywords(mailbox)
         var line = Array("* \(index + 1) FETCH (".utf8)
-        if withUID { line += "UID \(mailbox.uid(index)) " }
+        if withUID { line += "UID \(mailbox.list[index].uid) " }
         line += "FLAGS "
-        appendFlags(mailbox, index, to: &line)
+        append(flagsOf: mailbox.list[index], mailbox, to: &line)
         line += ")\r\n"
         write(line)
     }
 
-    func appendFlags(_ mailbox: any Mailbox, _ index: Int, to line: inout [UInt8]) {
-        let flags = mailbox.flags(index) + (mailbox.isRecent(index) ? [[UInt8]("\\Recent")] : [])
-        line.append(list: flags) { $0 += $1 }
+    func append(flagsOf message: ListedMessage, _ mailbox: any Mailbox, to line: inout [UInt8]) {
+        let names = FlagNames.names(message.flags, mailbox.keywords)
+        line.append(list: names + (message.isRecent ? [[UInt8]("\\Recent")] : [])) { $0 += $1 }
+    }
+
+    /// Names the keywords if there are new ones, before a message has one that its client has not heard of: RFC 3501 §7.2.6.
+    func sayKeywords(_ mailbox: any Mailbox) {
+        let keywords = mailbox.keywords
+        guard keywords != knownKeywords else { return }
+        knownKeywords = keywords
+        write(Self.flagLines(keywords, readOnly: isReadOnly))
+    }
+
+    static func flagLines(_ keywords: KeywordNames, readOnly: Bool) -> [UInt8] {
+        let flags = FlagNames.system.map { [UInt8]($0.name) } + keywords.all
+        var output = Array("* FLAGS ".utf8)
+        output.append(list: flags) { $0 += $1 }
+        output += "\r\n* OK [PERMANENTFLAGS "
+        output.append(list: readOnly ? [] : flags + (keywords.isFull ? [] : [[UInt8]("\\*")])) { $0 += $1 }
+        output += "] Flags permitted\r\n"
+        return output
     }
 
     // MARK: APPEND
@@ -269,7 +300,9 @@ package final class MailboxSession {
             return waits ? .proceed : .close
         }
         do throws(StoreFailure) {
-            let target = try store.append(to: head.mailbox, flags: head.flags, date: head.date)
+            let (flags, keywords) = FlagNames.read(head.flags)
+            let target = try store.append(
+                to: head.mailbox, flags: flags, keywords: keywords, date: head.date)
             append = Append(head: head, left: size, target: target)
             if waits { say("+ OK\r\n") }
         } catch {
@@ -311,7 +344,7 @@ package final class MailboxSession {
         guard let target = append.target else { return refuseTarget(tag, append.failure ?? .missing) }
         do throws(StoreFailure) {
             let result = try target.commit()
-            update(expunges: true)
+            update(thoroughly: true)
             ok(tag, "[APPENDUID \(result.uidValidity) \(SequenceSet.text(result.uids))] Append completed")
         } catch { no(tag, error) }
     }

@@ -22,8 +22,10 @@ final class MessageReader {
     private var opened: (any MessageBytes)?
     private var knownHeader: [UInt8]?
     private var knownStructure: Part?
+    private var knownWhole: [UInt8]?
 
     private static let chunk = 1 << 16
+    private static let largestInMemory = 1 << 18
     /// More header than this is not looked at for fields.
     private static let longestHeader = 1 << 20
 
@@ -35,7 +37,7 @@ final class MessageReader {
     }
 
     private func bytes() throws(StoreFailure) -> any MessageBytes {
-        guard try isPresent(), let opened else { throw .missing }
+        guard try isPresent(), let opened else { throw .expunged }
         return opened
     }
 
@@ -95,9 +97,34 @@ final class MessageReader {
         return part
     }
 
+    /// The whole message in memory, where it is not large.
+    private func wholeMessage() throws(StoreFailure) -> [UInt8]? {
+        if let knownWhole { return knownWhole }
+        let front = try read(0..<Self.largestInMemory + 1)
+        guard front.count <= Self.largestInMemory else { return nil }
+        knownWhole = front
+        return front
+    }
+
+    /// How many octets a stored range to the end of the message has on the wire: counted, for what names say need not be so.
+    private func wireSize(from start: Int) throws(StoreFailure) -> Int {
+        let source = try bytes()
+        var (offset, size) = (start, 0)
+        var lastWasCR = false
+        while true {
+            let part = try source.read(at: offset, count: Self.chunk)
+            if part.isEmpty { return size }
+            offset += part.count
+            for byte in part {
+                size += byte == .lf && !lastWasCR ? 2 : 1
+                lastWasCR = byte == .cr
+            }
+        }
+    }
+
     /// What a section means: RFC 3501 §6.4.5. Nil where there is no such part.
-    func content(of section: Section, messageSize: Int) throws(StoreFailure) -> Content? {
-        if section.path.isEmpty { return try messageContent(section.kind, messageSize) }
+    func content(of section: Section) throws(StoreFailure) -> Content? {
+        if section.path.isEmpty { return try messageContent(section.kind) }
         guard let part = try structure().part(section.path[...]) else { return nil }
         switch section.kind {
         case .all:
@@ -121,13 +148,16 @@ final class MessageReader {
         }
     }
 
-    private func messageContent(_ kind: Section.Kind, _ size: Int) throws(StoreFailure) -> Content? {
+    private func messageContent(_ kind: Section.Kind) throws(StoreFailure) -> Content? {
         switch kind {
-        case .all: return .stored(0..<Int.max, wireSize: size)
+        case .all:
+            if let whole = try wholeMessage() { return .bytes(Self.wire(whole)) }
+            return .stored(0..<Int.max, wireSize: try wireSize(from: 0))
         case .header: return .bytes(Self.wire(try header()))
         case .text:
-            let header = try header()
-            return .stored(header.count..<Int.max, wireSize: max(0, size - Self.wire(header).count))
+            let start = try header().count
+            if let whole = try wholeMessage() { return .bytes(Self.wire(whole.dropFirst(start))) }
+            return .stored(start..<Int.max, wireSize: try wireSize(from: start))
         case .fields(let names, let not): return .bytes(Self.filtered(try header(), names, not))
         case .mime: return nil
         }
@@ -144,7 +174,7 @@ final class MessageReader {
         return wire(output + [.lf])
     }
 
-    static func wire(_ bytes: [UInt8]) -> [UInt8] {
+    static func wire(_ bytes: some Collection<UInt8>) -> [UInt8] {
         var output: [UInt8] = []
         output.reserveCapacity(bytes.count + bytes.count / 32)
         var last: UInt8 = 0
@@ -157,11 +187,11 @@ final class MessageReader {
         return output
     }
 
-    /// Sends `count` octets of a stored range as they are on the wire, behind the first `skipping`. Exactly so many
-    /// leave, even if the file has others than its name says: a literal's size is a promise.
+    /// Sends `count` octets of a stored range as they are on the wire, behind the first `skipping`; false when there were no
+    /// longer so many.
     func send(
         _ range: Range<Int>, skipping: Int, count: Int, _ write: ([UInt8]) -> Void
-    ) throws(StoreFailure) {
+    ) throws(StoreFailure) -> Bool {
         let source = try bytes()
         var offset = range.lowerBound
         var toSkip = skipping
@@ -181,6 +211,6 @@ final class MessageReader {
             left -= sent.count
             write(Array(sent))
         }
-        if left > 0 { write([UInt8](repeating: .space, count: left)) }
+        return left == 0
     }
 }

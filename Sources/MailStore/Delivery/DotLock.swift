@@ -13,14 +13,15 @@ struct DotLock {
 
     init(
         _ mailbox: String, in directory: borrowing Directory, by deadline: Deadline,
-        _ privileged: @escaping MboxDelivery.Privileged
+        staleAge: Duration = staleAge, mayLackHost: Bool = false,
+        _ privileged: @escaping MboxDelivery.Privileged = { body throws(SystemError) in try body() }
     ) throws(MboxDelivery.Failure) {
         name = mailbox + ".lock"
         self.privileged = privileged
         while true {
             do throws(SystemError) {
                 if try Self.make(name, in: directory, privileged) { return }
-                if try Self.isStale(name, in: directory) {
+                if try Self.isStale(name, in: directory, staleAge, mayLackHost) {
                     try Self.remove(name, in: directory, privileged)
                     continue
                 }
@@ -38,20 +39,29 @@ struct DotLock {
                 let holder = "\(Identity.process):\(Host.bareName)\n".utf8
                 // With its name it has its content, or a crash would leave one that says nothing.
                 if let file = try directory.openUnnamed(mode: 0o600) {
-                    try file.write(holder)
+                    try write(holder, to: file)
                     return try directory.link(file, as: name)
                 }
                 let temporary = "\(name).\(Host.bareName).\(Identity.process)"
                 try directory.removeIfPresent(temporary)
                 let file = try directory.open(temporary, .createNew(mode: 0o600))
                 defer { _ = try? directory.removeIfPresent(temporary) }
-                try file.write(holder)
+                try write(holder, to: file)
                 try directory.link(temporary, to: directory, as: name)
             }
             return true
         } catch {
             guard error.code == .exists else { throw error }
             return false
+        }
+    }
+
+    /// On a full disk the name alone must do: mail can be removed from there.
+    private static func write(
+        _ holder: some Collection<UInt8>, to file: borrowing Descriptor
+    ) throws(SystemError) {
+        do throws(SystemError) { try file.write(holder) } catch {
+            guard error.isForWantOfRoom else { throw error }
         }
     }
 
@@ -62,19 +72,26 @@ struct DotLock {
     }
 
     /// Only a plain file can be a lock left over; a link in its place is somebody's trick and stays.
-    private static func isStale(_ name: String, in directory: borrowing Directory) throws(SystemError) -> Bool
-    {
+    private static func isStale(
+        _ name: String, in directory: borrowing Directory, _ staleAge: Duration, _ mayLackHost: Bool
+    ) throws(SystemError) -> Bool {
         guard let status = try directory.status(of: name), status.kind == .regular else { return false }
-        return Time.now() - status.modified > staleAge || isOfDeadProcess(name, in: directory)
+        return Time.now() - status.modified > staleAge
+            || isOfDeadProcess(name, in: directory, mayLackHost)
     }
 
-    /// Of this host, and gone. A lock that cannot be read, or that says no host, may be anybody's.
-    private static func isOfDeadProcess(_ name: String, in directory: borrowing Directory) -> Bool {
+    /// Of this host, and gone. A lock that cannot be read, or that says no host, may be anybody's, unless only programs of this
+    /// host leave it out (`mayLackHost`).
+    private static func isOfDeadProcess(
+        _ name: String, in directory: borrowing Directory, _ mayLackHost: Bool
+    ) -> Bool {
         guard let file = try? directory.open(name, .read), let text = try? file.read(upTo: 512) else {
             return false
         }
         let fields = text.prefix { $0 != .lf }.split(separator: .ascii(":"), maxSplits: 1)
-        guard fields.count == 2, fields[1].elementsEqual(Host.bareName.utf8) else { return false }
+        let isHere =
+            fields.count == 1 ? mayLackHost : fields.count == 2 && fields[1].elementsEqual(Host.bareName.utf8)
+        guard isHere else { return false }
         guard let number = Int64(strictDecimal: fields[0]), let process = Int32(exactly: number), process > 0
         else { return false }
         return !Identity.processExists(process)

@@ -1,4 +1,5 @@
 import Bytes
+package import Mail
 package import Unix
 
 /// Delivery into a Maildir, many messages at a time: each is written without a name (or in tmp/), then all
@@ -11,6 +12,7 @@ package final class MaildirDelivery {
     private let host: String
     private var staged: [Staged] = []
     private var random = Randomness()
+    private var deliveries = 0
 
     private final class Staged {
         let file: Descriptor
@@ -43,7 +45,12 @@ package final class MaildirDelivery {
         tmp = try Directory("tmp", in: root)
         new = try Directory("new", in: root)
         cur = try Directory("cur", in: root)
-        self.host = String(
+        self.host = Self.escaped(host: host)
+    }
+
+    /// As it may stand in a file's name.
+    static func escaped(host: String) -> String {
+        String(
             decoding: host.utf8.flatMap { byte -> [UInt8] in
                 switch byte {
                 case .ascii("/"): [UInt8](#"\057"#)
@@ -70,47 +77,42 @@ package final class MaildirDelivery {
     }
 
     /// Writes a message, for nobody to see yet; its number for `commit`. A reader's own message (APPEND, COPY)
-    /// has the letters of its flags, and the date that its file is to bear. A `mark` is this delivery's own,
+    /// has its flags, and the date that its file is to bear. A `mark` is this delivery's own,
     /// at every attempt: one that was made durable, but never reported, is then met again and not repeated.
     package func stage(
-        _ message: MessageSource, mark: String? = nil, letters: [UInt8]? = nil, date: Time? = nil
+        _ message: MessageSource, mark: String? = nil, flags: MessageFlags? = nil, date: Time? = nil
     ) throws(SystemError) -> Int {
-        let unique = uniqueName()
+        let unique = MaildirFile.uniqueBase(host: host, delivery: deliveries, random: &random)
+        deliveries += 1
         let unnamed = try tmp.openUnnamed(mode: 0o600)
         let temporaryName = unnamed == nil ? unique : nil
         let file = if let unnamed { unnamed } else { try tmp.open(unique, .createNew(mode: 0o600)) }
         var size = 0
-        var lines = 0
+        var wireSize = 0
+        var lines = WireLines()
         do throws(SystemError) {
             try message.forEachPart { part throws(SystemError) in
                 try file.write(part)
                 size += part.count
-                lines += part.count { $0 == .lf }
+                wireSize += lines.count(part)
             }
         } catch {
             if let temporaryName { _ = try? tmp.removeIfPresent(temporaryName) }
             throw error
         }
         // S: bytes; W: bytes with CRLF line ends, which is what POP3 and IMAP tell.
-        var name = "\(mark.map { "\($0).relais" } ?? unique),S=\(size),W=\(size + lines)"
-        if let letters { name += ":2," + String(decoding: letters, as: UTF8.self) }
+        var name = "\(mark.map { "\($0).relais" } ?? unique),S=\(size),W=\(wireSize)"
+        if let flags { name += ":2," + String(decoding: MaildirFile.letters(flags), as: UTF8.self) }
         if let date { try file.setModified(date) }
         staged.append(
             Staged(
-                file, name: name, temporaryName: temporaryName, isRead: letters != nil,
+                file, name: name, temporaryName: temporaryName, isRead: flags != nil,
                 isRepeatable: mark != nil))
         return staged.count - 1
     }
 
-    /// The names that the staged messages will have, without flags: what a UID list knows them by.
-    package var stagedBases: [[UInt8]] { staged.map { Array($0.name.utf8.prefix { $0 != .ascii(":") }) } }
-
-    /// `<seconds>.M<microseconds>P<process>R<random>.<host>`: unique over all hosts that share the Maildir.
-    private func uniqueName() -> String {
-        let now = Time.now()
-        let chance = String(random.next(), radix: 16)
-        return "\(now.seconds).M\(now.microseconds % 1_000_000)P\(Identity.process)R\(chance).\(host)"
-    }
+    /// What a UID list knows the staged messages by.
+    package var stagedBases: [MaildirBase] { staged.map { MaildirFile(.cur, Array($0.name.utf8)).base } }
 
     /// Makes everything staged durable and visible; per message, by its number, what failed. A message that
     /// failed is not there.

@@ -24,25 +24,52 @@ package enum MboxFormat {
         return line
     }
 
-    /// When the message behind a `From ` line came. A zone, which some programs write, is not regarded.
+    /// When the message behind a `From ` line came; nil for a line that begins no message: one that does not say from whom, in
+    /// one word or quoted, and then when. That is what every other program on the same file asks for, and what no sentence in a
+    /// letter has. A zone, which some write, is not regarded, nor what stands behind the date.
     static func date(of line: ArraySlice<UInt8>) -> Int64? {
-        let words = line.split { $0.isWhitespace || $0 == .cr || $0 == .lf }
-        for index in words.indices.dropLast(4)
-        where DateTime.weekdays.contains(where: { words[index].equalsFolded($0.utf8) }) {
-            let time = words[index + 3].split(separator: .ascii(":")).map { Int(strictDecimal: $0) ?? -1 }
-            guard let month = DateTime.months.firstIndex(where: { words[index + 1].equalsFolded($0.utf8) }),
-                let day = Int(strictDecimal: words[index + 2]), (1...31).contains(day),
-                (2...3).contains(time.count),
-                (0...23).contains(time[0]), (0...59).contains(time[1]),
-                time.count < 3 || (0...60).contains(time[2]),
-                let year = words[(index + 4)...].lazy.compactMap({
-                    $0.count == 4 ? Int(strictDecimal: $0) : nil
-                }).first
-            else { continue }
-            let seconds = time[0] * 3600 + time[1] * 60 + (time.count > 2 ? time[2] : 0)
-            return DateTime.days(year: year, month: month + 1, day: day) * 86400 + Int64(seconds)
+        guard line.starts(with: fromWord) else { return nil }
+        var rest = line.dropFirst(fromWord.count).drop { $0 == .space }
+        if rest.first == .quote {
+            guard let end = rest.dropFirst().firstIndex(of: .quote) else { return nil }
+            rest = rest[(end + 1)...]
         }
-        return nil
+        rest = rest.drop { !$0.isWhitespace && $0 != .lf && $0 != .cr }
+        let words = rest.prefix(200).split { $0.isWhitespace || $0 == .cr || $0 == .lf }
+        return asctime(words) ?? internetTime(words)
+    }
+
+    private static let fromWord = [UInt8]("From ")
+
+    /// `Thu Jan  1 00:00:00 1970`, perhaps with a zone before the year, or without seconds.
+    private static func asctime(_ words: [ArraySlice<UInt8>]) -> Int64? {
+        guard words.count >= 5, DateTime.weekdays.contains(where: { words[0].equalsFolded($0.utf8) }) else {
+            return nil
+        }
+        let year = words.dropFirst(4).prefix(3).first { $0.count == 4 && $0.allSatisfy { $0.isDigit } }
+        return seconds(day: words[2], month: words[1], year: year, time: words[3])
+    }
+
+    /// `Thu, 1 Jan 1970 00:00:00 +0000`, as programs write it that know no other date.
+    private static func internetTime(_ words: [ArraySlice<UInt8>]) -> Int64? {
+        guard words.count >= 5, words[0].last == .ascii(","),
+            DateTime.weekdays.contains(where: { words[0].dropLast().equalsFolded($0.utf8) })
+        else { return nil }
+        return seconds(day: words[1], month: words[2], year: words[3], time: words[4])
+    }
+
+    private static func seconds(
+        day: ArraySlice<UInt8>, month: ArraySlice<UInt8>, year: ArraySlice<UInt8>?, time: ArraySlice<UInt8>
+    ) -> Int64? {
+        let time = time.split(separator: .ascii(":")).map { Int(strictDecimal: $0) ?? -1 }
+        guard let month = DateTime.months.firstIndex(where: { month.equalsFolded($0.utf8) }),
+            let day = Int(strictDecimal: day), (1...31).contains(day), (2...3).contains(time.count),
+            (0...23).contains(time[0]), (0...59).contains(time[1]),
+            time.count < 3 || (0...60).contains(time[2]),
+            let year, year.count == 4, let year = Int(strictDecimal: year)
+        else { return nil }
+        let seconds = time[0] * 3600 + time[1] * 60 + (time.count > 2 ? time[2] : 0)
+        return DateTime.days(year: year, month: month + 1, day: day) * 86400 + Int64(seconds)
     }
 
     /// How many line ends are missing for an empty line at the end of the file.

@@ -1,253 +1,259 @@
 import Bytes
+package import Mail
 package import Unix
 
-/// A Maildir as an ordered list of messages with UIDs: what IMAP calls a mailbox. The list changes only in
-/// `refresh` and in this session's own operations, so that a session can tell its client what it must.
+/// A Maildir whose messages have UIDs: what IMAP calls a mailbox. Three things are kept apart: the files as the last look found
+/// them, the UIDs on disk, which all sessions share, and the list as this session's client knows it, which changes only in
+/// `refresh` and in this session's own operations. What is changed is changed in the files of now, whatever was read before.
 package final class Folder {
-    package struct Message: Equatable {
+    package struct NumberedFile {
         package let uid: UInt32
-        package fileprivate(set) var entry: MaildirEntry
-        package fileprivate(set) var flags: MessageFlags
-        /// Came since somebody looked last, and this session is the first to see it.
-        package fileprivate(set) var isRecent: Bool
-    }
-
-    /// What another session, or a delivery, did.
-    package struct Changes: Equatable {
-        /// Indices in the list before the change, highest first.
-        package var expunged: [Int] = []
-        /// Indices in the list after the expunges.
-        package var flagsChanged: [Int] = []
-        package var appended = 0
-        package var isEmpty: Bool { expunged.isEmpty && flagsChanged.isEmpty && appended == 0 }
+        package internal(set) var file: MaildirFile
     }
 
     package let path: String
-    package private(set) var messages: [Message] = []
+    package internal(set) var list = MessageList()
     package private(set) var uidValidity: UInt32 = 0
     package private(set) var uidNext: UInt32 = 1
-    private let maildir: Maildir
-    private let directory: Directory
-    private var keywords = KeywordList()
-    private var lastChange: (new: Time, cur: Time)?
+    package internal(set) var keywords = KeywordNames()
+    let maildir: Maildir
+    let directory: OpenDirectory
+    /// In the order of their UIDs, as of the last look.
+    var files: [NumberedFile] = []
+    /// The UIDs that this session was the first to see, and has not listed yet.
+    private var recent: Set<UInt32> = []
+    private let table: UIDTable
+    private let name: [UInt8]
     private let isReadOnly: Bool
+    private var seen: Seen?
+    /// Numbers that are not on disk, because there is no room for them, and the next UID that is there.
+    private var provisional: (list: UIDList, next: UInt32?)?
+    /// Another session wrote its numbers when we had only ours.
+    private var isRenumbered = false
+    /// The list may differ from `files`.
+    var needsMerge = true
+    var knownSizes: [UInt32: Int] = [:]
 
-    /// Opens the Maildir at `path`, which ends in a slash. Read-only: nothing moves from `new` to `cur`.
-    package init(_ path: String, readOnly: Bool = false) throws(SystemError) {
-        self.path = path
-        isReadOnly = readOnly
-        maildir = try Maildir(path)
-        directory = try Directory(path)
-        _ = try refresh(force: true)
+    /// The directories' times at the last look. Within `grain` of a change another may leave no trace.
+    private struct Seen {
+        var times: Maildir.ChangeTimes
+        var isSettled: Bool
+
+        static let grain = Duration.seconds(2)
+
+        init(_ times: Maildir.ChangeTimes) {
+            self.times = times
+            isSettled = Time.now() - times.last > Self.grain
+        }
     }
 
-    package func keywordName(_ letter: UInt8) -> [UInt8]? { keywords.names[letter] }
-    package var keywordNames: [[UInt8]] { keywords.names.sorted { $0.key < $1.key }.map { $0.value } }
+    /// Opens the Maildir at `path`, which ends in a slash, of a mailbox with this name in the store whose UIDVALIDITYs `table`
+    /// has. Read-only: nothing moves from `new` to `cur`.
+    package init(
+        _ path: String, named name: [UInt8] = [UInt8]("INBOX"), _ table: UIDTable? = nil,
+        readOnly: Bool = false
+    ) throws(SystemError) {
+        self.path = path
+        self.name = name
+        self.table = table ?? UIDTable(in: path)
+        isReadOnly = readOnly
+        maildir = try Maildir(path)
+        directory = OpenDirectory(try Directory(path))
+        _ = try refresh(.now)
+    }
 
     // MARK: Seeing what changed
 
-    /// Looks at the files, if their directories changed, and gives UIDs to the new ones.
-    package func refresh(force: Bool = false) throws(SystemError) -> Changes {
-        let before = try maildir.changeTimes()
-        // A directory changed within the clock's grain may change again without showing it.
-        let isSettled = Time.now() - max(before.new, before.cur) > .seconds(2)
-        if !force, let lastChange, lastChange == before { return Changes() }
-        lastChange = isSettled ? before : nil
-        var found: [[UInt8]: MaildirEntry] = [:]
-        for entry in try maildir.entries() { found[entry.base] = entry }
-        let recent = try claimNew(&found)
-        let list = try updateList(&found)
-        if let bytes = try read("dovecot-keywords") { keywords = KeywordList(bytes) }
-        return merge(list, found, recent)
+    package enum Look {
+        /// Where something may have changed, even what leaves no trace yet.
+        case now
+        /// Where the directories say so: between commands, of which there can be thousands a second.
+        case ifChanged
+    }
+
+    /// Looks at the files, gives UIDs to the new ones, and brings the list up to date: it says what that changed. Messages that
+    /// are gone stay in it unless their client may hear of them (`expunges`). ENOENT when the folder was removed.
+    package func refresh(_ look: Look, expunges: Bool = true) throws(SystemError) -> MessageList.Changes {
+        let times = try maildir.changeTimes()
+        var isDue = seen.map { $0.times != times } ?? true
+        if let seen, !isDue, !seen.isSettled {
+            isDue = look == .now || Time.now() - times.last > Seen.grain
+        }
+        if isDue || provisional != nil && look == .now {
+            seen = nil
+            try self.look()
+            seen = Seen(times)
+        }
+        return needsMerge ? merge(expunges: expunges) : MessageList.Changes()
+    }
+
+    private func merge(expunges: Bool) -> MessageList.Changes {
+        var changes = MessageList.Changes()
+        if isRenumbered {
+            // The numbers were lost and made anew: to this session everything is gone, and everything is new.
+            guard expunges else { return changes }
+            changes.expunged = list.removeAll()
+            isRenumbered = false
+        }
+        let now = files.lazy.map { [recent] in
+            ListedMessage(uid: $0.uid, flags: $0.file.flags, isRecent: recent.contains($0.uid))
+        }
+        list.merge(now, expunges: expunges, into: &changes)
+        recent = []
+        needsMerge = list.count != files.count
+        return changes
+    }
+
+    private func look() throws(SystemError) {
+        var scan = try MaildirScan(maildir)
+        let claimed = try claimNew(&scan)
+        let numbers = try number(&scan)
+        if let bytes = try read("dovecot-keywords") { keywords = KeywordNames(file: bytes) }
+        if numbers.validity != uidValidity, uidValidity != 0 { isRenumbered = true }
+        if isRenumbered { knownSizes = [:] }
+        needsMerge = true
+        uidValidity = numbers.validity
+        uidNext = numbers.next
+        files.removeAll(keepingCapacity: true)
+        files.reserveCapacity(numbers.entries.count)
+        for (uid, _, base) in numbers.entries {
+            guard let file = scan[base] else { continue }
+            files.append(NumberedFile(uid: uid, file: file))
+            if claimed.contains(base) { recent.insert(uid) }
+        }
     }
 
     /// Moves what is in `new` to `cur`: whoever moves a file is the one to whom it is recent (RFC 3501 §2.3.2).
-    private func claimNew(_ found: inout [[UInt8]: MaildirEntry]) throws(SystemError) -> Set<[UInt8]> {
-        var recent: Set<[UInt8]> = []
-        for (base, entry) in found where entry.half == .new {
-            guard !isReadOnly else {
-                recent.insert(base)
-                continue
+    private func claimNew(_ scan: inout MaildirScan) throws(SystemError) -> Set<MaildirBase> {
+        var recent: Set<MaildirBase> = []
+        for place in scan.files.indices where scan.files[place].half == .new {
+            let file = scan.files[place]
+            if isReadOnly {
+                recent.insert(file.base)
+            } else if let moved = try maildir.claim(file) {
+                scan.replace(at: place, with: moved)
+                recent.insert(file.base)
             }
-            found[base] = try maildir.setFlags(entry.flags, of: entry)
-            if found[base] != nil { recent.insert(base) }
         }
         return recent
     }
+
+    // MARK: Numbers
 
     /// The UID list with the files that are there, on disk when that changed it.
     ///
     /// Nobody's UID is dropped on the word of a scan made before the lock, when another session may have listed a
     /// message that came later, nor of a single scan: readdir can miss a file that is being renamed.
-    private func updateList(_ found: inout [[UInt8]: MaildirEntry]) throws(SystemError) -> UIDList {
-        let known = try readList()
-        if let known, known.entries.count == found.count, known.entries.allSatisfy({ found[$0.base] != nil })
-        {
+    private func number(_ scan: inout MaildirScan) throws(SystemError) -> UIDList {
+        if let known = try readList(), !needsChange(known, scan) {
+            provisional = nil
             return known
         }
         let lock = try ListLock(in: directory)
-        defer { lock.release(in: directory) }
-        var list = try readList() ?? newList()
-        if list.entries.contains(where: { found[$0.base] == nil }) {
-            for entry in try maildir.entries() { found[entry.base] = entry }
+        let listed = try readList()
+        if let provisional, provisional.next != listed?.next { isRenumbered = true }
+        var numbers: UIDList
+        if !isRenumbered, let provisional {
+            numbers = provisional.list
+        } else if let listed {
+            numbers = listed
+        } else {
+            numbers = try newList()
         }
-        list.keep(Set(found.keys))
-        let listed = Set(list.entries.map { $0.base })
-        let fresh = found.values.filter { !listed.contains($0.base) }.sorted(by: Self.arrivedEarlier)
-        for entry in fresh {
-            guard list.next < UInt32.max else { break }
-            _ = list.append(base: entry.base)
+        var isChanged = listed == nil || !numbers.isSound || provisional != nil
+        try scan.mend(maildir)
+        if numbers.entries.contains(where: { scan[$0.base] == nil }) {
+            let again = try MaildirScan(maildir)
+            if again.files != scan.files { scan = again }
+            try scan.mend(maildir)
         }
-        try directory.replaceDurably("dovecot-uidlist", with: list.encoded)
-        return list
+        if !isReadOnly, let first = numbers.recentFrom {
+            for entry in numbers.entries where entry.uid >= first { recent.insert(entry.uid) }
+            numbers.recentFrom = nil
+            isChanged = true
+        }
+        let count = numbers.entries.count
+        numbers.keep { scan[$0] != nil }
+        let known = Set(numbers.entries.map { $0.base })
+        let fresh = scan.files.filter { !known.contains($0.base) }.sorted(by: MaildirFile.arrivedEarlier)
+        for file in fresh where !numbers.isFull {
+            if arriving.contains(file.base), numbers.recentFrom == nil { numbers.recentFrom = numbers.next }
+            numbers.append(file.base)
+        }
+        isChanged = isChanged || numbers.entries.count != count || !fresh.isEmpty
+        if isChanged { try write(numbers, over: listed?.next) }
+        _ = consume lock
+        return numbers
     }
 
-    /// A list in place of none or a damaged one (T46), with a UIDVALIDITY above the one that this session knows.
-    private func newList() -> UIDList {
-        UIDList(validity: max(UInt32(clamping: Time.now().seconds), uidValidity &+ 1))
+    /// What this session has just put there by APPEND or COPY.
+    private var arriving: Set<MaildirBase> = []
+
+    /// Finds the UIDs of messages that were just put here, in their order; they are recent to who looks next.
+    package func numbers(of bases: [MaildirBase]) throws(SystemError) -> [UInt32] {
+        arriving = Set(bases)
+        defer { arriving = [] }
+        _ = try refresh(.now)
+        var uids: [MaildirBase: UInt32] = [:]
+        for numbered in files where arriving.contains(numbered.file.base) {
+            uids[numbered.file.base] = numbered.uid
+        }
+        return bases.compactMap { uids[$0] }
     }
 
-    /// By delivery time, then by name: the order in which UIDs are given.
-    private static func arrivedEarlier(_ a: MaildirEntry, _ b: MaildirEntry) -> Bool {
-        let times = (a.deliverySeconds ?? 0, b.deliverySeconds ?? 0)
-        return times.0 != times.1 ? times.0 < times.1 : a.base.lexicographicallyPrecedes(b.base)
+    private func needsChange(_ list: UIDList, _ scan: MaildirScan) -> Bool {
+        guard list.isSound, list.entries.count == scan.files.count, scan.strays.isEmpty,
+            isReadOnly || list.recentFrom == nil
+        else { return true }
+        var isListed = [Bool](repeating: false, count: scan.files.count)
+        for entry in list.entries {
+            guard let place = scan.place(of: entry.base), !isListed[place] else { return true }
+            isListed[place] = true
+        }
+        return false
     }
 
-    private func merge(
-        _ list: UIDList, _ found: [[UInt8]: MaildirEntry], _ recent: Set<[UInt8]>
-    ) -> Changes {
-        var changes = Changes()
-        if list.validity != uidValidity, uidValidity != 0 {
-            // The list was lost and made anew: to this session everything is gone, and everything is new.
-            changes.expunged = Array(messages.indices.reversed())
-            messages.removeAll()
+    /// A list in place of none or a damaged one (T46), with a UIDVALIDITY above all that the store has had.
+    private func newList() throws(SystemError) -> UIDList {
+        do throws(SystemError) {
+            return UIDList(validity: try table.newValidity(of: name, above: uidValidity))
+        } catch {
+            guard error.isForWantOfRoom || error.isForWantOfRights else { throw error }
+            return UIDList(validity: max(UInt32(clamping: Time.now().seconds), uidValidity &+ 1))
         }
-        uidValidity = list.validity
-        uidNext = list.next
-        var kept: [Message] = []
-        for (index, message) in messages.enumerated() {
-            guard let entry = found[message.entry.base] else {
-                changes.expunged.insert(index, at: 0)
-                continue
-            }
-            var message = message
-            message.entry = entry
-            let flags = MessageFlags(letters: entry.flags)
-            if flags != message.flags {
-                message.flags = flags
-                changes.flagsChanged.append(kept.count)
-            }
-            kept.append(message)
+    }
+
+    /// Where there is no room for the list it stays in this session's memory: mail must be readable, and removable, on a full
+    /// disk. Another session gives the same numbers, since it goes by the same order.
+    private func write(_ list: UIDList, over next: UInt32?) throws(SystemError) {
+        do throws(SystemError) {
+            try directory.directory.replaceDurably("dovecot-uidlist", with: list.encoded)
+            provisional = nil
+        } catch {
+            guard error.isForWantOfRoom || error.isForWantOfRights else { throw error }
+            _ = try? directory.directory.removeIfPresent("dovecot-uidlist.tmp")
+            provisional = (list, next)
         }
-        let last = kept.last?.uid ?? 0
-        for (uid, _, base) in list.entries where uid > last {
-            guard let entry = found[base] else { continue }
-            kept.append(
-                Message(
-                    uid: uid, entry: entry, flags: MessageFlags(letters: entry.flags),
-                    isRecent: recent.contains(base)))
-            changes.appended += 1
-        }
-        messages = kept
-        return changes
     }
 
     private func readList() throws(SystemError) -> UIDList? {
         try read("dovecot-uidlist").flatMap { UIDList($0) }
     }
 
-    private func read(_ name: String) throws(SystemError) -> [UInt8]? {
-        guard let file = try directory.openIfPresent(name, .read) else { return nil }
+    func read(_ name: String) throws(SystemError) -> [UInt8]? {
+        guard let file = try directory.directory.openIfPresent(name, .read) else { return nil }
         return try file.readAll(limit: 1 << 28)
     }
 
-    // MARK: Changing
+    // MARK: Own changes
 
-    /// The letters of keywords, new ones included; those for which there is no letter left are dropped.
-    package func letters(of names: [[UInt8]]) throws(SystemError) -> [UInt8] {
-        let known = keywords
-        var letters = names.compactMap { known.letter(of: $0) }
-        guard letters.count < names.count else { return letters }
-        let lock = try ListLock(in: directory)
-        defer { lock.release(in: directory) }
-        if let bytes = try read("dovecot-keywords") { keywords = KeywordList(bytes) }
-        letters = names.compactMap { keywords.add($0) }
-        try directory.replaceDurably("dovecot-keywords", with: keywords.encoded)
-        return letters
+    /// Runs what changes files of this folder, and takes the directories' new times for its own work, if nobody else's stood
+    /// there before: or each of a thousand STOREs would make the next command look at everything.
+    func changing<Result>(_ body: () throws(SystemError) -> Result) throws(SystemError) -> Result {
+        let before = try maildir.changeTimes()
+        let isKnown = seen.map { $0.times == before } ?? false
+        let result = try body()
+        if isKnown { seen = Seen(try maildir.changeTimes()) }
+        return result
     }
-
-    /// Gives a message other flags. False when it is gone; the next `refresh` says so.
-    package func setFlags(_ flags: MessageFlags, at index: Int) throws(SystemError) -> Bool {
-        if messages[index].flags == flags { return true }
-        guard let entry = try change(messages[index].entry, to: flags.letters) else { return false }
-        messages[index].entry = entry
-        messages[index].flags = flags
-        return true
-    }
-
-    private func change(_ entry: MaildirEntry, to letters: [UInt8]) throws(SystemError) -> MaildirEntry? {
-        if let changed = try maildir.setFlags(letters, of: entry) { return changed }
-        // Somebody renamed it: find it by what does not change.
-        guard let now = try current(entry) else { return nil }
-        return try maildir.setFlags(letters, of: now)
-    }
-
-    private func current(_ entry: MaildirEntry) throws(SystemError) -> MaildirEntry? {
-        try maildir.entries().first { $0.base == entry.base }
-    }
-
-    /// Removes messages from the disk, durably, and from the list. What fails half-way the next `refresh` tells of.
-    package func expunge(_ indices: [Int]) throws(SystemError) {
-        for index in indices {
-            let entry = messages[index].entry
-            if try !maildir.remove(entry), let now = try current(entry) { _ = try maildir.remove(now) }
-        }
-        try synchronize()
-        for index in indices.sorted(by: >) { messages.remove(at: index) }
-    }
-
-    /// Makes flags durable: once a command, not once a message.
-    package func synchronize() throws(SystemError) { try maildir.synchronize() }
-
-    /// Opens a message for reading; nil when it is gone.
-    package func open(at index: Int) throws(SystemError) -> Descriptor? {
-        let entry = messages[index].entry
-        if let file = try maildir.open(entry) { return file }
-        guard let now = try current(entry) else { return nil }
-        messages[index].entry = now
-        return try maildir.open(now)
-    }
-
-    /// When a message came: its file's modification time, which APPEND sets.
-    package func internalDate(at index: Int) throws(SystemError) -> Time {
-        guard let file = try open(at: index) else { return Time(seconds: 0) }
-        return try file.status().modified
-    }
-}
-
-/// `dovecot-uidlist.lock`: the lock that Dovecot takes before it writes the list.
-struct ListLock {
-    private static let name = "dovecot-uidlist.lock"
-    /// Dovecot overrides it after two minutes, too.
-    private static let stale = Duration.seconds(120)
-
-    init(in directory: borrowing Directory) throws(SystemError) {
-        let deadline = Deadline.after(.seconds(130))
-        while true {
-            do throws(SystemError) {
-                let file = try directory.open(Self.name, .createNew(mode: 0o600))
-                try file.write(Array("\(Identity.process)\n".utf8))
-                return
-            } catch {
-                guard error.code == .exists, !deadline.hasPassed else { throw error }
-            }
-            if let old = try directory.status(of: Self.name), Time.now() - old.modified > Self.stale {
-                _ = try directory.removeIfPresent(Self.name)
-                continue
-            }
-            pause(.milliseconds(20))
-        }
-    }
-
-    func release(in directory: borrowing Directory) { _ = try? directory.removeIfPresent(Self.name) }
 }

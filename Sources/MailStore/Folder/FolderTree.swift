@@ -25,10 +25,12 @@ package struct FolderTree {
 
     /// Ends in a slash.
     package let path: String
+    package let uids: UIDTable
 
     /// The tree at `path`; makes the Maildir if it is missing.
     package init(_ path: String) throws(SystemError) {
         self.path = path
+        uids = UIDTable(in: path)
         _ = try MaildirDelivery(path, host: Host.name())
     }
 
@@ -80,7 +82,18 @@ package struct FolderTree {
         if Self.isInbox(name) { return true }
         let directory = try directory(of: name)
         return try step { () throws(SystemError) in
-            try Path.status(directory + "cur", following: false)?.kind == .directory
+            for half in Maildir.halves {
+                if try Path.status(directory + half, following: false)?.kind == .directory { return true }
+            }
+            return false
+        }
+    }
+
+    package func folder(_ name: [UInt8], readOnly: Bool) throws(Failure) -> Folder {
+        let directory = try directory(of: name)
+        let name = Self.isInbox(name) ? [UInt8]("INBOX") : name
+        return try step { () throws(SystemError) in
+            try Folder(directory, named: name, uids, readOnly: readOnly)
         }
     }
 
@@ -98,19 +111,36 @@ package struct FolderTree {
     package func delete(_ name: [UInt8]) throws(Failure) {
         guard !Self.isInbox(name) else { throw .badName }
         guard try exists(name) else { throw .missing }
-        let text = "." + (try Self.checked(name))
+        let text = [.dot] + name
         let root = try root()
+        try retire(name)
         try step { () throws(SystemError) in try Self.removeTree(text, in: root, depth: 0) }
     }
 
-    private static func removeTree(_ name: String, in parent: borrowing Directory, depth: Int)
+    /// Who gets the name later has another UIDVALIDITY.
+    private func retire(_ name: [UInt8]) throws(Failure) {
+        let list = try directory(of: name) + "dovecot-uidlist"
+        try step { () throws(SystemError) in
+            let bytes = try Path.contents(list, limit: 1 << 28)
+            do throws(SystemError) {
+                try uids.retire(name, validity: bytes.flatMap { UIDList($0) }?.validity)
+            } catch { guard error.isForWantOfRoom else { throw error } }
+        }
+    }
+
+    private static func removeTree(_ name: [UInt8], in parent: borrowing Directory, depth: Int)
         throws(SystemError)
     {
         do {
-            let directory = try Directory(name, in: parent)
-            for child in try directory.names() {
+            let directory = try parent.subdirectory(name)
+            var children: [[UInt8]] = []
+            try directory.forEachName { child in
+                children.append(child)
+                return true
+            }
+            for child in children {
                 if try directory.status(of: child)?.kind == .directory {
-                    guard depth < 3 else { throw SystemError("rmdir", .notEmpty, name) }
+                    guard depth < 3 else { throw SystemError("rmdir", .notEmpty, directory.path) }
                     try removeTree(child, in: directory, depth: depth + 1)
                 } else {
                     try directory.removeIfPresent(child)
@@ -120,17 +150,44 @@ package struct FolderTree {
         try parent.removeDirectory(name)
     }
 
-    /// Renames a folder and its children.
+    /// Renames a folder and its children; its children alone where it is no mailbox itself.
     package func rename(_ name: [UInt8], to newName: [UInt8]) throws(Failure) {
         guard !Self.isInbox(name), !Self.isInbox(newName) else { throw .badName }
+        _ = try Self.checked(name)
         _ = try Self.checked(newName)
-        guard try exists(name) else { throw .missing }
+        let moving = try names().filter { $0 == name || $0.starts(with: name + [Self.separator]) }
+        guard !moving.isEmpty else { throw .missing }
         guard try !exists(newName) else { throw .exists }
         let root = try root()
-        for folder in try names() where folder == name || folder.starts(with: name + [Self.separator]) {
-            let from = "." + (try Self.checked(folder))
-            let to = "." + (try Self.checked(newName + folder.dropFirst(name.count)))
-            try step { () throws(SystemError) in try root.rename(from, to: root, as: to) }
+        for folder in moving {
+            let target = newName + folder.dropFirst(name.count)
+            _ = try Self.checked(target)
+            guard try !exists(target) else { throw .exists }
+        }
+        for folder in moving {
+            let target = newName + folder.dropFirst(name.count)
+            try retire(folder)
+            try step { () throws(SystemError) in
+                try root.rename([.dot] + folder, to: root, as: [.dot] + target)
+            }
+            try renewValidity(of: target)
+        }
+    }
+
+    /// A folder that was given a name which another had is not to be taken for that one, or for an older state of it.
+    private func renewValidity(of name: [UInt8]) throws(Failure) {
+        let path = try directory(of: name)
+        try step { () throws(SystemError) in
+            let directory = OpenDirectory(try Directory(path))
+            let lock = try ListLock(in: directory)
+            if let bytes = try Path.contents(path + "dovecot-uidlist", limit: 1 << 28),
+                var list = UIDList(bytes),
+                try uids.hasHad(name, notBelow: list.validity)
+            {
+                list.validity = try uids.newValidity(of: name, above: list.validity)
+                try directory.directory.replaceDurably("dovecot-uidlist", with: list.encoded)
+            }
+            _ = consume lock
         }
     }
 

@@ -22,7 +22,18 @@ struct Subscriptions {
         }
     }
 
+    /// Under the lock that Dovecot takes, too: two sessions at once lose no name.
     func set(_ name: [UInt8], _ isSubscribed: Bool) throws(SystemError) {
+        let root = try Directory(directory)
+        let lock: DotLock?
+        do throws(MboxDelivery.Failure) {
+            lock = try DotLock(file, in: root, by: .after(.seconds(30)), staleAge: .seconds(60))
+        } catch {
+            guard case .system(let error) = error else { throw SystemError("lock", .again, directory + file) }
+            guard error.isForWantOfRoom else { throw error }
+            lock = nil
+        }
+        defer { lock?.release(in: root) }
         let isVersion2 =
             try Path.contents(directory + file, limit: 1 << 20)?.starts(with: [UInt8]("V\t2\n")) == true
         var all = try names().filter { $0 != name }
@@ -32,7 +43,7 @@ struct Subscriptions {
                 ? Array(name.split(separator: separator).map(Self.escaped).joined(separator: [.tab])) : name
         }
         let text = Array(lines.map { $0 + [.lf] }.joined())
-        try Directory(directory).replaceDurably(file, with: isVersion2 ? Self.version2 + text : text)
+        try root.replaceDurably(file, with: isVersion2 ? Self.version2 + text : text)
     }
 
     private static let escapes: [(plain: UInt8, letter: UInt8)] = [

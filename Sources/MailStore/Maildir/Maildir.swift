@@ -1,4 +1,5 @@
 import Bytes
+package import Mail
 package import Unix
 
 /// The files of one Maildir, for its owner. Links, FIFOs and directories in `new` and `cur` are not messages and
@@ -8,50 +9,69 @@ package final class Maildir {
     private let new: Directory
     private let cur: Directory
 
+    /// ENOENT where there is no Maildir. One of its directories alone may be missing, because programs that copy trees leave
+    /// out what is empty: it is made again.
     package init(_ path: String) throws(SystemError) {
         self.path = path
         let root = try Directory(path)
+        try Self.completeDirectories(root)
         new = try Directory("new", in: root)
         cur = try Directory("cur", in: root)
     }
 
-    /// All messages, in no order.
-    package func entries() throws(SystemError) -> [MaildirEntry] {
-        try entries(in: .new) + entries(in: .cur)
+    static let halves = ["cur", "new", "tmp"]
+
+    private static func completeDirectories(_ root: borrowing Directory) throws(SystemError) {
+        var missing: [String] = []
+        for name in halves where try root.status(of: name) == nil { missing.append(name) }
+        guard missing.count < halves.count else { throw SystemError("open", .noEntry, root.path) }
+        for name in missing { try root.makeDirectory(name, mode: 0o700) }
     }
 
-    package func entries(in half: MaildirEntry.Half) throws(SystemError) -> [MaildirEntry] {
-        var entries: [MaildirEntry] = []
-        try withHalf(half) { directory throws(SystemError) in
-            try directory.forEachEntry { name, kind in
-                if name.first != .dot, kind == .regular || kind == nil {
-                    entries.append(MaildirEntry(half, name))
+    /// All messages, in no order. A file that is renamed meanwhile may be seen under both its names, or under none.
+    package func files() throws(SystemError) -> [MaildirFile] {
+        var files: [MaildirFile] = []
+        for half in [MaildirFile.Half.new, .cur] {
+            try withHalf(half) { directory throws(SystemError) in
+                try directory.forEachEntry { name, kind in
+                    if name.first != .dot, kind == .regular || kind == nil {
+                        files.append(MaildirFile(half, name))
+                    }
+                    return true
                 }
-                return true
             }
         }
-        return entries
+        return files
     }
 
-    /// When `new` and `cur` were last changed: for telling whether a scan is needed.
-    package func changeTimes() throws(SystemError) -> (new: Time, cur: Time) {
-        (try new.descriptor.status().modified, try cur.descriptor.status().modified)
+    /// When `new` and `cur` were last changed: for telling whether a scan is needed. ENOENT when the Maildir was removed.
+    package func changeTimes() throws(SystemError) -> ChangeTimes {
+        let (new, cur) = (try new.descriptor.status(), try cur.descriptor.status())
+        guard new.links > 0, cur.links > 0 else { throw SystemError("open", .noEntry, path) }
+        return ChangeTimes(new: new.modified, cur: cur.modified)
+    }
+
+    package struct ChangeTimes: Equatable {
+        let new: Time
+        let cur: Time
+        var last: Time { max(new, cur) }
     }
 
     private func withHalf<Result: ~Copyable>(
-        _ half: MaildirEntry.Half, _ body: (borrowing Directory) throws(SystemError) -> Result
+        _ half: MaildirFile.Half, _ body: (borrowing Directory) throws(SystemError) -> Result
     ) throws(SystemError) -> Result {
         half == .new ? try body(new) : try body(cur)
     }
 
+    // MARK: One file
+
     /// Opens a message for reading; nil when that name is gone or no plain file.
-    package func open(_ entry: MaildirEntry) throws(SystemError) -> Descriptor? {
-        guard let name = entry.text else { return nil }
-        return try withHalf(entry.half) { directory throws(SystemError) in
+    package func open(_ file: MaildirFile) throws(SystemError) -> Descriptor? {
+        try withHalf(file.half) { directory throws(SystemError) in
             do throws(SystemError) {
-                guard let file = try directory.openIfPresent(name, .read) else { return nil }
-                guard try file.status().kind == .regular else { return nil }
-                return file
+                guard let opened = try directory.openIfPresent(file.name, .read) else { return nil }
+                guard try opened.status().kind == .regular else { return nil }
+                return opened
             } catch {
                 guard error.code == .tooManyLinks else { throw error }
                 return nil
@@ -59,40 +79,48 @@ package final class Maildir {
         }
     }
 
-    /// Gives a message other flags, which moves it to `cur`; the entry that it has now, nil when it is gone.
-    package func setFlags(_ flags: [UInt8], of entry: MaildirEntry) throws(SystemError) -> MaildirEntry? {
-        let changed = MaildirEntry(.cur, entry.name(with: flags))
-        if changed == entry { return entry }
-        guard let from = entry.text, let to = changed.text else { return nil }
+    /// Nil when that name is gone.
+    package func status(_ file: MaildirFile) throws(SystemError) -> FileStatus? {
+        try withHalf(file.half) { directory throws(SystemError) in try directory.status(of: file.name) }
+    }
+
+    /// Changes the flags of the message that has this name at this moment: so they are the ones that its name says, and
+    /// nobody's change is undone. What it is called then; nil when nothing has the name any more, or another has the new one.
+    package func change(_ file: MaildirFile, by change: FlagChange) throws(SystemError) -> MaildirFile? {
+        let flags = change.applied(to: file.flags)
+        if flags == file.flags { return try status(file) == nil ? nil : file }
+        return try rename(file, to: file.with(flags))
+    }
+
+    /// Moves a message from `new` to `cur`: it has been seen. Nil when somebody else did.
+    package func claim(_ file: MaildirFile) throws(SystemError) -> MaildirFile? {
+        try rename(file, to: file.with(file.flags))
+    }
+
+    func rename(_ file: MaildirFile, to changed: MaildirFile) throws(SystemError) -> MaildirFile? {
+        if changed == file { return file }
         do throws(SystemError) {
-            try withHalf(entry.half) { directory throws(SystemError) in
-                try directory.rename(from, to: cur, as: to)
+            switch (file.half, changed.half) {
+            case (.new, .new): try new.rename(file.name, to: new, as: changed.name)
+            case (.new, .cur): try new.rename(file.name, to: cur, as: changed.name)
+            case (.cur, .cur): try cur.rename(file.name, to: cur, as: changed.name)
+            case (.cur, .new): return nil
             }
             return changed
         } catch {
-            if error.code == .noEntry { return nil }
+            if error.code == .noEntry || error.code == .exists { return nil }
             throw error
         }
     }
 
     /// Whether the file was there.
-    package func remove(_ entry: MaildirEntry) throws(SystemError) -> Bool {
-        guard let name = entry.text else { return false }
-        return try withHalf(entry.half) { directory throws(SystemError) in try directory.removeIfPresent(name)
-        }
+    package func remove(_ file: MaildirFile) throws(SystemError) -> Bool {
+        try withHalf(file.half) { directory throws(SystemError) in try directory.removeIfPresent(file.name) }
     }
 
     /// Makes renames and removals durable.
     package func synchronize() throws(SystemError) {
         try new.synchronize()
         try cur.synchronize()
-    }
-}
-
-extension MaildirEntry {
-    /// The name as the system takes it; nil where it is no text (nothing that we make).
-    var text: String? {
-        let text = String(decoding: name, as: UTF8.self)
-        return text.utf8.elementsEqual(name) ? text : nil
     }
 }

@@ -4,7 +4,8 @@ package import Unix
 /// An mbox that other programs deliver to, mark and rewrite while it is open here. Whatever is done to it is done under its
 /// locks, behind a look at what has become of it; between two operations nothing of it is believed.
 ///
-/// It fails with EAGAIN when somebody keeps it locked, and with ENOENT where there must be a file and is none.
+/// It fails with EAGAIN when somebody keeps it locked, with ENOENT where there must be a file and is none, and with EINVAL where
+/// there is a file that is no mbox.
 package final class Mbox {
     package let path: String
     private let name: String
@@ -108,6 +109,7 @@ package final class Mbox {
         seen = nil
         try index.reread(file, from: first)
         generation += 1
+        guard !index.isForeign else { throw SystemError("read", .invalid, path) }
         seen = now
     }
 

@@ -1,4 +1,5 @@
 import Bytes
+package import Mail
 
 /// The header fields in which programs keep what they know of a message in an mbox. They belong to the mailbox and not to
 /// the message: readers are not shown them, and who rewrites a message writes them anew. As mutt, alpine, UW's imapd and
@@ -30,61 +31,81 @@ enum MboxFields {
 
     /// The fields of a message in `room` bytes, or in as many as they need and some to spare.
     static func text(
-        _ marks: MboxMarks, base: MboxBase?, keywords: KeywordList, room: Int
+        _ marks: MboxMarks, base: MboxBase?, keywords: KeywordNames, room: Int
     ) -> [UInt8] {
         var text: [UInt8] = []
         if let base {
             text += (base.isPseudo ? "X-IMAP: \(base.validity) " : "X-IMAPbase: \(base.validity) ")
             text.append(decimal: base.last, width: 10)
-            for (_, name) in keywords.names.sorted(by: { $0.key < $1.key }) { text += [.space] + name }
+            for name in keywords.all { text += [.space] + name }
             text.append(.lf)
         }
         if base?.isPseudo != true { text += "X-UID: \(marks.uid)\n" }
-        let system = marks.flags.system
-        let status = (system.contains(.seen) ? "R" : "") + (marks.isOld ? "O" : "")
-        if !status.isEmpty { text += "Status: \(status)\n" }
-        let more = letters.filter { system.contains($0.1) }.map { $0.0 }
+        let status =
+            Array(((marks.flags.contains(.seen) ? "R" : "") + (marks.isOld ? "O" : "")).utf8)
+            + marks.otherStatus
+        if !status.isEmpty { text += [UInt8]("Status: ") + status + [.lf] }
+        let more = letters.filter { marks.flags.contains($0.1) }.map { $0.0 } + marks.otherLetters
         if !more.isEmpty { text += [UInt8]("X-Status: ") + more + [.lf] }
         text += "X-Keywords:"
-        for name in marks.flags.keywords.compactMap({ keywords.names[$0] }) { text += [.space] + name }
+        for name in keywords.names(of: marks.flags) + marks.otherKeywords { text += [.space] + name }
         let missing = room - text.count - 1
         text += [UInt8](repeating: .space, count: missing >= 0 ? missing : spare)
         text.append(.lf)
         return text
     }
 
-    private static let letters: [(UInt8, MessageFlags.System)] = [
+    private static let letters: [(UInt8, MessageFlags)] = [
         (.ascii("A"), .answered), (.ascii("F"), .flagged), (.ascii("T"), .draft), (.ascii("D"), .deleted),
     ]
 
-    static func flag(_ letter: UInt8) -> MessageFlags.System? { letters.first { $0.0 == letter }?.1 }
+    static func flag(_ letter: UInt8) -> MessageFlags? { letters.first { $0.0 == letter }?.1 }
 }
 
 /// What the fields say of one message.
 package struct MboxMarks: Equatable {
     /// 0: it has none yet.
     package var uid: UInt32 = 0
-    package var flags = MessageFlags()
+    package var flags: MessageFlags = []
     /// A reader has seen that it is there: no longer recent.
     package var isOld = false
+    /// What other programs wrote there and we do not know, and keywords beyond the most that we number: they stay.
+    var otherStatus: [UInt8] = []
+    var otherLetters: [UInt8] = []
+    var otherKeywords: [[UInt8]] = []
 
     /// Takes one field's line.
-    mutating func take(_ line: ArraySlice<UInt8>, keywords: inout KeywordList) {
+    mutating func take(_ line: ArraySlice<UInt8>, keywords: inout KeywordNames) {
         guard let colon = line.firstIndex(of: .ascii(":")) else { return }
         let (name, value) = (
             line[..<colon], line[(colon + 1)...].filter { $0 != .cr && $0 != .lf }[...].trimmed()
         )
-        if name.equalsFolded("Status") || name.equalsFolded("X-Status") {
+        if name.equalsFolded("Status") {
             for letter in value {
-                if letter == .ascii("R") { flags.system.insert(.seen) }
-                if letter == .ascii("O") { isOld = true }
-                if let flag = MboxFields.flag(letter) { flags.system.insert(flag) }
+                switch letter {
+                case .ascii("R"): flags.insert(.seen)
+                case .ascii("O"): isOld = true
+                default: if letter.isAlpha, letter != .ascii("N") { otherStatus.append(letter) }
+                }
+            }
+        } else if name.equalsFolded("X-Status") {
+            for letter in value where letter.isAlpha {
+                if let flag = MboxFields.flag(letter) {
+                    flags.insert(flag)
+                } else {
+                    otherLetters.append(letter)
+                }
             }
         } else if name.equalsFolded("X-UID") {
             uid = UInt32(strictDecimal: value) ?? 0
         } else if name.equalsFolded("X-Keywords") {
-            let letters = value.split(separator: .space).compactMap { keywords.add(Array($0)) }
-            flags = MessageFlags(system: flags.system, keywords: Array(Set(flags.keywords + letters)))
+            for word in value.split(separator: .space) {
+                if let number = keywords.add(Array(word), taken: []) {
+                    flags.insert(MessageFlags(keyword: number))
+                } else {
+                    otherKeywords.append(Array(word))
+                }
+            }
         }
     }
 }
@@ -103,7 +124,7 @@ struct MboxBase: Equatable {
     }
 
     /// Reads `X-IMAPbase` or `X-IMAP`, and the keywords behind it. A number that leaves no UIDs to give is not believed.
-    init?(_ line: ArraySlice<UInt8>, keywords: inout KeywordList) {
+    init?(_ line: ArraySlice<UInt8>, keywords: inout KeywordNames) {
         isPseudo = line.hasPrefixFolded("X-IMAP:")
         guard isPseudo || line.hasPrefixFolded("X-IMAPbase:"), let colon = line.firstIndex(of: .ascii(":"))
         else {
@@ -114,6 +135,6 @@ struct MboxBase: Equatable {
             let last = UInt32(strictDecimal: words[1]), last < 1 << 31
         else { return nil }
         (self.validity, self.last) = (validity, last)
-        for word in words.dropFirst(2) { _ = keywords.add(Array(word)) }
+        for word in words.dropFirst(2) { _ = keywords.add(Array(word), taken: []) }
     }
 }

@@ -1,4 +1,5 @@
 import Bytes
+package import Mail
 package import Unix
 
 /// Where the messages of an mbox are and what its readers know of them, found by one pass over the file in parts.
@@ -46,7 +47,9 @@ package struct MboxIndex {
     package private(set) var size = 0
     /// What the first message says of the mailbox.
     var base: MboxBase?
-    var keywords = KeywordList(most: 100)
+    package internal(set) var keywords = KeywordNames()
+    /// The file is no mbox.
+    private(set) var isForeign = false
 
     private static let chunk = 1 << 16
 
@@ -54,7 +57,7 @@ package struct MboxIndex {
     init() {}
 
     /// The file is gone. Keywords keep their letters.
-    mutating func forget() { (messages, size, base) = ([], 0, nil) }
+    mutating func forget() { (messages, size, base, isForeign) = ([], 0, nil, false) }
 
     /// A message has new fields in the room of the old, all at the end of its header.
     mutating func mended(_ number: Int, _ marks: MboxMarks?) {
@@ -65,7 +68,7 @@ package struct MboxIndex {
         if let marks { messages[number].marks = marks }
     }
 
-    /// Reads a file of messages; what stands before the first `From ` line is no message.
+    /// Reads a file of messages.
     package init(_ file: borrowing Descriptor) throws(SystemError) { try read(file) }
 
     /// Reads again from a message on: the ones before it have not changed.
@@ -82,7 +85,9 @@ package struct MboxIndex {
             let part = try file.read(upTo: Self.chunk, at: size)
             if part.isEmpty { break }
             size += scanner.take(part, at: size, isLast: part.count < Self.chunk)
+            if scanner.isForeign { break }
         }
+        isForeign = scanner.isForeign
         scanner.finish(at: size)
         (messages, base, keywords) = (scanner.messages, scanner.base, scanner.keywords)
     }

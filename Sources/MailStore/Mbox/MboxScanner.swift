@@ -1,24 +1,27 @@
 import Bytes
+import Mail
 
-/// Finds messages in an mbox that goes by in parts, a line at a time. A message begins with a `From ` line behind an
-/// empty line or at the beginning of the file, whatever Content-Length says.
+/// Finds messages in an mbox that goes by in parts, a line at a time. A message begins where a line says from whom and when it
+/// came (`MboxFormat.date`), whatever stands before it, and whatever Content-Length says. A file that begins otherwise is no
+/// mbox: nothing in it is ours to read or to change.
 struct MboxScanner {
     private enum Place { case outside, fromLine, header, hiddenField, body }
 
     private(set) var messages: [MboxIndex.Message]
     private(set) var base: MboxBase?
-    private(set) var keywords: KeywordList
+    private(set) var keywords: KeywordNames
     private var place = Place.outside
-    /// What the line before was: its line end's length if it was empty, else 0; at the beginning of the file, and where
-    /// reading goes on at a message's beginning, a `From ` line needs none before it.
-    private var emptyLine = 1
+    /// The file begins with something else.
+    private(set) var isForeign = false
+    /// What the line before was: its line end's length if it was empty, else 0.
+    private var emptyLine = 0
     private var lastByte: UInt8 = .lf
 
     /// A message with more scattered fields than this, which no program writes, is shown with the rest of them.
     private static let mostHidden = 64
     private static let mostQuotes = 4096
 
-    init(_ messages: [MboxIndex.Message], _ base: MboxBase?, _ keywords: KeywordList) {
+    init(_ messages: [MboxIndex.Message], _ base: MboxBase?, _ keywords: KeywordNames) {
         (self.messages, self.base, self.keywords) = (messages, base, keywords)
     }
 
@@ -48,7 +51,6 @@ struct MboxScanner {
         case .fromLine:
             mix(line)
             messages[messages.count - 1].header = end
-            if isStart { messages[messages.count - 1].date = MboxFormat.date(of: line) ?? 0 }
         case .hiddenField: hide(offset..<end, line)
         case .header:
             mix(line)
@@ -63,14 +65,16 @@ struct MboxScanner {
 
     /// Where a line that begins here stands.
     private mutating func begin(_ line: ArraySlice<UInt8>, at offset: Int) {
-        if emptyLine > 0, line.starts(with: Self.from) {
+        if let date = MboxFormat.date(of: line) {
             close(at: offset)
-            messages.append(MboxIndex.Message(start: offset, header: offset, headerEnd: 0, end: offset))
+            messages.append(
+                MboxIndex.Message(start: offset, header: offset, headerEnd: 0, end: offset, date: date))
             place = .fromLine
             return
         }
         switch place {
-        case .outside, .body: break
+        case .outside: isForeign = isForeign || !line.allSatisfy { $0 == .lf || $0 == .cr }
+        case .body: break
         case .fromLine, .header, .hiddenField:
             if line.first == .lf || line.elementsEqual([.cr, .lf]) {
                 messages[messages.count - 1].headerEnd = offset

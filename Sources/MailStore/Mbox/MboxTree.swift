@@ -110,7 +110,11 @@ package struct MboxTree {
         let (parent, last) = Path.split(path + text)
         try step { () throws(SystemError) in
             let parent = try Directory(parent)
-            if kind == .directory { try parent.removeDirectory(last) } else { try parent.remove(last) }
+            if kind == .directory { return try parent.removeDirectory(last) }
+            do throws(SystemError) { try uids.retire(name) } catch {
+                guard error.isForWantOfRoom else { throw error }
+            }
+            try parent.remove(last)
         }
     }
 

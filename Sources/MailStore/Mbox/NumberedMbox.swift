@@ -1,4 +1,5 @@
 import Bytes
+package import Mail
 package import Unix
 
 /// An mbox whose messages have UIDs: what IMAP calls a mailbox. A UID stands in the message itself, and goes with it
@@ -44,11 +45,17 @@ package final class NumberedMbox {
 
     // MARK: Keywords
 
-    package func keywordName(_ letter: UInt8) -> [UInt8]? { mbox.index.keywords.names[letter] }
-    package var keywordNames: [[UInt8]] {
-        mbox.index.keywords.names.sorted { $0.key < $1.key }.map { $0.value }
+    package var keywords: KeywordNames { mbox.index.keywords }
+
+    /// Numbers for keywords; nil when there are none left. They are written with the first message that has one.
+    package func flags(of names: [[UInt8]]) -> MessageFlags? {
+        var flags: MessageFlags = []
+        for name in names {
+            guard let number = mbox.index.keywords.add(name, taken: []) else { return nil }
+            flags.insert(MessageFlags(keyword: number))
+        }
+        return flags
     }
-    package func letters(of names: [[UInt8]]) -> [UInt8] { names.compactMap { mbox.index.keywords.add($0) } }
 
     // MARK: UIDs
 
@@ -116,30 +123,40 @@ package final class NumberedMbox {
 
     // MARK: Changing
 
-    /// Gives messages other flags, durably; the UIDs of those that are gone.
-    package func setFlags(_ flags: [UInt32: MessageFlags]) throws(SystemError) -> Set<UInt32> {
+    /// Changes the flags that messages have in the file now, durably; the UIDs of those that are gone.
+    package func change(_ uids: Set<UInt32>, by change: FlagChange) throws(SystemError) -> Set<UInt32> {
         try whenNumbered { file throws(SystemError) in
-            var gone = Set(flags.keys)
+            var gone = uids
             var marks: [Int: MboxMarks] = [:]
-            for (number, message) in mbox.index.messages.enumerated() {
-                guard let wanted = flags[message.marks.uid], gone.remove(message.marks.uid) != nil,
-                    wanted != message.marks.flags
-                else { continue }
+            for (number, message) in mbox.index.messages.enumerated()
+            where gone.remove(message.marks.uid) != nil {
+                let flags = change.applied(to: message.marks.flags)
+                guard flags != message.marks.flags else { continue }
                 marks[number] = message.marks
-                marks[number]?.flags = wanted
+                marks[number]?.flags = flags
             }
             if !marks.isEmpty { try mbox.rewrite(file, marks: marks, base: base) }
             return gone
         }
     }
 
-    /// Takes messages out, durably.
-    package func expunge(_ uids: Set<UInt32>) throws(SystemError) {
+    /// Takes messages out, durably: of `uids` those that are marked as deleted in the file now, or `pending` says so, or all
+    /// (`marked` false). The UIDs of those that are not there then.
+    package func expunge(
+        _ uids: Set<UInt32>, marked: Bool, pending: Set<UInt32> = []
+    ) throws(SystemError) -> Set<UInt32> {
         try whenNumbered { file throws(SystemError) in
-            let removing = mbox.index.messages.indices.filter {
-                uids.contains(mbox.index.messages[$0].marks.uid)
+            var gone = uids
+            var removing: Set<Int> = []
+            for (number, message) in mbox.index.messages.enumerated() where gone.contains(message.marks.uid) {
+                if !marked || message.marks.flags.contains(.deleted) || pending.contains(message.marks.uid) {
+                    removing.insert(number)
+                } else {
+                    gone.remove(message.marks.uid)
+                }
             }
-            if !removing.isEmpty { try mbox.rewrite(file, removing: Set(removing), base: base) }
+            if !removing.isEmpty { try mbox.rewrite(file, removing: removing, base: base) }
+            return gone
         }
     }
 

@@ -1,4 +1,5 @@
 import Bytes
+import Mail
 import Program
 import Unix
 
@@ -71,11 +72,13 @@ extension FuzzTarget {
         if var list = UIDList(input) {
             try promise("a list is read back", UIDList(list.encoded) == list)
             try promise("UIDs grow", !list.entries.contains { $0.uid >= list.next })
-            list.keep([])
+            list.keep { _ in false }
         }
-        let keywords = KeywordList(input)
-        _ = KeywordList(keywords.encoded)
-        _ = MaildirEntry(.cur, input)
+        let keywords = KeywordNames(file: input)
+        try promise("keywords are read back", KeywordNames(file: keywords.file).all == keywords.all)
+        let file = MaildirFile(.cur, input)
+        try promise("flags are read back", file.with(file.flags).flags == file.flags)
+        try promise("a base stays", file.with(.seen).base == file.base)
     }
 
     private static func aliases(_ input: [UInt8]) throws {

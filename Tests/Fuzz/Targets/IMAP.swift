@@ -1,6 +1,7 @@
 import Bytes
 import IMAP
 import MIME
+import Mail
 
 extension FuzzTarget {
     static let imap = [FuzzTarget(name: "imap-login", run: login), FuzzTarget(name: "imap", run: mailbox)]
@@ -80,23 +81,22 @@ private final class SmallStore: MailboxStore {
     final class Box: Mailbox, Appending {
         struct Message {
             var uid: UInt32
-            var flags: [[UInt8]] = []
             var bytes: [UInt8]
         }
 
         var messages: [Message] = []
+        private(set) var list = MessageList()
+        private(set) var keywords = KeywordNames()
         private var incoming: [UInt8] = []
         let uidValidity: UInt32 = 7
         var uidNext: UInt32 = 1
         let store: SmallStore
-        var hasNew = false
 
         init(_ store: SmallStore) { self.store = store }
 
         func add(_ bytes: [UInt8]) -> UInt32 {
             messages.append(Message(uid: uidNext, bytes: bytes))
             uidNext += 1
-            hasNew = true
             return uidNext - 1
         }
 
@@ -106,34 +106,44 @@ private final class SmallStore: MailboxStore {
             return AppendResult(uidValidity: uidValidity, uids: [add(incoming)])
         }
 
-        var count: Int { messages.count }
-        var keywords: [[UInt8]] { [] }
-        func uid(_ index: Int) -> UInt32 { messages[index].uid }
-        func isRecent(_ index: Int) -> Bool { index == 0 }
-        func flags(_ index: Int) -> [[UInt8]] { messages[index].flags }
         func size(_ index: Int) throws(StoreFailure) -> Int {
-            messages[index].bytes.reduce(0) { $0 + ($1 == .lf ? 2 : 1) }
+            stored(index).bytes.reduce(0) { $0 + ($1 == .lf ? 2 : 1) }
         }
         func internalDate(_ index: Int) throws(StoreFailure) -> Int64 { 1_577_872_800 }
         func source(_ index: Int) throws(StoreFailure) -> (any MessageBytes)? {
-            Stored(messages[index].bytes)
+            Stored(stored(index).bytes)
         }
-        func refresh() throws(StoreFailure) -> MailboxChanges {
-            defer { hasNew = false }
-            return MailboxChanges(hasNew: hasNew)
+        private func stored(_ index: Int) -> Message {
+            messages.first { $0.uid == list[index].uid } ?? Message(uid: 0, bytes: [])
         }
-        func setFlags(_ index: Int, _ flags: [[UInt8]]) throws(StoreFailure) -> Bool {
-            messages[index].flags = flags
-            return true
+        func refresh(thoroughly: Bool, expunges: Bool) throws(StoreFailure) -> MessageList.Changes {
+            var changes = MessageList.Changes()
+            let known = Dictionary(uniqueKeysWithValues: list.messages.map { ($0.uid, $0.flags) })
+            list.merge(
+                messages.map {
+                    ListedMessage(uid: $0.uid, flags: known[$0.uid] ?? [], isRecent: $0.uid == 1)
+                },
+                expunges: expunges, into: &changes)
+            return changes
         }
-        func expunge(_ indices: [Int]) throws(StoreFailure) {
-            for index in indices.sorted(by: >) { messages.remove(at: index) }
+        func flags(of keywords: [[UInt8]]) throws(StoreFailure) -> MessageFlags {
+            for name in keywords where self.keywords.add(name, taken: []) == nil { throw .tooManyKeywords }
+            return self.keywords.flags(of: keywords) ?? []
         }
-        func synchronize() throws(StoreFailure) {}
+        func change(_ indices: [Int], by change: FlagChange) throws(StoreFailure) -> [Int] {
+            for index in indices { list.setFlags(change.applied(to: list[index].flags), at: index) }
+            return []
+        }
+        func expunge(_ indices: [Int], marked: Bool) throws(StoreFailure) -> [Int] {
+            let gone = indices.filter { !marked || list[$0].flags.contains(.deleted) }
+            let uids = gone.map { list[$0].uid }
+            messages.removeAll { uids.contains($0.uid) }
+            return list.remove(gone)
+        }
         func copy(_ indices: [Int], to name: [UInt8]) throws(StoreFailure) -> AppendResult {
             let target = try store.box(name)
             return AppendResult(
-                uidValidity: uidValidity, uids: indices.map { target.add(messages[$0].bytes) })
+                uidValidity: uidValidity, uids: indices.map { target.add(stored($0).bytes) })
         }
     }
 
@@ -160,7 +170,6 @@ private final class SmallStore: MailboxStore {
     init() {
         let inbox = Box(self)
         for message in Self.messages { _ = inbox.add(Array(message.utf8)) }
-        inbox.hasNew = false
         boxes[Array("INBOX".utf8)] = inbox
     }
 
@@ -191,8 +200,14 @@ private final class SmallStore: MailboxStore {
     func setSubscribed(_ name: [UInt8], _ isSubscribed: Bool) throws(StoreFailure) {
         if isSubscribed { subscribed.insert(name) } else { subscribed.remove(name) }
     }
-    func open(_ name: [UInt8], readOnly: Bool) throws(StoreFailure) -> any Mailbox { try box(name) }
-    func append(to name: [UInt8], flags: [[UInt8]], date: Int64?) throws(StoreFailure) -> any Appending {
+    func open(_ name: [UInt8], readOnly: Bool) throws(StoreFailure) -> any Mailbox {
+        let box = try box(name)
+        _ = try box.refresh(thoroughly: true, expunges: true)
+        return box
+    }
+    func append(
+        to name: [UInt8], flags: MessageFlags, keywords: [[UInt8]], date: Int64?
+    ) throws(StoreFailure) -> any Appending {
         try box(name)
     }
 }

@@ -1,14 +1,18 @@
 import Bytes
 package import Unix
 
-/// The UIDVALIDITY and the next UID of each mbox, for when the mbox cannot say them itself: it is empty, or a program that
-/// knows nothing of UIDs has removed the message that said them.
+/// The UIDVALIDITYs of a store, so that none is given twice, whatever is removed, made and renamed: a clock's second is not
+/// enough. Of an mbox it keeps the next UID as well, for when the mbox cannot say it itself: it is empty, or a program that
+/// knows nothing of UIDs has removed the message that said it.
 ///
-/// One file, a line a mailbox: `validity next name`. It is replaced as a whole, under a lock of its own.
+/// One file, a line a mailbox: `validity next name`; of one that is gone, `next` is 0. It is replaced as a whole, under a lock
+/// of its own.
 package struct UIDTable {
     package struct Entry: Equatable {
         var validity: UInt32
         var next: UInt32
+
+        var isGone: Bool { next == 0 }
     }
 
     private let directory: String
@@ -22,11 +26,34 @@ package struct UIDTable {
         -> Entry
     {
         try update { entries in
-            var entry = entries[name] ?? Entry(validity: Self.unused(entries), next: 1)
-            change(&entry, entries[name] == nil)
+            let known = entries[name].flatMap { $0.isGone ? nil : $0 }
+            var entry = known ?? Entry(validity: Self.unused(entries), next: 1)
+            change(&entry, known == nil)
             entries[name] = entry
             return entry
         }
+    }
+
+    /// A UIDVALIDITY for a mailbox that has none, or has it no longer: larger than `least`, and than any that the store has had.
+    func newValidity(of name: [UInt8], above least: UInt32) throws(SystemError) -> UInt32 {
+        try update { entries in
+            let validity = max(Self.unused(entries), least &+ 1)
+            entries[name] = Entry(validity: validity, next: 1)
+            return validity
+        }
+    }
+
+    /// A mailbox is going away under this name: whoever gets the name later has another UIDVALIDITY.
+    package func retire(_ name: [UInt8], validity: UInt32? = nil) throws(SystemError) {
+        try update { entries in
+            let validity = max(validity ?? 0, entries[name]?.validity ?? 0)
+            if validity > 0 { entries[name] = Entry(validity: validity, next: 0) }
+        }
+    }
+
+    /// Whether a mailbox that has gone had this name and a UIDVALIDITY that is not smaller.
+    package func hasHad(_ name: [UInt8], notBelow validity: UInt32) throws(SystemError) -> Bool {
+        try update { entries in entries[name].map { $0.isGone && $0.validity >= validity } ?? false }
     }
 
     private static func unused(_ entries: [[UInt8]: Entry]) -> UInt32 {
@@ -37,8 +64,13 @@ package struct UIDTable {
     package func rename(_ newName: ([UInt8]) -> [UInt8]?) throws(SystemError) {
         try update { entries in
             for (name, entry) in entries {
-                guard let other = newName(name) else { continue }
-                entries[name] = nil
+                guard !entry.isGone, let other = newName(name) else { continue }
+                var entry = entry
+                entries[name]?.next = 0
+                // Not again the one, or an earlier one, than who had the name had.
+                if let last = entries[other], last.validity >= entry.validity {
+                    entry.validity = Self.unused(entries)
+                }
                 entries[other] = entry
             }
         }
@@ -61,7 +93,7 @@ package struct UIDTable {
         for line in bytes.split(separator: .lf) {
             let words = line.split(separator: .space, maxSplits: 2)
             guard words.count == 3, let validity = UInt32(strictDecimal: words[0]), validity > 0,
-                let next = UInt32(strictDecimal: words[1]), next > 0
+                let next = UInt32(strictDecimal: words[1])
             else { continue }
             entries[Array(words[2])] = Entry(validity: validity, next: next)
         }

@@ -1,0 +1,34 @@
+import Bytes
+import Mail
+
+/// Flags under the names of RFC 3501 §2.3.2, and what a client's names come to.
+enum FlagNames {
+    static let system: [(name: StaticString, flag: MessageFlags)] = [
+        ("\\Answered", .answered), ("\\Flagged", .flagged), ("\\Deleted", .deleted), ("\\Seen", .seen),
+        ("\\Draft", .draft),
+    ]
+
+    static func names(_ flags: MessageFlags, _ keywords: KeywordNames) -> [[UInt8]] {
+        system.filter { flags.contains($0.flag) }.map { [UInt8]($0.name) } + keywords.names(of: flags)
+    }
+
+    /// The system flags among `names`, and the keywords. `\Recent`, and what else begins with a backslash, is nobody's to set.
+    static func read(_ names: [[UInt8]]) -> (flags: MessageFlags, keywords: [[UInt8]]) {
+        var flags: MessageFlags = []
+        var keywords: [[UInt8]] = []
+        for name in names {
+            if let flag = system.first(where: { name.equalsFolded($0.name) })?.flag {
+                flags.insert(flag)
+            } else if name.first != .backslash {
+                keywords.append(name)
+            }
+        }
+        return (flags, keywords)
+    }
+
+    /// The bit of a flag that is asked for by name; nil where no message can have it.
+    static func flag(_ name: [UInt8], _ keywords: KeywordNames) -> MessageFlags? {
+        system.first { name.equalsFolded($0.name) }?.flag
+            ?? keywords.number(of: name).map { MessageFlags(keyword: $0) }
+    }
+}

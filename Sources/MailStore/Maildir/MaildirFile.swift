@@ -1,0 +1,152 @@
+import Bytes
+package import Mail
+import Unix
+
+/// One file of a Maildir, as its name tells: the only place where such names are read and made.
+///
+///     1700000001.M5P42Q1R9c.host,S=120,W=124:2,FS
+///
+/// In front of the first colon is the base, the same for the message's whole life, and what a UID list knows it by. Behind the
+/// last `:2,` are its flags: capital letters are those of the Maildir specification, small ones keywords, and, where there are
+/// more than letters, digits. Some programs put a second `:2,` behind the first.
+package struct MaildirFile: Equatable, Sendable {
+    package enum Half: String, Sendable { case new, cur }
+
+    package let half: Half
+    /// The whole file name. It need not be text.
+    package let name: [UInt8]
+    private let baseCount: Int
+    package let flags: MessageFlags
+
+    package init(_ half: Half, _ name: [UInt8]) {
+        self.half = half
+        self.name = name
+        baseCount = name.firstIndex(of: .ascii(":")) ?? name.count
+        flags = Self.info(name[baseCount...]).reduce(into: MessageFlags()) { flags, letter in
+            if let flag = Self.flag(letter) { flags.insert(flag) }
+        }
+    }
+
+    package var base: MaildirBase { MaildirBase(name[..<baseCount]) }
+
+    /// What stands behind the last `:2,`, if nothing else does.
+    private static func info(_ rest: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        guard let colon = rest.lastIndex(of: .ascii(":")) else { return [] }
+        let info = rest[(colon + 1)...]
+        return info.count >= 2 && info.starts(with: [.ascii("2"), .ascii(",")]) ? info.dropFirst(2) : []
+    }
+
+    private static func flag(_ letter: UInt8) -> MessageFlags? {
+        if letter.isLower { return MessageFlags(keyword: Int(letter - 0x61)) }
+        if letter.isDigit { return MessageFlags(keyword: 26 + Int(letter - 0x30)) }
+        return letter.isAlpha ? MessageFlags(capital: letter) : nil
+    }
+
+    /// Flags as letters, in the order that the specification asks for.
+    static func letters(_ flags: MessageFlags) -> [UInt8] {
+        var letters: [UInt8] = []
+        let keywords = flags.keywords
+        for number in keywords where number >= 26 { letters.append(UInt8(0x30 + number - 26)) }
+        var capitals = flags.capitals
+        while capitals != 0 {
+            letters.append(UInt8(0x41 + capitals.trailingZeroBitCount))
+            capitals &= capitals - 1
+        }
+        for number in keywords where number < 26 { letters.append(UInt8(0x61 + number)) }
+        return letters
+    }
+
+    private static let mark: [UInt8] = [.ascii(":"), .ascii("2"), .ascii(",")]
+
+    /// The same message in `cur` with other flags. What is no flag behind the comma stays.
+    func with(_ flags: MessageFlags) -> MaildirFile {
+        let others = Self.info(name[baseCount...]).filter { !$0.isAlphanumeric }
+        return MaildirFile(.cur, Array(name[..<baseCount] + Self.mark + Self.letters(flags) + others))
+    }
+
+    /// The same message, as it is marked, under another base.
+    func renamed(_ base: [UInt8]) -> MaildirFile {
+        MaildirFile(half, base + (half == .new ? [] : Self.mark + Self.letters(flags)))
+    }
+
+    /// A line of a UID list can hold it.
+    var isListable: Bool { baseCount > 0 && !name[..<baseCount].contains(.lf) }
+
+    // MARK: Sizes
+
+    /// What the name says of the message's size in octets: on disk (`,S=`), and with CRLF (`,W=`). Only the file knows.
+    private var storedSize: Int? { number(behind: ",S=") }
+    private var wireSize: Int? { number(behind: ",W=") }
+
+    /// The size with CRLF, if the name says one that goes with the size that the file has.
+    package func wireSize(ofFile size: Int) -> Int? {
+        guard storedSize == size, let wireSize, wireSize >= size, wireSize / 2 <= size else { return nil }
+        return wireSize
+    }
+
+    private func number(behind key: StaticString) -> Int? {
+        let key = Array(key)
+        var rest = name[..<baseCount]
+        while let comma = rest.firstIndex(of: .ascii(",")) {
+            rest = rest[comma...]
+            if rest.starts(with: key) {
+                return Int(strictDecimal: rest.dropFirst(key.count).prefix { $0.isDigit })
+            }
+            rest = rest.dropFirst()
+        }
+        return nil
+    }
+
+    // MARK: Order
+
+    /// Whether it was delivered earlier, as far as names tell: the order in which UIDs are given. Seconds come first, then
+    /// microseconds (`M`), then the number of the delivery in its process (`Q`).
+    static func arrivedEarlier(_ a: MaildirFile, _ b: MaildirFile) -> Bool {
+        let (first, second) = (a.arrival, b.arrival)
+        if first.seconds != second.seconds { return first.seconds < second.seconds }
+        if first.microseconds != second.microseconds { return first.microseconds < second.microseconds }
+        if first.delivery != second.delivery { return first.delivery < second.delivery }
+        return a.name.lexicographicallyPrecedes(b.name)
+    }
+
+    private var arrival: (seconds: Int64, microseconds: Int64, delivery: Int64) {
+        let time = name[..<baseCount].prefix { $0.isDigit }
+        guard let seconds = Int64(strictDecimal: time) else { return (0, 0, 0) }
+        let unique = name[time.endIndex..<baseCount].dropFirst().prefix { $0 != .dot && $0 != .ascii(",") }
+        return (seconds, Self.number(.ascii("M"), unique), Self.number(.ascii("Q"), unique))
+    }
+
+    private static func number(_ letter: UInt8, _ text: ArraySlice<UInt8>) -> Int64 {
+        guard let place = text.firstIndex(of: letter) else { return 0 }
+        let rest = text[(place + 1)...]
+        // A number ends at the next capital letter; a queue's id behind a `Q` is none.
+        return Int64(strictDecimal: rest.prefix { !$0.isAlpha || $0.isLower }) ?? 0
+    }
+
+    // MARK: New names
+
+    /// `<seconds>.M<microseconds>P<process>Q<delivery>R<random>.<host>`: unique over all hosts that share the Maildir.
+    static func uniqueBase(host: String, delivery: Int, random: inout Randomness) -> String {
+        let now = Time.now()
+        let chance = String(random.next(), radix: 16)
+        return
+            "\(now.seconds).M\(now.microseconds % 1_000_000)P\(Identity.process)Q\(delivery)R\(chance).\(host)"
+    }
+}
+
+/// The unchanging part of a file's name.
+package struct MaildirBase: Hashable, Sendable {
+    package let bytes: ArraySlice<UInt8>
+
+    package init(_ bytes: ArraySlice<UInt8>) { self.bytes = bytes }
+    package init(_ bytes: [UInt8]) { self.bytes = bytes[...] }
+
+    package static func == (a: MaildirBase, b: MaildirBase) -> Bool { a.bytes.elementsEqual(b.bytes) }
+
+    /// FNV-1a first: names are told apart by one word.
+    package func hash(into hasher: inout Hasher) {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        hasher.combine(hash)
+    }
+}

@@ -1,0 +1,136 @@
+import Bytes
+package import Unix
+
+/// A Maildir as POP3 shows it: a list fixed by one look, each message under a unique-id that it keeps for ever (RFC 1939 §7).
+/// No UID list is made for it.
+package final class POP3Maildir {
+    package struct Message {
+        fileprivate var file: MaildirFile
+        package let size: Int
+        package let uniqueID: [UInt8]
+    }
+
+    private let path: String
+    private let maildir: Maildir
+    package private(set) var messages: [Message] = []
+
+    package init(_ path: String) throws(SystemError) {
+        self.path = path
+        maildir = try Maildir(path)
+    }
+
+    /// Lists what is there, oldest first. Two files that would have one unique-id get two, durably.
+    package func look() throws(SystemError) {
+        var scan = try MaildirScan(maildir)
+        if !scan.strays.isEmpty || !Self.twins(scan.files).isEmpty { scan = try separated() }
+        let files = scan.files.sorted { $0.base.bytes.lexicographicallyPrecedes($1.base.bytes) }
+        messages = files.compactMap { file in
+            guard let size = size(of: file) else { return nil }
+            return Message(file: file, size: size, uniqueID: Self.uniqueID(of: file))
+        }
+    }
+
+    /// The size of a message in octets on the wire: from its name where its file bears that out, or by counting; nil for what
+    /// cannot be read.
+    private func size(of file: MaildirFile) -> Int? {
+        if let status = try? maildir.status(file), status.kind == .regular,
+            let size = file.wireSize(ofFile: status.size)
+        {
+            return size
+        }
+        guard let opened = try? maildir.open(file) else { return nil }
+        return try? WireLines.size(of: opened)
+    }
+
+    // MARK: Unique-ids
+
+    /// The unchanging part of the file's name up to what it says of the message; where that has strange bytes or is too long,
+    /// its hash (T53).
+    private static func uniqueID(of file: MaildirFile) -> [UInt8] {
+        let base = file.base.bytes
+        let plain = Array(base.prefix { $0 != .ascii(",") })
+        if (1...70).contains(plain.count), plain.allSatisfy({ $0.isVisible }) { return plain }
+        var hash: (UInt64, UInt64) = (0xCBF2_9CE4_8422_2325, 0x9E37_79B9_7F4A_7C15)
+        for byte in base {
+            hash.0 = (hash.0 ^ UInt64(byte)) &* 0x100_0000_01B3
+            hash.1 = (hash.1 &+ UInt64(byte)) &* 0xFF51_AFD7_ED55_8CCD ^ hash.1 >> 29
+        }
+        return Array("h\(String(hash.0, radix: 16)).\(String(hash.1, radix: 16))".utf8)
+    }
+
+    /// Files whose unique-id another has that comes before them.
+    private static func twins(_ files: [MaildirFile]) -> [MaildirFile] {
+        var seen: Set<[UInt8]> = []
+        return files.sorted { $0.base.bytes.lexicographicallyPrecedes($1.base.bytes) }
+            .filter { !seen.insert(uniqueID(of: $0)).inserted }
+    }
+
+    /// Gives another base to each file that would share an unique-id; where there is a UID list, it keeps its UID.
+    private func separated() throws(SystemError) -> MaildirScan {
+        let directory = OpenDirectory(try Directory(path))
+        let lock = try ListLock(in: directory)
+        var scan = try MaildirScan(maildir)
+        try scan.mend(maildir)
+        let twins = Self.twins(scan.files)
+        if !twins.isEmpty {
+            var list = try directory.directory.openIfPresent("dovecot-uidlist", .read)?.readAll(
+                limit: 1 << 28
+            )
+            .flatMap { UIDList($0) }
+            var random = Randomness()
+            let host = MaildirDelivery.escaped(host: Host.name())
+            for (number, file) in twins.enumerated() {
+                let base = MaildirFile.uniqueBase(host: host, delivery: number, random: &random)
+                let renamed = file.renamed(Array(base.utf8))
+                // The list first: a line without a file costs nothing, a file without its line its UID.
+                list?.rename(file.base, to: renamed.base)
+                if let list { try directory.directory.replaceDurably("dovecot-uidlist", with: list.encoded) }
+                _ = try maildir.rename(file, to: renamed)
+            }
+            try maildir.synchronize()
+            scan = try MaildirScan(maildir)
+        }
+        _ = consume lock
+        return scan
+    }
+
+    // MARK: Messages
+
+    /// The message under its name, or under the one that another program gave it since; nil when it is gone.
+    package func open(_ index: Int) throws(SystemError) -> Descriptor? {
+        if let file = try maildir.open(messages[index].file) { return file }
+        guard let now = try MaildirScan(maildir)[messages[index].file.base] else { return nil }
+        messages[index].file = now
+        return try maildir.open(now)
+    }
+
+    /// Removes messages; how many could not be removed. What is gone already is removed.
+    package func remove(_ indices: [Int]) -> Int {
+        var left: [Int] = []
+        var failed = 0
+        for index in indices {
+            do throws(SystemError) {
+                if try !maildir.remove(messages[index].file) { left.append(index) }
+            } catch { failed += 1 }
+        }
+        for _ in 0..<2 where !left.isEmpty {
+            do throws(SystemError) {
+                let scan = try MaildirScan(maildir)
+                var again: [Int] = []
+                for index in left {
+                    guard let now = scan[messages[index].file.base] else {
+                        again.append(index)
+                        continue
+                    }
+                    if try !maildir.remove(now) { again.append(index) }
+                }
+                left = again
+            } catch {
+                failed += left.count
+                left = []
+            }
+        }
+        if indices.count > failed { try? maildir.synchronize() }
+        return failed
+    }
+}
