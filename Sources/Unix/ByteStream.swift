@@ -2,12 +2,20 @@ import Bytes
 import CSystem
 
 /// What can end a conversation.
-package enum StreamError: Error, Equatable {
+package enum StreamError: Error, Equatable, CustomStringConvertible {
     /// The deadline passed.
     case timedOut
     /// The peer went away: reset, or broken pipe.
     case disconnected
     case system(SystemError)
+
+    package var description: String {
+        switch self {
+        case .timedOut: "timed out"
+        case .disconnected: "the other side went away"
+        case .system(let error): error.description
+        }
+    }
 
     package init(_ error: SystemError) {
         switch error.code {

@@ -43,7 +43,6 @@ import Testing
         "", " ", "X", "STA", "STATS", "STAT1", " STAT", "\tSTAT", "STAT\t", "STAT,", "ST AT", "RETR1",
         "RETR\t1", "TOP1 1",
         "LISTE", "QUI", "QUIT\0", "\0QUIT", "XTND", "LAST", "RPOP", "AUTHX", "HELO", "EHLO x",
-        "GET / HTTP/1.1",
         "a001 LOGIN a b", "\u{212A}EEP", "ＳＴＡＴ", "ſTAT", "é", "..", ".", "-ERR", "+OK", "%s%s%s%n", "123",
         "*", "NOOP\u{7F}",
         "QUIT;", "\u{1B}[A", "\u{16}\u{3}\u{1}", "USERNAME x", "PASSWD", "CAPABILITY", "STLSX", "STARTTLS",

@@ -121,13 +121,13 @@ def keys_read():
     for _ in range(3):
         for name, body in bodies.items():
             made[name] = set().union(made.get(name, set()), *(made.get(word, set()) for word in re.findall(r"\w+", body)))
-    asked = lambda text: set().union(*(made.get(word, set()) for word in re.findall(r"[cC]onfiguration\s*\.(\w+)", text)))
+    asked = lambda text: set().union(*(made.get(word, set()) for word in re.findall(r"(?:[cC]onfiguration|source\.current)\s*\.(\w+)", text)))
     # The rules for recipients are built in Delivery, from the configuration that they are given.
     rules = asked(sources("Delivery"))
     found = {}
     for program in PROGRAMS:
         text = sources(program)
-        if "Configuration.load" in text:
+        if "Configuration.load" in text or "ConfigurationSource" in text:
             found[program] = {keys[name] for name in asked(text) | (rules if "RecipientRules" in text else set())} - {"log", "syslog-name"}
     return keys, found
 
