@@ -36,12 +36,14 @@ package final class QueueDirectory {
         return try body(directory)
     }
 
-    /// Tells what cannot be read, and goes on; fails where that is no fault of its own, but of this process.
+    /// Tells what cannot be read, and goes on; fails where that is not the fault of the one thing.
     func passOver(_ error: SystemError) throws(QueueError) {
         switch error.code {
         case .noEntry: return
-        case .tooManyFiles: throw .scan(error)
-        default: break
+        case .accessDenied, .notPermitted, .notDirectory, .isDirectory, .tooManyLinks, .noSuchDevice,
+            .inputOutput:
+            break
+        default: throw .scan(error)
         }
         guard !passedOver.contains(error) else { return }
         passedOver.append(error)

@@ -160,6 +160,7 @@
                 // Not at once while another test starts a child, which holds our lock until its exec.
                 for _ in 0..<1000 {
                     if try store.emptyTrash(at: Self.now + .seconds(3600), limit: 10) > 0 { break }
+                    if !store.passedOver.isEmpty { break }
                     pause(.milliseconds(1))
                 }
             case .endInterruptedMove: _ = try claimed(store)
@@ -176,6 +177,8 @@
                     pause(.milliseconds(1))
                 }
             }
+            // What was told and passed over is not done.
+            if let error = store.passedOver.first { throw QueueError.scan(error) }
         }
 
         /// What the next runner, or the same client, does about it.

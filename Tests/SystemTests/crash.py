@@ -31,7 +31,7 @@ class Scene:
             listener = socket.socket(socket.AF_UNIX)
             listener.bind(path)
             self.serve(listener, lambda connection, program=program: self.start(program, "--service", stdin=connection))
-        sink = socket.create_server(("127.0.0.1", 0))
+        sink = socket.create_server(("127.0.0.2", 0))
         self.sink_port = sink.getsockname()[1]
         self.serve(sink, lambda connection: threading.Thread(target=self.sink, args=(connection,), daemon=True).start())
 

@@ -21,8 +21,8 @@ class Step:
 
 
 HERE = f"{USER}@crash.example"
-# remote-deliver takes an address literal without asking DNS.
-THERE = "x@[127.0.0.1]"
+# remote-deliver takes an address literal without asking DNS; our own would be here.
+THERE = "x@[127.0.0.2]"
 
 
 def by_sendmail(scene):
