@@ -266,7 +266,7 @@ extension Cursor {
             }
             domain.append(.dot)
         }
-        if domain.count > 1, domain.last == .dot { domain.removeLast() }
+        if domain.count > 1, domain.last == .dot, domain[domain.count - 2] != .dot { domain.removeLast() }
         return domain
     }
 

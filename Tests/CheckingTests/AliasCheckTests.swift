@@ -53,10 +53,10 @@ import Testing
 
     @Test("a name that leads to nobody is told with its line")
     func nobody() throws {
-        let told = try Self.told("root: ann\n\nsales: ann, nobodyhere\nold: daemon\n")
+        let told = try Self.told("root: ann\n\nsales: ann, nobodyhere\nold: nobody\n")
         #expect(told.count == 2)
         #expect(told[0].hasPrefix(":3: sales leads to nobodyhere"))
-        #expect(told[1].hasPrefix(":4: old leads to daemon"))
+        #expect(told[1].hasPrefix(":4: old leads to nobody"))
     }
 
     @Test("a line that is to catch all catches nothing, and is told", arguments: ["@here.example", "*"])

@@ -82,9 +82,9 @@ import Testing
     @Test(
         "on a pipe a LF alone ends a line, and the message behind its dot",
         arguments: [
-            ("a\nb\n.\nQUIT\n", "a\nb\n", 7), ("a\r\n.\r\nQ", "a\n", 6), ("a\n.\r\nQ", "a\n", 5),
+            ("a\nb\n.\nQUIT\n", "a\nb\n", 6), ("a\r\n.\r\nQ", "a\n", 6), ("a\n.\r\nQ", "a\n", 5),
             ("a\r\n.\nQ", "a\n", 5),
-            ("..a\n.\n", ".a\n", 7), (".\n", "", 2), ("\n\n.\n", "\n\n", 4),
+            ("..a\n.\n", ".a\n", 6), (".\n", "", 2), ("\n\n.\n", "\n\n", 4),
         ])
     func lines(input: String, content: String, consumed: Int) {
         for size in [1, 2, 64] {
