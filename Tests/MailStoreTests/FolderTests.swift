@@ -128,7 +128,7 @@ import Unix
             "", ".", "..", "../x", "/", "/etc", "a/b", "a/../b", "~", "~root", "~/x", "a..b", ".a", "a.",
             "a.\0", "a\nb", "\u{7F}",
             "a.../x", "é", String(repeating: "a", count: 201), "..a", "a..", "\u{1}", "a/", "./a", "-/..",
-            "%2e%2e/", "x/cur", "\\../",
+            "%2e%2e/", "x/cur", "\\../", "&AC4ALgAv-", "Foo & Bar", "&A",
         ])
     func badNames(name: String) throws {
         let maildir = try TemporaryMaildir()
@@ -142,9 +142,23 @@ import Unix
         #expect(try tree.names() == [Array("a".utf8)])
     }
 
+    @Test("what is no mailbox, or cannot be called by a name, is not listed")
+    func others() throws {
+        let maildir = try TemporaryMaildir()
+        let tree = try FolderTree(maildir.path)
+        let root = try Directory(maildir.path)
+        for name in [".cache", ".half", ".Foo & Bar", ".J\u{FC}rgen", ".a..b"] {
+            try root.makeDirectory(name, mode: 0o700)
+        }
+        for name in [".half", ".Foo & Bar", ".J\u{FC}rgen", ".a..b"] {
+            try Directory(maildir.path + name).makeDirectory("cur", mode: 0o700)
+        }
+        #expect(try tree.names() == [Array("half".utf8)])
+    }
+
     @Test(
         "names with strange letters that are harmless stay in the Maildir",
-        arguments: ["&AC4ALgAv-", "cur", "new", "-rf", "a b", "%", "*"])
+        arguments: ["&-AC4ALgAv-", "cur", "new", "-rf", "a b", "%", "*"])
     func harmlessNames(name: String) throws {
         let maildir = try TemporaryMaildir()
         let tree = try FolderTree(maildir.path)

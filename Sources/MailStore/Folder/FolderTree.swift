@@ -43,12 +43,12 @@ package struct FolderTree {
     }
 
     /// Names that lead to one directory in the Maildir and nowhere else: no slash, no control byte, no empty part
-    /// (which `..` would have).
+    /// (which `..` would have); and that a client can understand.
     private static func checked(_ name: [UInt8]) throws(Failure) -> String {
         let parts = name.split(separator: separator, omittingEmptySubsequences: false)
         guard !name.isEmpty, name.count <= longestName, parts.allSatisfy({ !$0.isEmpty }),
             !name.contains(.ascii("/")),
-            name.allSatisfy({ $0.isPrintable }), name.first != .ascii("~")
+            ModifiedUTF7.isValid(name), name.first != .ascii("~")
         else { throw .badName }
         return String(decoding: name, as: UTF8.self)
     }
@@ -61,7 +61,7 @@ package struct FolderTree {
         do throws(SystemError) { return try body() } catch { throw Failure(error) }
     }
 
-    /// All folders but INBOX, sorted.
+    /// All folders but INBOX, sorted. What is no Maildir is none, nor what has no name that a client can call it by.
     package func names() throws(Failure) -> [[UInt8]] {
         let root = try root()
         return try step { () throws(SystemError) in
@@ -71,7 +71,7 @@ package struct FolderTree {
                     return true
                 }
                 let folder = Array(name.dropFirst())
-                if (try? Self.checked(folder)) != nil { names.append(folder) }
+                if (try? exists(folder)) == true { names.append(folder) }
                 return true
             }
             return names.sorted { $0.lexicographicallyPrecedes($1) }

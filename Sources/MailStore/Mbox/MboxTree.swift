@@ -18,14 +18,16 @@ package struct MboxTree {
     package let uids: UIDTable
     private let subscribed: Subscriptions
 
-    /// Makes the directory if it is missing.
+    /// Makes the directory if it is missing. Whose home is missing has INBOX alone.
     package init(inbox: String, folders path: String) throws(SystemError) {
         self.inbox = inbox
         self.path = path
         uids = UIDTable(in: path)
         subscribed = Subscriptions(directory: path, file: ".subscriptions", separator: Self.separator)
         let (parent, name) = Path.split(String(path.dropLast()))
-        try Directory(parent).makeDirectory(name, mode: 0o700)
+        do throws(SystemError) { try Directory(parent).makeDirectory(name, mode: 0o700) } catch {
+            guard error.code == .noEntry else { throw error }
+        }
     }
 
     package func file(of name: [UInt8]) throws(Failure) -> String {
@@ -39,7 +41,7 @@ package struct MboxTree {
         let text = String(decoding: name, as: UTF8.self)
         guard !name.isEmpty, name.count <= Self.longestName, parts.count <= Self.deepest,
             parts.allSatisfy({ !$0.isEmpty && $0.first != .dot && $0.first != .ascii("~") }),
-            name.allSatisfy({ $0.isPrintable }), !text.hasSuffix(".lock"), !FolderTree.isInbox(name),
+            ModifiedUTF7.isValid(name), !text.hasSuffix(".lock"), !FolderTree.isInbox(name),
             path + text != inbox
         else { throw .badName }
         return text
@@ -54,7 +56,10 @@ package struct MboxTree {
     /// All mailboxes but INBOX, sorted.
     package func names() throws(Failure) -> [[UInt8]] {
         var names: [[UInt8]] = []
-        try step { () throws(SystemError) in try gather(path, [], depth: 1, into: &names) }
+        try step { () throws(SystemError) in
+            guard try Path.status(path, following: true) != nil else { return }
+            try gather(path, [], depth: 1, into: &names)
+        }
         return names.sorted { $0.lexicographicallyPrecedes($1) }
     }
 
