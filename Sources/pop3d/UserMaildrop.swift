@@ -4,9 +4,16 @@ import POP3
 import Unix
 
 /// Why a maildrop cannot be had.
-enum MaildropFailure: Error, Equatable {
+enum MaildropFailure: Error, Equatable, CustomStringConvertible {
     case locked
     case system(SystemError)
+
+    var description: String {
+        switch self {
+        case .locked: "another session or program has it locked"
+        case .system(let error): error.description
+        }
+    }
 }
 
 /// Opens what the configuration calls the user's mailbox.
