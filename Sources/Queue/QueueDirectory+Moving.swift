@@ -139,11 +139,11 @@ extension QueueDirectory {
         }
     }
 
-    /// What cannot be looked into is taken for empty: rather twice than never.
+    /// What cannot be looked into is taken for empty, and what was found damaged for nothing: rather twice than never.
     private func isBeyondIncoming(_ id: MessageID) -> Bool {
         let places = (try? allPlaces()) ?? []
         return places.contains { place in
-            guard place != .incoming else { return false }
+            guard place != .incoming, place != .corrupt else { return false }
             let status = try? root.status(of: "\(place.path)/\(id)")
             return (status ?? nil) != nil
         }

@@ -156,11 +156,17 @@ package struct Directory: ~Copyable {
         let (from, to) = (Self.cString(name), Self.cString(newName))
         switch SystemCall.attempt({ unsafe linkat(descriptor.raw, from, target, to, 0) }) {
         case .success:
-            let unlinked = SystemCall.attempt({ unsafe unlinkat(descriptor.raw, from, 0) })
-            guard case .failure(let code) = unlinked, code != .noEntry else { return }
-            // It stays where it was.
-            _ = SystemCall.attempt { unsafe unlinkat(target, to, 0) }
-            throw failure("unlink", code, name, other, newName)
+            do throws(SystemError) {
+                // A power cut must not keep the second step without the first.
+                try other.descriptor.keepOrderOfNames()
+                let unlinked = SystemCall.attempt({ unsafe unlinkat(descriptor.raw, from, 0) })
+                guard case .failure(let code) = unlinked, code != .noEntry else { return }
+                throw failure("unlink", code, name, other, newName)
+            } catch {
+                // It stays where it was.
+                _ = SystemCall.attempt { unsafe unlinkat(target, to, 0) }
+                throw error
+            }
         // A directory, or a filesystem without links.
         case .failure(.notPermitted), .failure(.isDirectory), .failure(.notSupported),
             .failure(.notImplemented):

@@ -77,6 +77,14 @@ import Unix
                     #expect(try again() == 0, "\(place)")
                 }
                 #expect(try queue.names("incoming") == [])
+                // A power cut left a hole in it, and it was set aside: it got through to nobody.
+                let damaged = MessageID.new(at: .now())
+                try queue.put([0, 0, 0], at: "corrupt/\(damaged)")
+                try store.once(damaged) { () throws(QueueError) in
+                    try Injection(queue: queue.path, envelope: TemporaryQueue.envelope, id: damaged).commit(
+                        kick: nil)
+                }
+                #expect(try queue.names("incoming") == [damaged.text])
                 // Begun, and its injector killed: a file without its trailer.
                 let other = MessageID.new(at: .now())
                 try queue.put(Array("relais-message 1\nid \(other)\n".utf8), at: "incoming/\(other)")
