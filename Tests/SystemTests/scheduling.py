@@ -178,10 +178,12 @@ def remembered(i):
 
 
 class Gated:
-    """An SMTP server that greets nobody while its gate is shut, and counts what it takes, by recipient."""
+    """An SMTP server that greets nobody while its gate is shut, and counts what it takes, by recipient. Behind so many (`pause`)
+    it takes no more until `go` is set."""
 
-    def __init__(self, address, port):
-        self.gate, self.taken, self.waiting = threading.Event(), {}, 0
+    def __init__(self, address, port, greeting=b"220 gated.example", pause=None):
+        self.gate, self.taken, self.waiting, self.greeting, self.pause = threading.Event(), {}, 0, greeting, pause
+        self.go = threading.Event()
         self.server = socket.socket()
         self.server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.server.bind((address, port))
@@ -201,7 +203,7 @@ class Gated:
         self.gate.wait()
         with connection, connection.makefile("rwb", buffering=0) as stream:
             try:
-                stream.write(b"220 gated.example\r\n")
+                stream.write(self.greeting + b"\r\n")
                 recipients = []
                 while line := stream.readline():
                     word = line[:4].upper()
@@ -212,6 +214,8 @@ class Gated:
                         stream.write(b"354 go on\r\n")
                         while stream.readline() not in (b".\r\n", b""):
                             pass
+                        if self.pause and len(self.taken) >= self.pause:
+                            self.go.wait()
                         for recipient in recipients:
                             self.taken[recipient] = self.taken.get(recipient, 0) + 1
                         recipients = []
@@ -226,6 +230,7 @@ class Gated:
 
     def __exit__(self, *_):
         self.gate.set()
+        self.go.set()
         self.server.shutdown(socket.SHUT_RDWR)
         self.server.close()
 
@@ -260,6 +265,24 @@ def asked_for(i):
             assert len(left) == MANY and {entry["recipients"][0]["address"] for entry in left} == {"x@d1.gone.example"}
             assert {entry["queue_name"] for entry in left} == {"deferred"} and max(entry["next_attempt"] for entry in left) < time.time() + 7200, left[0]
             assert max(entry["recipients"][0]["attempts"] for entry in left) == 2, left[0]
+
+
+@test(f"{MANY} messages with a second destination that fails while the first one's sessions go on: each is tried, and waits")
+def parked_at_the_failing(i):
+    port = i.a.ports["smtp"]
+    with Gated("127.0.0.5", port, pause=MANY - 50) as live, Gated("127.0.0.6", port, b"421 not today") as gone, another_host(i, "parked") as host:
+        queuefiles.fill(f"{host.queue}/incoming", (("s@far.example", [f"u{n}@d1.live.example", f"u{n}@d1.gone.example"]) for n in range(MANY)))
+        live.gate.set()
+        run(*host.command("sendmail-compat", "-f", "t@far.example", "new@d1.live.example"), input=b"Subject: new\n\n")
+        eventually(lambda: gone.waiting and len(live.taken) >= MANY - 50, "messages that have gone to the first, and wait for the second", 40)
+        gone.gate.set()
+        suspended = lambda: log_of(host).count("delivery temporarily suspended")
+        eventually(lambda: suspended() >= MANY - 100, "the second's failure", 30)
+        live.go.set()
+        eventually(lambda: not running(host), "the end of the runner", 60)
+        assert len(live.taken) == MANY + 1 and set(live.taken.values()) == {1}
+        left = os.listdir(f"{host.queue}/incoming"), sum(len(files) for _, _, files in os.walk(f"{host.queue}/deferred"))
+        assert left == ([], MANY), left
 
 
 @test(f"{MANY} messages that are asked for while a runner has some of them in its hands, and has parked the others, all go")

@@ -8,7 +8,9 @@ final class Batch {
     var lane: Dispatcher.Lane
     let sender: JobSender
     let started: Time
-    private(set) var assignments: [Assignment] = []
+    /// By the number of the job. What is settled is let go of: with it goes the message's lock, as nobody else could
+    /// take the message as long as this session has others.
+    private(set) var assignments: [Assignment?] = []
     /// For each job the recipients that nothing has been done about yet.
     private(set) var unsettled: [Set<Int>] = []
     /// Reports that say nothing of their message, only of the destination: kept until the end shows what to
@@ -81,6 +83,12 @@ final class Batch {
         unsettled[report.job].remove(report.recipient)
         if report.verdict == .delivered || report.verdict == .relayed { hasDelivered = true }
         return false
+    }
+
+    /// Hands a job out for good.
+    func release(_ job: Int) -> Assignment? {
+        defer { assignments[job] = nil }
+        return assignments[job]
     }
 
     /// Hands everything over; what could not be sent is among `sender.outstanding` afterwards, or in the

@@ -230,7 +230,8 @@ final class Dispatcher {
         let progress = batch.receive()
         var touched: Set<Int> = []
         for report in progress.reports where !batch.holdsBack(report) {
-            settlement.settle(report, of: batch.assignments[report.job].work, batch: batch)
+            guard let assignment = batch.assignments[report.job] else { continue }
+            settlement.settle(report, of: assignment.work, batch: batch)
             touched.insert(report.job)
         }
         if let delay = batch.firstDelay(), batch.lane === remote {
@@ -238,10 +239,9 @@ final class Dispatcher {
         }
         // Only now: the reports of one job may have come together, and its message ends with the last.
         for job in touched.sorted() {
-            let assignment = batch.assignments[job]
             if batch.unsettled[job].isEmpty {
-                complete(assignment)
-            } else {
+                if let assignment = batch.release(job) { complete(assignment) }
+            } else if let assignment = batch.assignments[job] {
                 settlement.writeDown(assignment.work)
             }
         }
@@ -265,8 +265,8 @@ final class Dispatcher {
         batches[batch.sender.raw] = nil
         batch.lane.end(batch.destination, .calledOff, stalled: batch.isStalled)
         for (job, recipients) in batch.unsettled.enumerated() where !recipients.isEmpty {
-            let assignment = batch.assignments[job]
-            withhold(Assignment(work: assignment.work, recipients: recipients.sorted()), reason)
+            guard let work = batch.release(job)?.work else { continue }
+            withhold(Assignment(work: work, recipients: recipients.sorted()), reason)
         }
     }
 
@@ -296,7 +296,8 @@ final class Dispatcher {
     private func settle(
         _ recipients: [Int], of job: Int, in batch: Batch, _ refusal: Refusal, _ silence: String
     ) {
-        let work = batch.assignments[job].work
+        guard let assignment = batch.release(job) else { return }
+        let work = assignment.work
         var left: [Int] = []
         for recipient in recipients {
             let report = batch.refusals.first { $0.job == job && $0.recipient == recipient }
@@ -309,7 +310,7 @@ final class Dispatcher {
             }
         }
         if left.isEmpty {
-            complete(batch.assignments[job])
+            complete(assignment)
         } else {
             add(
                 .claimed(Assignment(work: work, recipients: left)), from: work.message.envelope.reversePath,
