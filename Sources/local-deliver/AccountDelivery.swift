@@ -11,33 +11,46 @@ typealias Tell = ([(number: Int, outcomes: [DeliveryOutcome])]) -> Void
 /// .forward, runs commands, writes mailboxes. Only what is durable is said to be delivered.
 struct AccountDelivery {
     let user: User
-    let configuration: Configuration
-    let rules: RecipientRules
-    let log: Log
+    let batch: Batch
     let keptGroup: UInt32?
     let runner: JobReceiver?
+
+    private var configuration: Configuration { batch.configuration }
+    private var rules: RecipientRules { batch.rules }
+    private var log: Log { batch.log }
 
     /// Letters without a command come first: they are written and made durable together, and wait for nobody's
     /// command. The others go one by one, and each is told of before the next begins: whatever ends this process,
     /// one command at most is run again. No mailbox is locked while one runs.
-    func deliver(_ letters: [(number: Int, letter: Letter)], _ account: DeliveryPlan.Account, tell: Tell) {
+    func deliver(_ numbers: [Int], _ account: DeliveryPlan.Account, tell: Tell) {
         var mailboxes = Mailboxes(
             user: user, keptGroup: keptGroup, hostname: configuration.hostname, log: log)
         var staged: [(number: Int, steps: [Step])] = []
         var later: [(number: Int, letter: Letter, errand: Errand)] = []
-        for (number, letter) in letters {
+        for number in numbers {
+            let letter = batch.letters[number]
             let errand = errand(letter, account)
             if errand.hasCommands {
                 later.append((number, letter, errand))
             } else {
+                batch.begin([number])
                 staged.append((number, mailboxes.stage(letter, perform(errand, letter))))
             }
         }
         commit(staged, &mailboxes, tell)
-        for (place, (number, letter, first)) in later.enumerated() {
-            // What the user wants may have changed while the commands before this one ran.
-            let errand = place == 0 ? first : errand(letter, account)
-            commit([(number, mailboxes.stage(letter, perform(errand, letter)))], &mailboxes, tell)
+        for (place, (number, first, errand)) in later.enumerated() {
+            guard place > 0 else {
+                batch.begin([number])
+                commit([(number, mailboxes.stage(first, perform(errand, first)))], &mailboxes, tell)
+                continue
+            }
+            // What the user or the operator wants may have changed while the commands before this one ran.
+            guard let letter = batch.turn(of: number, after: first) else {
+                tell([(number, [.hasChanged])])
+                continue
+            }
+            let steps = perform(self.errand(letter, account), letter)
+            commit([(number, mailboxes.stage(letter, steps))], &mailboxes, tell)
         }
     }
 
@@ -230,5 +243,7 @@ extension SystemError {
 }
 
 extension DeliveryOutcome {
+    static let hasChanged = deferred(
+        EnhancedStatus(4, 3, 5), "what is to be done with it has changed meanwhile: it is looked at again")
     fileprivate static let runnerIsGone = deferred(EnhancedStatus(4, 3, 0), "queue-runner is gone")
 }

@@ -6,11 +6,39 @@ import Unix
 
 /// All letters of one connection, delivered account by account: under one account in this process, which
 /// becomes it for good; under several (an alias that names people and a program) in a process for each.
-struct Batch {
-    let configuration: Configuration
-    let rules: RecipientRules
+///
+/// Commands take long. What is done for a letter is decided by what relais.conf and the aliases file say when its turn
+/// comes.
+final class Batch {
+    /// Nil by hand.
+    private let source: ConfigurationSource?
+    private(set) var configuration: Configuration
+    private(set) var rules: RecipientRules
     let log: Log
-    var letters: [Letter]
+    private(set) var letters: [Letter]
+    /// Those whose turn has come: what was decided of them stays.
+    private var begun: Set<Int> = []
+    private var seenAliases: FileStatus?
+    /// Whether this process has a part of the letters only: what is told of them beside it was decided elsewhere.
+    private let isPart: Bool
+
+    init(_ configuration: Configuration, _ rules: RecipientRules, log: Log, letters: [Letter]) {
+        (source, isPart) = (nil, false)
+        (self.configuration, self.rules, self.log, self.letters) = (configuration, rules, log, letters)
+    }
+
+    /// The letters are planned here.
+    init(_ source: ConfigurationSource, log: Log, letters: [Letter], isPart: Bool) {
+        self.source = source
+        self.isPart = isPart
+        self.log = log
+        self.letters = letters
+        configuration = source.current
+        rules = RecipientRules(ofService: source.current)
+        // Before it is read: what changes meanwhile is read again.
+        seenAliases = Self.status(configuration.aliasesFile)
+        planOthers()
+    }
 
     /// Whose rights are needed, in order of appearance. A letter that is only passed on is looked at under
     /// relais's own: its header tells whether it has been here.
@@ -22,20 +50,86 @@ struct Batch {
         return accounts
     }
 
-    /// Letters that can be served together: those of one account; one that needs several is served alone, so that
-    /// its report need not wait for another letter's.
-    var groups: [(numbers: [Int], accounts: [DeliveryPlan.Account])] {
-        var groups: [(numbers: [Int], accounts: [DeliveryPlan.Account])] = []
-        for (number, letter) in letters.enumerated() {
-            let accounts = letter.accounts
-            if accounts.count < 2, let place = groups.firstIndex(where: { $0.accounts == accounts }) {
-                groups[place].numbers.append(number)
-            } else {
-                groups.append(([number], accounts))
-            }
-        }
-        return groups
+    // MARK: When it is decided
+
+    private static func status(_ path: String) -> FileStatus? {
+        path.isEmpty ? nil : (try? Path.status(path)) ?? nil
     }
+
+    /// Asks for changes; what they mean for letters whose turn has not come. Costs two stats.
+    private func refresh() {
+        guard let source else { return }
+        var hasChanged = false
+        switch source.refresh() {
+        case .none: break
+        case .damaged(let error): log.error("\(error); what was read before still holds")
+        case .changed:
+            configuration = source.current
+            rules = RecipientRules(ofService: configuration)
+            hasChanged = true
+        }
+        let aliases = Self.status(configuration.aliasesFile)
+        if aliases != seenAliases {
+            seenAliases = aliases
+            hasChanged = true
+        }
+        if hasChanged { planOthers() }
+    }
+
+    private func planOthers() {
+        for number in letters.indices where !begun.contains(number) {
+            letters[number].plan = plan(letters[number])
+        }
+    }
+
+    private func plan(_ letter: Letter) -> DeliveryPlan {
+        var rules = rules
+        rules.looksAtAliases = letter.meaning != .account
+        let address = letter.target
+        let decision = rules.decide(localPart: address.localPart, domain: address.domain)
+        if case .deferred(_, _, let cause) = decision.outcome { log.warning(cause) }
+        let plan = DeliveryPlan(decision, for: address, meaning: letter.meaning, rules: rules)
+        for outcome in plan.outcomes where outcome.answerable != nil {
+            log.warning("\(outcome.text.escaped())")
+        }
+        return plan
+    }
+
+    /// The next letters that can be served together: those of one account. One that needs several is served alone, so
+    /// that its report need not wait for another letter's; so is, where others deliver (`byOthers`), one of which more
+    /// is to be told than they know.
+    func nextGroup(byOthers: Bool) -> (numbers: [Int], accounts: [DeliveryPlan.Account])? {
+        refresh()
+        let left = letters.indices.filter { !begun.contains($0) }
+        guard let first = left.first else { return nil }
+        let accounts = letters[first].accounts
+        func isAlone(_ number: Int) -> Bool { byOthers && !letters[number].plan.outcomes.isEmpty }
+        guard accounts.isEmpty || accounts.count == 1 && !isAlone(first) else { return ([first], accounts) }
+        return (
+            left.filter { letters[$0].accounts == accounts && (accounts.isEmpty || !isAlone($0)) }, accounts
+        )
+    }
+
+    func begin(_ numbers: [Int]) { begun.formUnion(numbers) }
+
+    /// A letter whose turn has come; nil where what is to be done with it by now is not this process's to do.
+    func turn(of number: Int, after letter: Letter) -> Letter? {
+        refresh()
+        begun.insert(number)
+        let now = letters[number]
+        let isOurs =
+            now.accounts == letter.accounts && (!isPart || now.plan.outcomes == letter.plan.outcomes)
+        if !isOurs { letters[number].plan = letter.plan }
+        return isOurs ? now : nil
+    }
+
+    /// Whether a letter that has begun would be planned otherwise by now.
+    func isOutOfDate(_ number: Int) -> Bool {
+        refresh()
+        return plan(letters[number]) != letters[number].plan
+    }
+
+    // MARK: Delivery
 
     /// Becomes the account and delivers its part of these letters.
     func deliver(
@@ -45,7 +139,7 @@ struct Batch {
             let user = try resolve(account)
             let group = try MailboxDirectory.prepare(for: user, configuration)
             let delivery = try enter(user, keeping: group, runner: runner)
-            delivery.deliver(numbers.map { ($0, letters[$0]) }, account, tell: tell)
+            delivery.deliver(numbers, account, tell: tell)
         } catch {
             log.warning("\(error.text)")
             tell(numbers.map { ($0, [.deferred(EnhancedStatus(4, 3, 0), error.text)]) })
@@ -62,9 +156,7 @@ struct Batch {
     ) throws(AccountFailure) -> AccountDelivery {
         log.open()
         try become(user, keeping: group)
-        return AccountDelivery(
-            user: user, configuration: configuration, rules: rules, log: log, keptGroup: group, runner: runner
-        )
+        return AccountDelivery(user: user, batch: self, keptGroup: group, runner: runner)
     }
 
     private func resolve(_ account: DeliveryPlan.Account) throws(AccountFailure) -> User {
@@ -94,6 +186,14 @@ struct Batch {
 struct AccountFailure: Error {
     let text: String
     init(_ text: String) { self.text = text }
+}
+
+extension RecipientRules {
+    /// The rules for jobs of the queue-runner's.
+    fileprivate init(ofService configuration: Configuration) {
+        self.init(local: configuration)
+        defersOthers = true
+    }
 }
 
 extension Letter {

@@ -55,7 +55,7 @@ struct ByHand {
         let letter = Letter(
             job: 0, recipient: 0, address: bytes, reversePath: reversePath,
             content: MessageContent(file: message.raw, offset: 0, length: length), plan: plan)
-        let batch = Batch(configuration: configuration, rules: rules, log: log, letters: [letter])
+        let batch = Batch(configuration, rules, log: log, letters: [letter])
         var outcomes = plan.outcomes
         // One process becomes one account; what else the plan names is told, not done.
         let accounts = batch.accounts
@@ -140,7 +140,7 @@ struct ByHand {
     private func mailboxLines(
         _ account: DeliveryPlan.Account, _ rules: RecipientRules, detail: [UInt8]?, isFollowed: Bool
     ) -> [String] {
-        let batch = Batch(configuration: configuration, rules: rules, log: log, letters: [])
+        let batch = Batch(configuration, rules, log: log, letters: [])
         do throws(AccountFailure) {
             let delivery = try batch.enter(account)
             let user = delivery.user

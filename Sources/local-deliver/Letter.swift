@@ -14,6 +14,8 @@ struct Letter {
     let content: MessageContent
     /// Names this delivery, whoever attempts it and however often; nil if it is made by hand.
     var mark: String?
+    /// What is decided of the address already.
+    var meaning = Successor.Meaning.open
     var plan: DeliveryPlan
 
     var target: RecipientAddress { RecipientAddress(address) }

@@ -28,9 +28,9 @@ struct Main {
         ResourceLimit.openFiles(1024)
         ResourceLimit.reportFileSize()
 
-        let configuration: Configuration
+        let source: ConfigurationSource
         do throws(ConfigurationError) {
-            configuration = try Configuration.load(arguments.value("config"))
+            source = try ConfigurationSource(arguments.value("config"))
         } catch {
             if isService {
                 Log(.syslog, name: "relais", program: tool.name).error(error.description)
@@ -38,6 +38,7 @@ struct Main {
             }
             tool.fail(error.description, .configuration)
         }
+        let configuration = source.current
         ResourceLimit.processorTime(configuration.programTimeout)
         let log = configuration.openLog(tool.name)
 
@@ -46,7 +47,7 @@ struct Main {
                 tool.wrong("--service takes no operands")
             }
             Service(
-                configuration: configuration, configurationPath: arguments.value("config"), log: log,
+                source: source, configurationPath: arguments.value("config"), log: log,
                 only: arguments.value("only")
             ).run().leave()
         }

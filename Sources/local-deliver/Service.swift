@@ -8,12 +8,14 @@ import Unix
 /// report as soon as a recipient is done with. With `only`, this process is one of several that a mixed batch
 /// needed, and serves that account's part.
 struct Service {
-    let configuration: Configuration
+    let source: ConfigurationSource
     let configurationPath: String?
     let log: Log
     let only: String?
 
     private static let socket: CInt = 0
+
+    private var configuration: Configuration { source.current }
 
     func run() -> ExitStatus {
         let receiver = JobReceiver(over: Self.socket)
@@ -28,7 +30,7 @@ struct Service {
             log.warning("jobs refused: \(error)")
             return .protocolError
         }
-        deliver(plan(jobs), jobs, receiver)
+        deliver(batch(jobs), jobs, receiver)
         do throws(ExchangeError) { try receiver.finish() } catch {
             log.warning("reports not taken: \(error)")
             return .temporaryFailure
@@ -49,41 +51,22 @@ struct Service {
         return false
     }
 
-    private func plan(_ jobs: [JobReceiver.Received]) -> Batch {
-        var rules = RecipientRules(local: configuration)
-        rules.defersOthers = true
+    private func batch(_ jobs: [JobReceiver.Received]) -> Batch {
         var letters: [Letter] = []
         for (number, received) in jobs.enumerated() {
             let job = received.job
             let content = MessageContent(
                 file: received.file.raw, offset: job.contentOffset, length: job.contentLength)
             for recipient in job.recipients {
-                let address = RecipientAddress(recipient.address)
-                let meaning = Successor.Meaning(recipient.parameters)
-                var rules = rules
-                rules.looksAtAliases = meaning != .account
-                let decision = rules.decide(localPart: address.localPart, domain: address.domain)
-                if case .deferred(_, _, let cause) = decision.outcome { log.warning(cause) }
                 letters.append(
                     Letter(
                         job: number, recipient: recipient.index, address: recipient.address,
                         reversePath: job.reversePath, content: content,
                         mark: mark(of: recipient, in: job),
-                        plan: plan(decision, for: address, meaning, rules)))
+                        meaning: Successor.Meaning(recipient.parameters), plan: .undecided))
             }
         }
-        return Batch(configuration: configuration, rules: rules, log: log, letters: letters)
-    }
-
-    private func plan(
-        _ decision: RecipientDecision, for address: RecipientAddress, _ meaning: Successor.Meaning,
-        _ rules: RecipientRules
-    ) -> DeliveryPlan {
-        let plan = DeliveryPlan(decision, for: address, meaning: meaning, rules: rules)
-        for outcome in plan.outcomes where outcome.answerable != nil {
-            log.warning("\(outcome.text.escaped())")
-        }
-        return plan
+        return Batch(source, log: log, letters: letters, isPart: only != nil)
     }
 
     /// As the queue's id is unique over all hosts and times, so is this.
@@ -114,19 +97,26 @@ struct Service {
                 patience: configuration.programTimeout + .seconds(60)
             ).deliver(numbers, of: batch, jobs, for: receiver, tell: tell)
         }
-        for (numbers, accounts) in batch.groups {
+        while let (numbers, accounts) = batch.nextGroup(byOthers: !isAlone) {
             guard accounts.count > 1 else {
-                guard let account = accounts.first else {
+                if let account = accounts.first {
+                    if !isAlone { batch.begin(numbers) }
+                    deliver(numbers, as: account) { told in
+                        tell(told.map { ($0.number, batch.letters[$0.number].plan.outcomes + $0.outcomes) })
+                    }
+                } else {
                     tell(numbers.map { ($0, batch.letters[$0].plan.outcomes) })
-                    continue
                 }
-                deliver(numbers, as: account) { told in
-                    tell(told.map { ($0.number, batch.letters[$0.number].plan.outcomes + $0.outcomes) })
-                }
+                batch.begin(numbers)
                 continue
             }
+            batch.begin(numbers)
             var outcomes = batch.letters[numbers[0]].plan.outcomes
-            for account in accounts {
+            for (place, account) in accounts.enumerated() {
+                if place > 0, batch.isOutOfDate(numbers[0]) {
+                    outcomes.append(.hasChanged)
+                    break
+                }
                 deliver(numbers, as: account) { for told in $0 { outcomes += told.outcomes } }
             }
             tell([(numbers[0], outcomes)])

@@ -31,9 +31,9 @@ struct Main {
         StandardDescriptors.closeAll(from: 3)
         Environment.keepOnly([])
 
-        let configuration: Configuration
+        let source: ConfigurationSource
         do throws(ConfigurationError) {
-            configuration = try self.configuration(arguments)
+            source = try ConfigurationSource(arguments.value("config"))
         } catch {
             if isService {
                 Log(.syslog, name: "relais", program: tool.name).error(error.description)
@@ -41,14 +41,16 @@ struct Main {
             }
             tool.fail(error.description, .configuration)
         }
-        let settings = Settings(configuration)
+        let configuration = overlay(source.current, arguments)
         if isService {
             guard arguments.operands.isEmpty, !arguments.has("explain") else {
                 tool.wrong("--service takes no operands")
             }
-            Service(settings: settings, users: configuration.users, log: configuration.openLog(tool.name))
-                .run().leave()
+            Service(
+                source, overlay: { overlay($0, arguments) }, log: configuration.openLog(tool.name)
+            ).run().leave()
         }
+        let settings = Settings(configuration)
         if arguments.has("explain") { ByHand.explain(settings, arguments.operands).leave() }
         do throws(UsageError) {
             let log = Log(.stderr, name: configuration.syslogName, program: tool.name)
@@ -59,9 +61,9 @@ struct Main {
         } catch { tool.wrong(error.message) }
     }
 
-    /// relais.conf, and over it what `-o` says.
-    private static func configuration(_ arguments: Arguments) throws(ConfigurationError) -> Configuration {
-        var configuration = try Configuration.load(arguments.value("config"))
+    /// What `-o` says, over relais.conf.
+    private static func overlay(_ configuration: Configuration, _ arguments: Arguments) -> Configuration {
+        var configuration = configuration
         for setting in arguments.values("set") {
             let parts = setting.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2, let key = Configuration.keys.first(where: { $0.name == parts[0] }) else {

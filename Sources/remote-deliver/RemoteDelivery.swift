@@ -16,6 +16,8 @@ final class RemoteDelivery {
     private let log: Log
     private let dialect: ClientSession.Dialect
     private let asker: Asker
+    /// Whether relais.conf says something else by now than `settings`: what is not decided is left to be begun anew.
+    private let isOutOfDate: () -> Bool
     private let end: Deadline
 
     /// What one run tries before the rest waits for another.
@@ -32,17 +34,18 @@ final class RemoteDelivery {
 
     init(
         _ settings: Settings, log: Log, dialect: ClientSession.Dialect = .smtp,
-        for asker: Asker
+        for asker: Asker, until end: Deadline? = nil, isOutOfDate: @escaping () -> Bool = { false }
     ) {
         self.settings = settings
         self.log = log
         self.dialect = dialect
         self.asker = asker
-        end = .after(settings.deliveryLimit)
+        self.isOutOfDate = isOutOfDate
+        self.end = end ?? .after(settings.deliveryLimit)
     }
 
-    /// Decides every recipient of `letters`. `isRoute`: somebody of ours named the destination, and a mistake of
-    /// his is no reason to send mail back.
+    /// Decides every recipient of `letters`, unless it is out of date before the end. `isRoute`: somebody of ours named
+    /// the destination, and a mistake of his is no reason to send mail back.
     func deliver(_ letters: [Letter], to destination: Destination, isRoute: Bool = false) {
         let route: Route
         do throws(NoRoute) { route = try settings.find(destination) } catch {
@@ -62,7 +65,7 @@ final class RemoteDelivery {
             guard attempts.areAllowed, !end.hasPassed, !asker.isGone else { break }
             if relay != "none" { explain(letters, reason, relay, next: server) }
             let why = deliver(letters, to: server, &attempts)
-            if letters.allSatisfy({ $0.isDecided }) { return }
+            if letters.allSatisfy({ $0.isDecided }) || isOutOfDate() { return }
             // A host that refuses us for good does not speak for one that could not be asked.
             if why.verdict != .failed || reason.verdict == .failed || relay == "none" {
                 (reason, relay) = (why, server.relay)
@@ -111,7 +114,9 @@ final class RemoteDelivery {
             let failure = conversation.session.failure
             if failure != nil { attempts.failed += 1 }
             let left = undecided(letters, at: server)
-            if left == 0 || left == before || !attempts.areAllowed || end.hasPassed || asker.isGone {
+            if left == 0 || left == before || !attempts.areAllowed || end.hasPassed || asker.isGone
+                || isOutOfDate()
+            {
                 if letUsIn { attempts.servers += 1 }
                 return failure ?? ClientOutcome(.deferred, EnhancedStatus(4, 4, 7), "out of time")
             }
@@ -167,7 +172,7 @@ final class RemoteDelivery {
         var left = settings.messagesPerSession
         for letter in letters {
             var recipients = letter.undecided(at: server.relay)
-            guard !recipients.isEmpty else { continue }
+            guard !recipients.isEmpty, !isOutOfDate() else { continue }
             guard conversation.session.isIdle, left > 0, !end.hasPassed else { return }
             let data: MailData
             switch suitableData(of: letter, for: conversation.session, at: server) {

@@ -7,10 +7,22 @@ import SMTP
 import Unix
 
 /// One connection of the queue-runner's: all jobs in, then deliveries, a report as soon as each is known.
-struct Service {
-    let settings: Settings
-    let users: UserDatabase
-    let log: Log
+/// What is decided is decided by what relais.conf says before each message; when it says something else, sessions end.
+final class Service {
+    private let source: ConfigurationSource
+    /// What the command line says over it.
+    private let overlay: (Configuration) -> Configuration
+    private var settings: Settings
+    private let log: Log
+
+    init(
+        _ source: ConfigurationSource, overlay: @escaping (Configuration) -> Configuration, log: Log
+    ) {
+        self.source = source
+        self.overlay = overlay
+        self.log = log
+        settings = Settings(overlay(source.current))
+    }
 
     private static let socket: CInt = 0
 
@@ -19,7 +31,7 @@ struct Service {
 
     func run() -> ExitStatus {
         let receiver = JobReceiver(over: Self.socket)
-        if Identity.isRoot, let user = (try? users.user(named: Self.account)) ?? nil {
+        if Identity.isRoot, let user = (try? source.current.users.user(named: Self.account)) ?? nil {
             log.warning("started as root, not as \(Self.account): mend its line in inetd.conf")
             do throws(SystemError) {
                 try Identity.become(user: user.uid, group: user.gid, groups: [user.gid])
@@ -43,7 +55,10 @@ struct Service {
             if letters[name] == nil { order.append(name) }
             letters[name, default: []].append(letter(number, received, receiver))
         }
-        for name in order { deliver(letters[name] ?? [], to: name) }
+        for name in order {
+            let end = Deadline.after(settings.deliveryLimit)
+            while !deliver(letters[name] ?? [], to: name, until: end) {}
+        }
         do throws(ExchangeError) { try receiver.finish() } catch {
             log.warning("reports not taken: \(error)")
             return .temporaryFailure
@@ -76,7 +91,9 @@ struct Service {
     /// The parameters of a command as they came; what is none is left out rather than sent on.
     private func parameters(_ text: [UInt8]) -> Parameters { (try? Parameters(text)) ?? Parameters() }
 
-    private func deliver(_ letters: [Letter], to name: [UInt8]) {
+    /// True when all are decided; else relais.conf has changed, and they are to be begun anew.
+    private func deliver(_ letters: [Letter], to name: [UInt8], until end: Deadline) -> Bool {
+        _ = hasChanged()
         let isRoute = isRoute(name, letters)
         let text = String(decoding: name, as: UTF8.self)
         // What the runner knew when it chose us is not true any more: it is to look again.
@@ -87,7 +104,7 @@ struct Service {
                     ClientOutcome(.deferred, EnhancedStatus(4, 3, 5), Array(reason.utf8)),
                     ofDestination: false)
             }
-            return
+            return true
         }
         guard let destination = isRoute ? Destination(route: text) : Destination(mailDomain: text) else {
             let outcome =
@@ -97,10 +114,28 @@ struct Service {
                 : ClientOutcome(
                     .failed, EnhancedStatus(5, 1, 2), Array("\(name.escaped()) is no mail domain".utf8))
             for letter in letters { letter.decideRest(outcome) }
-            return
+            return true
         }
-        RemoteDelivery(settings, log: log, for: Asker(socket: Self.socket))
-            .deliver(letters, to: destination, isRoute: isRoute)
+        var isOutOfDate = false
+        RemoteDelivery(settings, log: log, for: Asker(socket: Self.socket), until: end) { [self] in
+            isOutOfDate = isOutOfDate || hasChanged()
+            return isOutOfDate
+        }.deliver(letters, to: destination, isRoute: isRoute)
+        return letters.allSatisfy { $0.isDecided }
+    }
+
+    /// Takes over what relais.conf says now.
+    private func hasChanged() -> Bool {
+        switch source.refresh() {
+        case .none: return false
+        case .damaged(let error):
+            log.error("\(error); what was read before still holds")
+            return false
+        case .changed:
+            settings = Settings(overlay(source.current))
+            log.continueAs(overlay(source.current).openLog(Main.tool.name))
+            return true
+        }
     }
 
     /// The domain of a recipient is a mail domain and nothing else, so that nobody reaches a host of ours by

@@ -183,6 +183,7 @@ class Gated:
 
     def __init__(self, address, port, greeting=b"220 gated.example", pause=None):
         self.gate, self.taken, self.waiting, self.greeting, self.pause = threading.Event(), {}, 0, greeting, pause
+        self.greeted = []  # by which names, in order
         self.go = threading.Event()
         self.server = socket.socket()
         self.server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -208,7 +209,9 @@ class Gated:
                 while line := stream.readline():
                     word = line[:4].upper()
                     reply = b"250 well"
-                    if word == b"RCPT":
+                    if word == b"EHLO":
+                        self.greeted.append(line.split()[1].decode())
+                    elif word == b"RCPT":
                         recipients.append(line.split(b"<")[1].split(b">")[0])
                     elif word == b"DATA":
                         stream.write(b"354 go on\r\n")

@@ -33,6 +33,11 @@ package struct DeliveryPlan: Equatable {
     /// on to the account of the same name does not.
     package private(set) var looksForLoops = true
 
+    /// Nothing yet.
+    package static let undecided = DeliveryPlan()
+
+    private init() {}
+
     /// `meaning`: what is decided of the address already. `isByHand`: there is no queue behind this process, which
     /// keeps what is decided, so one alias is taken at a time, and what it says of accounts is done here.
     package init(
