@@ -45,5 +45,18 @@ extension Descriptor {
     }
 }
 
+extension Descriptor {
+    /// Free bytes for the unprivileged on the file's filesystem; nil for one that does not say.
+    package func freeSpace() -> Int? {
+        var about = statvfs()
+        guard case .success = SystemCall.attempt({ unsafe fstatvfs(raw, &about) }), about.f_blocks > 0 else {
+            return nil
+        }
+        return Int(
+            clamping: UInt64(about.f_bavail).multipliedReportingOverflow(by: UInt64(about.f_frsize))
+                .partialValue)
+    }
+}
+
 /// Raises the number of files that this process may have open, as far as it may; what holds then.
 package func raiseFileLimit(to wanted: Int) -> Int { Int(cs_raise_file_limit(CInt(clamping: wanted))) }

@@ -21,9 +21,13 @@ extension Descriptor {
         try SystemCall.perform("flock") { flock(raw, LOCK_UN) }
     }
 
-    /// A write lock on one byte range of the open file (Linux: OFD; elsewhere the process's).
-    package func tryLockBytes(at offset: Int, count: Int = 1) throws(SystemError) -> Bool {
-        switch SystemCall.attempt({ cs_byte_lock(raw, CInt(F_WRLCK), 0, 0, Int64(offset), Int64(count)) }) {
+    /// A write lock on one byte range of the open file (Linux: OFD; elsewhere the process's); a read lock, which keeps off
+    /// writers alone, for one that was opened for reading (`shared`).
+    package func tryLockBytes(at offset: Int, count: Int = 1, shared: Bool = false) throws(SystemError)
+        -> Bool
+    {
+        let kind = CInt(shared ? F_RDLCK : F_WRLCK)
+        switch SystemCall.attempt({ cs_byte_lock(raw, kind, 0, 0, Int64(offset), Int64(count)) }) {
         case .success: return true
         case .failure(.again), .failure(.accessDenied): return false
         case .failure(let code): throw SystemError("fcntl", code, "")
@@ -31,7 +35,9 @@ extension Descriptor {
     }
 
     /// The lock of cs_fcntl(2) over the whole file, which mail readers and deliverers take on an mbox.
-    package func tryLockWholeFile() throws(SystemError) -> Bool { try tryLockBytes(at: 0, count: 0) }
+    package func tryLockWholeFile(shared: Bool = false) throws(SystemError) -> Bool {
+        try tryLockBytes(at: 0, count: 0, shared: shared)
+    }
 
     package func unlockWholeFile() throws(SystemError) {
         try SystemCall.perform("fcntl") { cs_byte_lock(raw, CInt(F_UNLCK), 0, 0, 0, 0) }

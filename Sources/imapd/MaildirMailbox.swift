@@ -18,6 +18,8 @@ final class MaildirMailbox: Mailbox {
         do throws(SystemError) { return try body() } catch { throw StoreFailure(error) }
     }
 
+    var isWritable: Bool { folder.isWritable }
+    var keepsUIDs: Bool { folder.keepsUIDs }
     var uidValidity: UInt32 { folder.uidValidity }
     var uidNext: UInt32 { folder.uidNext }
     var list: MessageList { folder.list }
@@ -139,7 +141,7 @@ final class MaildirAppending: Appending {
         if let failure = delivery.commit().compactMap({ $0 }).first { throw StoreFailure(failure) }
         do throws(SystemError) {
             let uids = try folder.numbers(of: bases)
-            return AppendResult(uidValidity: folder.uidValidity, uids: uids)
+            return AppendResult(uidValidity: folder.uidValidity, uids: folder.keepsUIDs ? uids : [])
         } catch { throw StoreFailure(error) }
     }
 

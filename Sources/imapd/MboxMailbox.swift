@@ -8,14 +8,16 @@ import Unix
 final class MboxMailbox: Mailbox {
     private let mbox: NumberedMbox
     private let store: MboxStore
-    private let isReadOnly: Bool
+    /// Nothing is claimed by who only looks, or may only look.
+    private let isExamined: Bool
+    private var isReadOnly: Bool { isExamined || !mbox.isWritable }
     private(set) var list = MessageList()
     private(set) var uidValidity: UInt32 = 0
 
     init(_ mbox: NumberedMbox, in store: MboxStore, readOnly: Bool) throws(StoreFailure) {
         self.mbox = mbox
         self.store = store
-        isReadOnly = readOnly
+        isExamined = readOnly
         _ = try refresh(thoroughly: true, expunges: true)
     }
 
@@ -28,6 +30,8 @@ final class MboxMailbox: Mailbox {
         return message
     }
 
+    var isWritable: Bool { mbox.isWritable }
+    var keepsUIDs: Bool { mbox.keepsUIDs }
     var uidNext: UInt32 { mbox.next }
     var keywords: KeywordNames { mbox.keywords }
     func size(_ index: Int) throws(StoreFailure) -> Int { try message(index).wireSize }
@@ -41,7 +45,7 @@ final class MboxMailbox: Mailbox {
     // MARK: Changes
 
     func refresh(thoroughly: Bool, expunges: Bool) throws(StoreFailure) -> MessageList.Changes {
-        let claimed = try step { () throws(SystemError) in try mbox.refresh(claiming: !isReadOnly) }
+        let claimed = try step { () throws(SystemError) in try mbox.refresh(claiming: !isExamined) }
         var changes = MessageList.Changes()
         if mbox.validity != uidValidity {
             // Its numbers were lost and made anew: to this session everything is gone, and everything is new.
@@ -83,7 +87,7 @@ final class MboxMailbox: Mailbox {
 
     /// By way of a spool, so that never two mboxes are locked at a time.
     func copy(_ indices: [Int], to name: [UInt8]) throws(StoreFailure) -> AppendResult {
-        let target = try store.mbox(name)
+        let target = try store.target(name)
         try step { () throws(SystemError) in try mbox.mbox.refresh() }
         let spool = try store.spool()
         var additions: [NumberedMbox.Addition] = []

@@ -68,6 +68,8 @@ final class MboxStore: MailboxStore {
         do throws(SystemError) {
             let status = try Path.status(path, following: false)
             guard isInbox || status?.kind == .regular else { throw SystemError("open", .noEntry, path) }
+            // UIDs that were one session's alone go with it.
+            open.removeAll { !$0.mbox.keepsUIDs }
             if let known = open.first(where: { $0.name == name }) { return known.mbox }
             let mbox = try NumberedMbox(path, named: isInbox ? [UInt8]("INBOX") : name, tree.uids)
             if status == nil { try? mbox.mbox.create() }
@@ -79,14 +81,26 @@ final class MboxStore: MailboxStore {
     func append(
         to name: [UInt8], flags: MessageFlags, keywords: [[UInt8]], date: Int64?
     ) throws(StoreFailure) -> any Appending {
-        let mbox = try mbox(name)
-        // What is no mbox is refused before its message is asked for.
-        do throws(SystemError) { try mbox.mbox.refresh() } catch { throw StoreFailure(error) }
+        let mbox = try target(name)
         guard let numbers = mbox.flags(of: keywords) else { throw .tooManyKeywords }
         return MboxAppending(mbox, try spool(), flags: flags.union(numbers), date: date)
     }
 
-    func spool() throws(StoreFailure) -> Spool { try Spool(in: tree.path) }
+    /// A mailbox that a message can go to: what is none, or may not be written to, is refused before the message is asked for.
+    func target(_ name: [UInt8]) throws(StoreFailure) -> NumberedMbox {
+        let mbox = try mbox(name)
+        do throws(SystemError) { try mbox.mbox.refresh() } catch { throw StoreFailure(error) }
+        guard mbox.isWritable else { throw .notPermitted }
+        return mbox
+    }
+
+    func spool() throws(StoreFailure) -> Spool {
+        do throws(StoreFailure) { return try Spool(in: tree.path) } catch {
+            // It is not the mailbox that is missing, but the directory, which could not be made.
+            guard error == .missing else { throw error }
+            throw tree.unmade.map { StoreFailure($0) } ?? .notPermitted
+        }
+    }
 }
 
 /// An APPEND on its way.

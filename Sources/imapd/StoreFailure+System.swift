@@ -18,7 +18,7 @@ extension StoreFailure {
         case .again: self = .inUse
         case .invalid: self = .noMailbox
         case .noSpace, .overQuota: self = .overQuota
-        case .accessDenied, .notPermitted: self = .notPermitted
+        case .accessDenied, .notPermitted, .readOnlyFilesystem: self = .notPermitted
         default: self = .system("\(error)")
         }
     }

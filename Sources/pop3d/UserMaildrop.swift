@@ -55,11 +55,19 @@ final class MaildirMaildrop: Maildrop {
     init(_ path: String, output: ByteStream) throws(SystemError) {
         self.output = output
         maildrop = try POP3Maildir(path)
-        lock = try Path.openForLocking("\(path)relais-pop3.lock")
+        lock = try Self.openLock(path)
         guard try lock.tryLock() else { throw SystemError("flock", .again, path) }
         try maildrop.look()
         sizes = maildrop.messages.map { $0.size }
         uniqueIDs = maildrop.messages.map { $0.uniqueID }
+    }
+
+    /// Where no file can be made, `cur` is what sessions exclude one another by.
+    private static func openLock(_ path: String) throws(SystemError) -> Descriptor {
+        do throws(SystemError) { return try Path.openForLocking("\(path)relais-pop3.lock") } catch {
+            guard error.isForWantOfRoom || error.isForWantOfRights else { throw error }
+        }
+        return try Path.openForReading("\(path)cur")
     }
 
     func open(_ number: Int) -> Bool {

@@ -17,6 +17,8 @@ final class FakeStore: MailboxStore {
         var next: UInt32 = 1
         let validity: UInt32
         var keywords = KeywordNames()
+        var isWritable = true
+        var keepsUIDs = true
         /// UIDs whose bytes cannot be read.
         var unreadable: Set<UInt32> = []
 
@@ -99,7 +101,8 @@ private final class FakeAppending: Appending {
     func write(_ bytes: [UInt8]) throws(StoreFailure) { self.bytes += bytes }
 
     func commit() throws(StoreFailure) -> AppendResult {
-        AppendResult(uidValidity: box.validity, uids: [box.add(bytes.filter { $0 != .cr }, flags, date)])
+        let uid = box.add(bytes.filter { $0 != .cr }, flags, date)
+        return AppendResult(uidValidity: box.validity, uids: box.keepsUIDs ? [uid] : [])
     }
 }
 
@@ -130,6 +133,8 @@ private final class FakeMailbox: Mailbox {
         return box.messages[place]
     }
 
+    var isWritable: Bool { box.isWritable }
+    var keepsUIDs: Bool { box.keepsUIDs }
     var uidValidity: UInt32 { box.validity }
     var uidNext: UInt32 { box.next }
     var keywords: KeywordNames { box.keywords }
@@ -184,8 +189,8 @@ private final class FakeMailbox: Mailbox {
         guard let target = store.boxes[name] else { throw .missing }
         var messages: [FakeStore.Box.Message] = []
         for index in indices { messages.append(try stored(index)) }
-        return AppendResult(
-            uidValidity: target.validity, uids: messages.map { target.add($0.bytes, $0.flags, $0.date) })
+        let uids = messages.map { target.add($0.bytes, $0.flags, $0.date) }
+        return AppendResult(uidValidity: target.validity, uids: target.keepsUIDs ? uids : [])
     }
 }
 

@@ -35,6 +35,31 @@ import Testing
     }
 
     @Test(
+        "a mailbox that cannot be written to is selected read-only; UIDs that do not last are said to, and not told of copies"
+    )
+    func unwritable() throws {
+        let (store, client) = selected()
+        let box = try #require(store.boxes[Array("INBOX".utf8)])
+        box.isWritable = false
+        let answer = client.say("a SELECT INBOX\r\n")
+        #expect(
+            answer.contains("* OK [PERMANENTFLAGS ()] ")
+                && answer.hasSuffix("a OK [READ-ONLY] Select completed\r\n"))
+        for command in ["STORE 1 +FLAGS (\\Seen)", "EXPUNGE", "MOVE 1 INBOX"] {
+            #expect(client.say("a \(command)\r\n").hasPrefix("a NO [READ-ONLY] "))
+        }
+        #expect(!client.say("a FETCH 1 BODY[TEXT]\r\n").contains("FLAGS"))
+        (box.isWritable, box.keepsUIDs) = (true, false)
+        let other = client.say("a SELECT INBOX\r\n")
+        #expect(
+            other.contains("* NO [UIDNOTSTICKY] ")
+                && other.hasSuffix("a OK [READ-WRITE] Select completed\r\n"))
+        #expect(client.say("a COPY 1 INBOX\r\n").hasSuffix("a OK Copy completed\r\n"))
+        #expect(!client.say("a MOVE 1 INBOX\r\n").contains("COPYUID"))
+        #expect(client.say("a APPEND INBOX {1+}\r\nx\r\n").hasSuffix("a OK Append completed\r\n"))
+    }
+
+    @Test(
         "FETCH answers to the byte",
         arguments: [
             (

@@ -100,7 +100,14 @@ import Unix
             try fingerprints(
                 "From a\(Self.d)\nX-UID: 7\nSubject: s\nStatus: RO\nX-Status: A\nX-Keywords:\n x\n\nb\n\n")
                 == plain)
-        #expect(try fingerprints("\nFrom a\(Self.d)\nSubject: s\n\nother body\n\n") == plain)
+        // Its last line may have no end yet.
+        for end in ["", "\n", "\r\n\r\n"] {
+            #expect(try fingerprints("\nFrom a\(Self.d)\nSubject: s\n\nb\(end)") == plain)
+        }
+        #expect(try fingerprints("From a\(Self.d)\nSubject: s\n\nc\n\n") != plain)
+        #expect(
+            try fingerprints("From a\(Self.d)\nSubject: s\n\n\(Self.long)a\n\n")
+                != fingerprints("From a\(Self.d)\nSubject: s\n\n\(Self.long)\n\n"))
         #expect(try fingerprints("From a\(Self.d)\nSubject: t\n\nb\n\n") != plain)
         #expect(try fingerprints("From b\(Self.d)\nSubject: s\n\nb\n\n") != plain)
     }

@@ -43,6 +43,7 @@ package protocol Appending: AnyObject {
 
 package struct AppendResult: Equatable {
     package var uidValidity: UInt32
+    /// None where they would not last: RFC 4315 §3, UIDNOTSTICKY.
     package var uids: [UInt32]
 
     package init(uidValidity: UInt32, uids: [UInt32]) {
@@ -55,6 +56,10 @@ package struct AppendResult: Equatable {
 /// What is to be changed is said for a set of messages at once, and as a difference: what it comes to is decided by what other
 /// sessions and programs have left there at that moment.
 package protocol Mailbox: AnyObject {
+    /// Whether flags and messages can be changed; where not, it is shown as READ-ONLY.
+    var isWritable: Bool { get }
+    /// Whether its UIDs will be good in another session.
+    var keepsUIDs: Bool { get }
     var uidValidity: UInt32 { get }
     var uidNext: UInt32 { get }
     /// What the client has been told.

@@ -43,7 +43,10 @@ extension MailboxSession {
             do throws(StoreFailure) {
                 if !unseen.isEmpty { _ = try mailbox.change(unseen, by: FlagChange(adding: .seen)) }
                 seen = Set(unseen)
-            } catch { failure = error }
+            } catch {
+                // What was asked for is there; that it was read cannot be written on a full disk.
+                if error != .overQuota, error != .notPermitted { failure = error }
+            }
         }
         sayKeywords(mailbox)
         for (index, reader) in readers where !isOver {

@@ -10,18 +10,22 @@ extension MailboxSession {
             let mailbox = try store.open(name, readOnly: readOnly)
             selected = mailbox
             selectedName = name
-            isReadOnly = readOnly
+            isReadOnly = readOnly || !mailbox.isWritable
             knownKeywords = mailbox.keywords
+            knownValidity = mailbox.uidValidity
             let list = mailbox.list
-            var output = Self.flagLines(mailbox.keywords, readOnly: readOnly)
+            var output = Self.flagLines(mailbox.keywords, readOnly: isReadOnly)
             output += "* \(list.count) EXISTS\r\n* \(list.recentCount) RECENT\r\n"
             if let unseen = list.messages.firstIndex(where: { !$0.flags.contains(.seen) }) {
                 output += "* OK [UNSEEN \(unseen + 1)] First unseen\r\n"
             }
             output += "* OK [UIDVALIDITY \(mailbox.uidValidity)] UIDs valid\r\n"
             output += "* OK [UIDNEXT \(mailbox.uidNext)] Predicted next UID\r\n"
+            if !mailbox.keepsUIDs { output += "* NO [UIDNOTSTICKY] UIDs are good for this session alone\r\n" }
             write(output)
-            ok(tag, readOnly ? "[READ-ONLY] Examine completed" : "[READ-WRITE] Select completed")
+            ok(
+                tag,
+                "\(isReadOnly ? "[READ-ONLY]" : "[READ-WRITE]") \(readOnly ? "Examine" : "Select") completed")
         } catch { no(tag, error) }
     }
 

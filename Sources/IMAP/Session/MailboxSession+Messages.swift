@@ -48,12 +48,14 @@ extension MailboxSession {
         do throws(StoreFailure) {
             let result = try mailbox.copy(indices, to: name)
             let code =
-                "[COPYUID \(result.uidValidity) \(SequenceSet.text(uids)) \(SequenceSet.text(result.uids))]"
+                result.uids.isEmpty
+                ? ""
+                : "[COPYUID \(result.uidValidity) \(SequenceSet.text(uids)) \(SequenceSet.text(result.uids))] "
             guard move else {
                 update(thoroughly: name == selectedName)
-                return ok(tag, "\(code) Copy completed")
+                return ok(tag, "\(code)Copy completed")
             }
-            say("* OK \(code) Moved\r\n")
+            if !code.isEmpty { say("* OK \(code)Moved\r\n") }
             if let failure = expunge(mailbox, indices, marked: false) { return no(tag, failure) }
             update(thoroughly: name == selectedName)
             ok(tag, "Move completed")

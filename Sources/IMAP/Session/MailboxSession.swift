@@ -27,6 +27,8 @@ package final class MailboxSession {
     var isReadOnly = false
     /// The keywords that the client was told of last.
     var knownKeywords = KeywordNames()
+    /// The UIDVALIDITY that it was told.
+    var knownValidity: UInt32 = 0
     /// Nothing more can be said: a literal broke off, or the mailbox is gone.
     var isOver = false
 
@@ -237,6 +239,10 @@ package final class MailboxSession {
         do throws(StoreFailure) {
             let changes = try mailbox.refresh(thoroughly: thoroughly, expunges: expunges)
             for index in changes.expunged { say("* \(index + 1) EXPUNGE\r\n") }
+            if mailbox.uidValidity != knownValidity, expunges {
+                knownValidity = mailbox.uidValidity
+                say("* OK [UIDVALIDITY \(knownValidity)] UIDs valid\r\n")
+            }
             if changes.appended > 0 {
                 say("* \(mailbox.list.count) EXISTS\r\n* \(mailbox.list.recentCount) RECENT\r\n")
             }
@@ -345,7 +351,10 @@ package final class MailboxSession {
         do throws(StoreFailure) {
             let result = try target.commit()
             update(thoroughly: true)
-            ok(tag, "[APPENDUID \(result.uidValidity) \(SequenceSet.text(result.uids))] Append completed")
+            let code =
+                result.uids.isEmpty
+                ? "" : "[APPENDUID \(result.uidValidity) \(SequenceSet.text(result.uids))] "
+            ok(tag, "\(code)Append completed")
         } catch { no(tag, error) }
     }
 

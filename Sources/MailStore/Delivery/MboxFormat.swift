@@ -85,6 +85,10 @@ package enum MboxFormat {
 
 /// Puts a `>` before each line that is `From ` behind any number of `>`: readers take one away, and nothing
 /// in a message can begin another (T57). Works over parts cut anywhere.
+///
+/// Every such line, though our own reader lets none begin a message that names nobody and no date: who takes the `>` away cannot
+/// know why it was put there, so what is quoted and what is unquoted must be told by the same rule, and that can only be the
+/// plain one (mboxrd). And there are readers that cut at any `From ` behind an empty line.
 struct MboxQuoting {
     private static let word = [UInt8]("From ")
 

@@ -26,10 +26,15 @@ package final class Folder {
     private let name: [UInt8]
     private let isReadOnly: Bool
     private var seen: Seen?
-    /// Numbers that are not on disk, because there is no room for them, and the next UID that is there.
-    private var provisional: (list: UIDList, next: UInt32?)?
-    /// Another session wrote its numbers when we had only ours.
+    /// UIDs for this session alone, where they cannot be written.
+    private var alone: UIDList?
+    package var keepsUIDs: Bool { alone == nil }
+    /// Messages are there for whose UIDs there was no room.
+    private var awaitsRoom = false
+    /// Another session wrote other numbers.
     private var isRenumbered = false
+    /// Whether flags and messages can be changed.
+    package let isWritable: Bool
     /// The list may differ from `files`.
     var needsMerge = true
     var knownSizes: [UInt32: Int] = [:]
@@ -56,8 +61,9 @@ package final class Folder {
         self.path = path
         self.name = name
         self.table = table ?? UIDTable(in: path)
-        isReadOnly = readOnly
         maildir = try Maildir(path)
+        isWritable = Path.isWritable("\(path)cur")
+        isReadOnly = readOnly || !isWritable
         directory = OpenDirectory(try Directory(path))
         _ = try refresh(.now)
     }
@@ -79,7 +85,7 @@ package final class Folder {
         if let seen, !isDue, !seen.isSettled {
             isDue = look == .now || Time.now() - times.last > Seen.grain
         }
-        if isDue || provisional != nil && look == .now {
+        if isDue || awaitsRoom && look == .now {
             seen = nil
             try self.look()
             seen = Seen(times)
@@ -130,8 +136,11 @@ package final class Folder {
             let file = scan.files[place]
             if isReadOnly {
                 recent.insert(file.base)
-            } else if let moved = try maildir.claim(file) {
-                scan.replace(at: place, with: moved)
+            } else {
+                do throws(SystemError) {
+                    guard let moved = try maildir.claim(file) else { continue }
+                    scan.replace(at: place, with: moved)
+                } catch { guard error.isForWantOfRoom || error.isForWantOfRights else { throw error } }
                 recent.insert(file.base)
             }
         }
@@ -145,22 +154,15 @@ package final class Folder {
     /// Nobody's UID is dropped on the word of a scan made before the lock, when another session may have listed a
     /// message that came later, nor of a single scan: readdir can miss a file that is being renamed.
     private func number(_ scan: inout MaildirScan) throws(SystemError) -> UIDList {
+        if let alone { return try numberAlone(alone, scan) }
         if let known = try readList(), !needsChange(known, scan) {
-            provisional = nil
+            awaitsRoom = false
             return known
         }
         let lock = try ListLock(in: directory)
         let listed = try readList()
-        if let provisional, provisional.next != listed?.next { isRenumbered = true }
-        var numbers: UIDList
-        if !isRenumbered, let provisional {
-            numbers = provisional.list
-        } else if let listed {
-            numbers = listed
-        } else {
-            numbers = try newList()
-        }
-        var isChanged = listed == nil || !numbers.isSound || provisional != nil
+        var numbers = if let listed { listed } else { try newList() }
+        var isChanged = listed == nil || !numbers.isSound
         try scan.mend(maildir)
         if numbers.entries.contains(where: { scan[$0.base] == nil }) {
             let again = try MaildirScan(maildir)
@@ -181,15 +183,54 @@ package final class Folder {
             numbers.append(file.base)
         }
         isChanged = isChanged || numbers.entries.count != count || !fresh.isEmpty
-        if isChanged { try write(numbers, over: listed?.next) }
+        awaitsRoom = isChanged ? try !write(numbers, over: listed) : false
         _ = consume lock
+        guard awaitsRoom else { return numbers }
+        if uidValidity == 0 { return try stayAlone(&scan) }
+        // New messages wait for room, or for another session.
+        numbers.keep { known.contains($0) }
+        numbers.next = listed?.next ?? numbers.next
+        return numbers
+    }
+
+    /// Numbers the messages for this session, under a UIDVALIDITY of its own: the second in which one came or went last. Every
+    /// session that gives it has seen what was there then, and gives the same UIDs; and whoever sees something else gives
+    /// another one. (RFC 3501 §2.3.1.1: it need not last, and must not lie.)
+    private func stayAlone(_ scan: inout MaildirScan) throws(SystemError) -> UIDList {
+        let listed = try readList()?.validity
+        for _ in 0..<Self.mostLooks {
+            let changed = try maildir.lastChange()
+            while Time.now().seconds == changed.seconds { pause(.milliseconds(50)) }
+            scan = try MaildirScan(maildir)
+            guard try maildir.lastChange() == changed else { continue }
+            let seconds = max(1, UInt32(clamping: changed.seconds))
+            awaitsRoom = false
+            return try numberAlone(UIDList(validity: seconds == listed ? seconds &+ 1 : seconds), scan)
+        }
+        throw SystemError("open", .again, path)
+    }
+
+    private static let mostLooks = 10
+
+    private func numberAlone(_ numbers: UIDList, _ scan: MaildirScan) throws(SystemError) -> UIDList {
+        var numbers = numbers
+        if numbers.entries.contains(where: { scan[$0.base] == nil }) {
+            let again = try MaildirScan(maildir)
+            numbers.keep { scan[$0] != nil || again[$0] != nil }
+        }
+        let known = Set(numbers.entries.map { $0.base })
+        for file in scan.files.filter({ !known.contains($0.base) }).sorted(by: MaildirFile.arrivedEarlier) {
+            numbers.append(file.base)
+        }
+        alone = numbers
         return numbers
     }
 
     /// What this session has just put there by APPEND or COPY.
     private var arriving: Set<MaildirBase> = []
 
-    /// Finds the UIDs of messages that were just put here, in their order; they are recent to who looks next.
+    /// Finds the UIDs of messages that were just put here, in their order; they are recent to who looks next. None where one of
+    /// them has none.
     package func numbers(of bases: [MaildirBase]) throws(SystemError) -> [UInt32] {
         arriving = Set(bases)
         defer { arriving = [] }
@@ -198,7 +239,8 @@ package final class Folder {
         for numbered in files where arriving.contains(numbered.file.base) {
             uids[numbered.file.base] = numbered.uid
         }
-        return bases.compactMap { uids[$0] }
+        let found = bases.compactMap { uids[$0] }
+        return found.count == bases.count ? found : []
     }
 
     private func needsChange(_ list: UIDList, _ scan: MaildirScan) -> Bool {
@@ -215,24 +257,38 @@ package final class Folder {
 
     /// A list in place of none or a damaged one (T46), with a UIDVALIDITY above all that the store has had.
     private func newList() throws(SystemError) -> UIDList {
-        do throws(SystemError) {
-            return UIDList(validity: try table.newValidity(of: name, above: uidValidity))
-        } catch {
-            guard error.isForWantOfRoom || error.isForWantOfRights else { throw error }
-            return UIDList(validity: max(UInt32(clamping: Time.now().seconds), uidValidity &+ 1))
-        }
+        UIDList(validity: try table.newValidity(of: name, above: uidValidity))
     }
 
-    /// Where there is no room for the list it stays in this session's memory: mail must be readable, and removable, on a full
-    /// disk. Another session gives the same numbers, since it goes by the same order.
-    private func write(_ list: UIDList, over next: UInt32?) throws(SystemError) {
+    /// Where there is no room for the list the one that is there gets lines at its end, as Dovecot gives it, in what is left of
+    /// its last block. False where there is no room for them, either: mail must be readable, and removable, on a full disk.
+    private func write(_ list: UIDList, over listed: UIDList?) throws(SystemError) -> Bool {
         do throws(SystemError) {
             try directory.directory.replaceDurably("dovecot-uidlist", with: list.encoded)
-            provisional = nil
+            return true
         } catch {
             guard error.isForWantOfRoom || error.isForWantOfRights else { throw error }
             _ = try? directory.directory.removeIfPresent("dovecot-uidlist.tmp")
-            provisional = (list, next)
+        }
+        guard let listed, listed.isSound, listed.validity == list.validity else { return false }
+        let lines = list.lines(from: listed.next)
+        // Lines of what is gone may stay.
+        if lines.isEmpty { return true }
+        do throws(SystemError) {
+            let file = try directory.directory.open("dovecot-uidlist", .appendExisting)
+            let size = try file.status().size
+            guard try file.read(upTo: 1, at: size - 1) == [.lf] else { return false }
+            do throws(SystemError) {
+                try file.write(lines)
+                try file.synchronize()
+            } catch {
+                try file.truncate(to: size)
+                throw error
+            }
+            return true
+        } catch {
+            guard error.isForWantOfRoom || error.isForWantOfRights else { throw error }
+            return false
         }
     }
 

@@ -50,5 +50,7 @@ extension SystemError {
     /// The disk, or what this user may have of it, is full.
     package var isForWantOfRoom: Bool { code == .noSpace || code == .overQuota }
     /// This user may not write there, or nobody may.
-    var isForWantOfRights: Bool { [.accessDenied, .notPermitted, .readOnlyFilesystem].contains(code) }
+    package var isForWantOfRights: Bool {
+        [.accessDenied, .notPermitted, .readOnlyFilesystem].contains(code)
+    }
 }

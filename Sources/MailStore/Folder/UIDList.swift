@@ -144,18 +144,27 @@ struct UIDList: Equatable {
             text += word
         }
         text.append(.lf)
-        for entry in entries {
-            text.append(decimal: entry.uid)
-            text.append(.space)
-            if !entry.words.isEmpty {
-                text += entry.words
-                text.append(.space)
-            }
-            text.append(.ascii(":"))
-            text += entry.base.bytes
-            text.append(.lf)
-        }
+        for entry in entries { Self.append(entry, to: &text) }
         return text
+    }
+
+    /// The lines of the messages that have this UID or a later one.
+    func lines(from uid: UInt32) -> [UInt8] {
+        var text: [UInt8] = []
+        for entry in entries where entry.uid >= uid { Self.append(entry, to: &text) }
+        return text
+    }
+
+    private static func append(_ entry: Entry, to text: inout [UInt8]) {
+        text.append(decimal: entry.uid)
+        text.append(.space)
+        if !entry.words.isEmpty {
+            text += entry.words
+            text.append(.space)
+        }
+        text.append(.ascii(":"))
+        text += entry.base.bytes
+        text.append(.lf)
     }
 
     static func == (a: UIDList, b: UIDList) -> Bool { a.encoded == b.encoded }

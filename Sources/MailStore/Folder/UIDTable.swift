@@ -6,7 +6,7 @@ package import Unix
 /// knows nothing of UIDs has removed the message that said it.
 ///
 /// One file, a line a mailbox: `validity next name`; of one that is gone, `next` is 0. It is replaced as a whole, under a lock
-/// of its own.
+/// of its own. Where it cannot be written, for want of room or of rights, this process remembers what it would say.
 package struct UIDTable {
     package struct Entry: Equatable {
         var validity: UInt32
@@ -15,10 +15,21 @@ package struct UIDTable {
         var isGone: Bool { next == 0 }
     }
 
+    private final class Memory {
+        var entries: [[UInt8]: Entry] = [:]
+    }
+
     private let directory: String
+    private let unwritten = Memory()
     private static let file = ".relais-uids"
 
     package init(in directory: String) { self.directory = directory }
+
+    /// What the file says of `name`, if anything.
+    func known(_ name: [UInt8]) throws(SystemError) -> Entry? {
+        guard let entry = try written()[name], !entry.isGone else { return nil }
+        return entry
+    }
 
     /// What is said of `name`, now and by all that `change` makes of it; a mailbox that it says nothing of gets a
     /// UIDVALIDITY that none has had.
@@ -77,19 +88,50 @@ package struct UIDTable {
     }
 
     private func update<Result>(_ body: (inout [[UInt8]: Entry]) -> Result) throws(SystemError) -> Result {
-        let lock = try Path.openForLocking("\(directory)\(Self.file).lock")
-        try lock.lock()
-        let root = try Directory(directory)
-        let old = try Self.read(root)
+        let lock = try openLock()
+        let old = try read()
         var entries = old
         let result = body(&entries)
-        if entries != old { try Self.write(entries, root) }
+        if entries != old || !unwritten.entries.isEmpty {
+            do throws(SystemError) {
+                if lock == nil { throw SystemError("open", .accessDenied, directory) }
+                try Self.write(entries, Directory(directory))
+                unwritten.entries = [:]
+            } catch {
+                guard Self.isExcused(error) else { throw error }
+                unwritten.entries = entries
+            }
+        }
+        _ = consume lock
         return result
     }
 
-    private static func read(_ root: borrowing Directory) throws(SystemError) -> [[UInt8]: Entry] {
-        guard let bytes = try root.openIfPresent(file, .read)?.readAll(limit: 1 << 24) else { return [:] }
+    private func openLock() throws(SystemError) -> Descriptor? {
+        do throws(SystemError) {
+            let lock = try Path.openForLocking("\(directory)\(Self.file).lock")
+            try lock.lock()
+            return lock
+        } catch {
+            guard Self.isExcused(error) else { throw error }
+            return nil
+        }
+    }
+
+    /// A store whose directory is missing has INBOX alone.
+    private static func isExcused(_ error: SystemError) -> Bool {
+        error.isForWantOfRoom || error.isForWantOfRights || error.code == .noEntry
+    }
+
+    private func read() throws(SystemError) -> [[UInt8]: Entry] {
+        // Whoever could write it since knew more.
+        try written().merging(unwritten.entries) { now, own in
+            own.isGone || (now.validity, now.next) < (own.validity, own.next) ? own : now
+        }
+    }
+
+    private func written() throws(SystemError) -> [[UInt8]: Entry] {
         var entries: [[UInt8]: Entry] = [:]
+        guard let bytes = try Path.contents(directory + Self.file) else { return [:] }
         for line in bytes.split(separator: .lf) {
             let words = line.split(separator: .space, maxSplits: 2)
             guard words.count == 3, let validity = UInt32(strictDecimal: words[0]), validity > 0,

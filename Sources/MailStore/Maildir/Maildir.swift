@@ -51,6 +51,11 @@ package final class Maildir {
         return ChangeTimes(new: new.modified, cur: cur.modified)
     }
 
+    /// When a name was last made or removed in them, which nobody can set.
+    func lastChange() throws(SystemError) -> Time {
+        max(try new.descriptor.status().changed, try cur.descriptor.status().changed)
+    }
+
     package struct ChangeTimes: Equatable {
         let new: Time
         let cur: Time

@@ -66,10 +66,16 @@ struct MaildirScan {
                 }
             }
             let base = MaildirFile.uniqueBase(host: host, delivery: number, random: &random)
-            guard let renamed = try maildir.rename(stray, to: stray.renamed(Array(base.utf8))) else {
-                continue
+            do throws(SystemError) {
+                guard let renamed = try maildir.rename(stray, to: stray.renamed(Array(base.utf8))) else {
+                    continue
+                }
+                add(renamed)
+            } catch {
+                // It waits until its name can be changed.
+                guard error.isForWantOfRoom || error.isForWantOfRights else { throw error }
+                links.append(stray)
             }
-            add(renamed)
         }
         strays = links
         try maildir.synchronize()

@@ -22,11 +22,19 @@ package final class POP3Maildir {
     /// Lists what is there, oldest first. Two files that would have one unique-id get two, durably.
     package func look() throws(SystemError) {
         var scan = try MaildirScan(maildir)
-        if !scan.strays.isEmpty || !Self.twins(scan.files).isEmpty { scan = try separated() }
+        var twins: Set<MaildirBase> = []
+        if !scan.strays.isEmpty || !Self.twins(scan.files).isEmpty {
+            do throws(SystemError) { scan = try separated() } catch {
+                // Names that cannot be changed: the whole of one tells them apart.
+                guard error.isForWantOfRoom || error.isForWantOfRights else { throw error }
+                twins = Set(Self.twins(scan.files).map { $0.base })
+            }
+        }
         let files = scan.files.sorted { $0.base.bytes.lexicographicallyPrecedes($1.base.bytes) }
         messages = files.compactMap { file in
             guard let size = size(of: file) else { return nil }
-            return Message(file: file, size: size, uniqueID: Self.uniqueID(of: file))
+            let uniqueID = Self.uniqueID(of: file, isTwin: twins.contains(file.base))
+            return Message(file: file, size: size, uniqueID: uniqueID)
         }
     }
 
@@ -46,10 +54,10 @@ package final class POP3Maildir {
 
     /// The unchanging part of the file's name up to what it says of the message; where that has strange bytes or is too long,
     /// its hash (T53).
-    private static func uniqueID(of file: MaildirFile) -> [UInt8] {
+    private static func uniqueID(of file: MaildirFile, isTwin: Bool = false) -> [UInt8] {
         let base = file.base.bytes
         let plain = Array(base.prefix { $0 != .ascii(",") })
-        if (1...70).contains(plain.count), plain.allSatisfy({ $0.isVisible }) { return plain }
+        if !isTwin, (1...70).contains(plain.count), plain.allSatisfy({ $0.isVisible }) { return plain }
         var hash: (UInt64, UInt64) = (0xCBF2_9CE4_8422_2325, 0x9E37_79B9_7F4A_7C15)
         for byte in base {
             hash.0 = (hash.0 ^ UInt64(byte)) &* 0x100_0000_01B3

@@ -88,12 +88,22 @@ package final class Mbox {
 
     private func opened() throws(SystemError) -> OpenMbox? {
         if let file { return file }
-        guard let descriptor = try directory.directory.openIfPresent(name, .readWrite) else { return nil }
-        guard try descriptor.status().kind == .regular else { throw SystemError("open", .invalid, path) }
-        let file = OpenMbox(descriptor)
+        let file: OpenMbox
+        do throws(SystemError) {
+            guard let opened = try directory.directory.openIfPresent(name, .readWrite) else { return nil }
+            file = OpenMbox(opened, isWritable: true)
+        } catch {
+            guard error.isForWantOfRights else { throw error }
+            guard let opened = try directory.directory.openIfPresent(name, .read) else { return nil }
+            file = OpenMbox(opened, isWritable: false)
+        }
+        guard try file.descriptor.status().kind == .regular else { throw SystemError("open", .invalid, path) }
         (self.file, seen) = (file, nil)
         return file
     }
+
+    /// As of the last look; a file that is missing could be made.
+    package var isWritable: Bool { file?.isWritable ?? true }
 
     /// Makes an empty file; EACCES where this user may not.
     package func create() throws(SystemError) {
@@ -151,34 +161,55 @@ package final class Mbox {
 
     // MARK: Writing
 
-    /// Takes messages out, gives others new marks, and says of the whole what `base` says; durably.
+    /// Takes messages out, gives others new marks, and says of the whole what `base` says; durably. Where there is no room for
+    /// that nothing is changed. `inPlace`: of the marks, and of what `base` says, only as much as fits where the old ones are;
+    /// the messages for which that was too little.
+    @discardableResult
     func rewrite(
         _ file: borrowing Descriptor, removing: Set<Int> = [], marks: [Int: MboxMarks] = [:],
-        base: MboxBase? = nil
-    ) throws(SystemError) {
+        base: MboxBase? = nil, inPlace: Bool = false
+    ) throws(SystemError) -> Set<Int> {
+        guard self.file?.isWritable == true else { throw SystemError("open", .accessDenied, path) }
         let index = index
         let first = index.messages.indices.first { !removing.contains($0) }
         var base = base
         if first == 0, index.base?.isPseudo == true { base?.isPseudo = true }
         let saysMore = base != nil && (first != 0 || base != index.base)
-        guard !removing.isEmpty || !marks.isEmpty || (saysMore && first != nil) else { return }
-        let rewrite = MboxRewrite(index: index, removing: removing) { number in
+        guard !removing.isEmpty || !marks.isEmpty || (saysMore && first != nil) else { return [] }
+        var changed = Set(marks.keys)
+        if saysMore, let first { changed.insert(first) }
+        var rewrite = MboxRewrite(index: index, removing: removing) { number in
             let message = index.messages[number]
-            guard marks[number] != nil || (number == first && saysMore) else { return nil }
             return MboxFields.text(
                 marks[number] ?? message.marks, base: number == first ? base ?? index.base : nil,
                 keywords: index.keywords, room: message.room)
         }
+        var misfits: Set<Int> = []
+        if inPlace {
+            misfits = changed.filter { !rewrite.fits($0) }
+            changed.subtract(misfits)
+            if changed.isEmpty, removing.isEmpty { return misfits }
+        }
+        rewrite.changed = changed
+        if !rewrite.hasRoom(file) { throw SystemError("write", .noSpace, path) }
         seen = nil
-        let moved = try rewrite.run(file)
+        let moved: Int?
+        do throws(SystemError) { moved = try rewrite.run(file) } catch {
+            // What it had done by then stays.
+            if error.isForWantOfRoom {
+                try self.index.reread(file, from: 0)
+                try wrote(file)
+            }
+            throw error
+        }
         try file.synchronize()
-        for number in index.messages.indices.prefix(moved ?? index.messages.count)
-        where marks[number] != nil || (number == first && saysMore) {
+        for number in changed where number < moved ?? index.messages.count {
             self.index.mended(number, marks[number])
         }
-        if first == 0, saysMore { self.index.base = base }
+        if first == 0, saysMore, !misfits.contains(0) { self.index.base = base }
         if let moved { try self.index.reread(file, from: moved) }
         try wrote(file)
+        return misfits
     }
 
     /// Ends the last line of a file that does not end in a line end: behind it nothing could be put.

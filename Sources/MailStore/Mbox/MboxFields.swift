@@ -40,7 +40,7 @@ enum MboxFields {
             for name in keywords.all { text += [.space] + name }
             text.append(.lf)
         }
-        if base?.isPseudo != true { text += "X-UID: \(marks.uid)\n" }
+        if base?.isPseudo != true, marks.uid > 0 { text += "X-UID: \(marks.uid)\n" }
         let status =
             Array(((marks.flags.contains(.seen) ? "R" : "") + (marks.isOld ? "O" : "")).utf8)
             + marks.otherStatus

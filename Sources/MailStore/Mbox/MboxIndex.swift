@@ -17,7 +17,7 @@ package struct MboxIndex {
         package var date: Int64 = 0
         /// Octets with CRLF line ends, of what readers are shown.
         package var wireSize = 0
-        /// Of the `From ` line and the header without the fields that readers change: the same in each session.
+        /// Of the `From ` line and the message without the fields that readers change: the same in each session.
         package var fingerprint: UInt64 = 0xCBF2_9CE4_8422_2325
         /// What readers are not shown, in order: lines of `MboxFields`, neighbours joined, and in the body the `>` that
         /// quotes a `From ` line.

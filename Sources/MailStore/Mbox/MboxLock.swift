@@ -11,12 +11,14 @@ struct MboxLock: ~Copyable {
     init(_ file: OpenMbox, _ name: String, in directory: OpenDirectory, writing: Bool, by deadline: Deadline)
         throws(SystemError)
     {
-        while try !file.descriptor.tryLockWholeFile() {
+        while try !file.descriptor.tryLockWholeFile(shared: !file.isWritable) {
             guard !deadline.hasPassed else { throw SystemError("fcntl", .again, name) }
             pause(.milliseconds(20))
         }
         do throws(SystemError) {
-            let dotLock = writing ? try Self.dotLock(name, in: directory.directory, by: deadline) : nil
+            let dotLock =
+                writing && file.isWritable
+                ? try Self.dotLock(name, in: directory.directory, by: deadline) : nil
             self.dotLock = dotLock.map { ($0, directory) }
             self.file = file
         } catch {
@@ -25,7 +27,7 @@ struct MboxLock: ~Copyable {
         }
     }
 
-    /// Nil where this user may not make files.
+    /// Nil where this user may not make files, or there is no room for one: mail can be removed from a full disk.
     private static func dotLock(
         _ name: String, in directory: borrowing Directory, by deadline: Deadline
     ) throws(SystemError) -> DotLock? {
@@ -33,7 +35,7 @@ struct MboxLock: ~Copyable {
             return try DotLock(name, in: directory, by: deadline) { body throws(SystemError) in try body() }
         } catch {
             switch error {
-            case .system(let error) where [.accessDenied, .notPermitted].contains(error.code): return nil
+            case .system(let error) where error.isForWantOfRoom || error.isForWantOfRights: return nil
             case .system(let error): throw error
             case .locked, .unsuitable: throw SystemError("lock", .again, name)
             }
@@ -49,7 +51,11 @@ struct MboxLock: ~Copyable {
 /// An open file that can be held in more than one place.
 final class OpenMbox {
     let descriptor: Descriptor
-    init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
+    let isWritable: Bool
+    init(_ descriptor: consuming Descriptor, isWritable: Bool) {
+        self.descriptor = descriptor
+        self.isWritable = isWritable
+    }
 }
 
 final class OpenDirectory {

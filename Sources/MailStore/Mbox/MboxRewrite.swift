@@ -11,8 +11,10 @@ struct MboxRewrite {
     let index: MboxIndex
     /// Messages that go.
     var removing: Set<Int> = []
-    /// The fields of a message from now on; nil where they stay.
-    var fields: (Int) -> [UInt8]? = { _ in nil }
+    /// Messages that get other fields.
+    var changed: Set<Int> = []
+    /// The fields of a message from now on.
+    let newFields: (Int) -> [UInt8]
 
     private static let chunk = 1 << 16
     /// A header longer than this is moved, not mended.
@@ -21,15 +23,18 @@ struct MboxRewrite {
     /// Writes it, each message where it is as far as the new fields have the size of the old; the first one that moved,
     /// nil where none did.
     func run(_ file: borrowing Descriptor) throws(SystemError) -> Int? {
-        let moved = index.messages.indices.first { number in removing.contains(number) || !fits(number) }
+        let moved = firstMoved
         for number in index.messages.indices.prefix(moved ?? index.messages.count) { try mend(number, file) }
         guard let moved else { return nil }
         let start = index.messages[moved].start
-        do throws(SystemError) { try moveByCopy(from: moved, to: start, file) } catch {
-            guard [.noSpace, .overQuota].contains(error.code), let size = movesDown(from: moved, to: start)
-            else {
-                throw error
+        do throws(SystemError) {
+            if hasRoomForCopy(from: moved, to: start, file) {
+                try moveByCopy(from: moved, to: start, file)
+            } else {
+                throw SystemError("write", .noSpace, "mbox")
             }
+        } catch {
+            guard error.isForWantOfRoom, let size = movesDown(from: moved, to: start) else { throw error }
             try write(from: moved, to: start, file)
             try file.synchronize()
             try file.truncate(to: start + size)
@@ -37,10 +42,26 @@ struct MboxRewrite {
         return moved
     }
 
+    // MARK: Room
+
+    /// Whether it can be done, as far as the filesystem tells: who only tries has filled the disk for others meanwhile.
+    func hasRoom(_ file: borrowing Descriptor) -> Bool {
+        guard let moved = firstMoved else { return true }
+        let start = index.messages[moved].start
+        return hasRoomForCopy(from: moved, to: start, file) || movesDown(from: moved, to: start) != nil
+    }
+
+    private func hasRoomForCopy(from first: Int, to start: Int, _ file: borrowing Descriptor) -> Bool {
+        guard let free = file.freeSpace() else { return true }
+        return free >= size(from: first, to: start).size
+    }
+
     // MARK: New fields of the same size
 
-    private func fits(_ number: Int) -> Bool {
-        guard let fields = fields(number) else { return true }
+    private func fields(_ number: Int) -> [UInt8]? { changed.contains(number) ? newFields(number) : nil }
+
+    func fits(_ number: Int) -> Bool {
+        let fields = newFields(number)
         let message = index.messages[number]
         guard let first = message.hidden.first else { return false }
         return fields.count == message.room && message.headerEnd - first.lowerBound <= Self.longestHeader
@@ -91,9 +112,18 @@ struct MboxRewrite {
         }
     }
 
+    private var firstMoved: Int? {
+        index.messages.indices.first { removing.contains($0) || (changed.contains($0) && !fits($0)) }
+    }
+
     /// How long the file is from `first` on when all is written; nil where something would be written over what is yet to
     /// be read.
     private func movesDown(from first: Int, to start: Int) -> Int? {
+        let (size, isAhead) = size(from: first, to: start)
+        return isAhead ? nil : size
+    }
+
+    private func size(from first: Int, to start: Int) -> (size: Int, isAhead: Bool) {
         var target = start
         var isAhead = false
         try? forEachPiece(from: first) { piece in
@@ -104,7 +134,7 @@ struct MboxRewrite {
             case .new(let bytes): target += bytes.count
             }
         }
-        return isAhead ? nil : target - start
+        return (target - start, isAhead)
     }
 
     /// Writes the pieces at `start`; the end of what it wrote. What it reads lies behind what it writes, or apart from it.

@@ -16,10 +16,15 @@ struct MboxScanner {
     /// What the line before was: its line end's length if it was empty, else 0.
     private var emptyLine = 0
     private var lastByte: UInt8 = .lf
+    /// Of the last message, without line ends.
+    private var bodySize = 0
 
     /// A message with more scattered fields than this, which no program writes, is shown with the rest of them.
     private static let mostHidden = 64
     private static let mostQuotes = 4096
+    private static let fingerprintFactor: UInt64 = 0x100_0000_01B3
+    /// So much of a body tells its message from others with the same header and a body as long.
+    private static let mixedBody = 1024
 
     init(_ messages: [MboxIndex.Message], _ base: MboxBase?, _ keywords: KeywordNames) {
         (self.messages, self.base, self.keywords) = (messages, base, keywords)
@@ -57,6 +62,7 @@ struct MboxScanner {
             count(line)
         case .body:
             count(line)
+            mixBody(line)
             if isStart, line.first == .ascii(">") { unquote(line, at: offset) }
         }
         emptyLine = isStart && (line.elementsEqual([.lf]) || line.elementsEqual([.cr, .lf])) ? line.count : 0
@@ -67,6 +73,7 @@ struct MboxScanner {
     private mutating func begin(_ line: ArraySlice<UInt8>, at offset: Int) {
         if let date = MboxFormat.date(of: line) {
             close(at: offset)
+            bodySize = 0
             messages.append(
                 MboxIndex.Message(start: offset, header: offset, headerEnd: 0, end: offset, date: date))
             place = .fromLine
@@ -115,8 +122,17 @@ struct MboxScanner {
 
     private mutating func mix(_ line: ArraySlice<UInt8>) {
         var hash = messages[messages.count - 1].fingerprint
-        for byte in line { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        for byte in line { hash = (hash ^ UInt64(byte)) &* Self.fingerprintFactor }
         messages[messages.count - 1].fingerprint = hash
+    }
+
+    /// How the body begins, and how long it is without its line ends: the last can be missing yet, and the empty one at the end
+    /// belongs to the format.
+    private mutating func mixBody(_ line: ArraySlice<UInt8>) {
+        let text = line.prefix(
+            line.last == .lf ? line.count - (line.dropLast().last == .cr ? 2 : 1) : line.count)
+        if bodySize < Self.mixedBody { mix(text.prefix(Self.mixedBody - bodySize)) }
+        bodySize += text.count
     }
 
     /// A line end without CR is sent with one.
@@ -133,6 +149,8 @@ struct MboxScanner {
         if separator > 0 { messages[last].wireSize -= 2 }
         if place != .body { messages[last].headerEnd = end }
         messages[last].headerEnd = min(messages[last].headerEnd, messages[last].end)
+        messages[last].fingerprint =
+            (messages[last].fingerprint ^ UInt64(bodySize)) &* Self.fingerprintFactor
     }
 
     mutating func finish(at size: Int) { close(at: size) }

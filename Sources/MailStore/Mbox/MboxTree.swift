@@ -16,17 +16,25 @@ package struct MboxTree {
     /// Where the others are; ends in a slash.
     package let path: String
     package let uids: UIDTable
+    /// Why the directory could not be made.
+    package let unmade: SystemError?
     private let subscribed: Subscriptions
 
-    /// Makes the directory if it is missing. Whose home is missing has INBOX alone.
+    /// Makes the directory if it is missing. Who has no home, or no room or right to make it there, has INBOX alone.
     package init(inbox: String, folders path: String) throws(SystemError) {
         self.inbox = inbox
         self.path = path
         uids = UIDTable(in: path)
         subscribed = Subscriptions(directory: path, file: ".subscriptions", separator: Self.separator)
         let (parent, name) = Path.split(String(path.dropLast()))
-        do throws(SystemError) { try Directory(parent).makeDirectory(name, mode: 0o700) } catch {
-            guard error.code == .noEntry else { throw error }
+        do throws(SystemError) {
+            try Directory(parent).makeDirectory(name, mode: 0o700)
+            unmade = nil
+        } catch {
+            unmade = error
+            guard error.code == .noEntry || error.isForWantOfRoom || error.isForWantOfRights else {
+                throw error
+            }
         }
     }
 
@@ -101,6 +109,8 @@ package struct MboxTree {
 
     private func makeParents(of name: String) throws(SystemError) {
         var parent = String(path.dropLast())
+        let (home, top) = Path.split(parent)
+        if unmade != nil { try Directory(home).makeDirectory(top, mode: 0o700) }
         for part in name.split(separator: "/", omittingEmptySubsequences: false).dropLast() {
             try Directory(parent).makeDirectory(String(part), mode: 0o700)
             parent += "/" + part

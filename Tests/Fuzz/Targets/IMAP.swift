@@ -88,6 +88,8 @@ private final class SmallStore: MailboxStore {
         private(set) var list = MessageList()
         private(set) var keywords = KeywordNames()
         private var incoming: [UInt8] = []
+        let isWritable = true
+        let keepsUIDs = true
         let uidValidity: UInt32 = 7
         var uidNext: UInt32 = 1
         let store: SmallStore
