@@ -111,14 +111,13 @@ struct AddressReader {
         repeat {
             let before = cursor.position
             let words = cursor.words()
-            let hasAt = cursor.skip(.ascii("@"))
-            let domain = hasAt ? cursor.mailDomain() : []
-            var mailbox = AddressList.Mailbox(
-                localPart: words.compact, domain: domain, isQuoted: words.isQuoted)
+            let domain = cursor.skip(.ascii("@")) ? cursor.mailDomain() : nil
+            var mailbox = Self.mailbox(words.compact, domain, isQuoted: words.isQuoted)
+            let hasAt = domain != nil || !mailbox.domain.isEmpty
             if hasAt {
                 // A comment behind a bare address names its owner: RFC 5322 §3.4, last paragraph.
                 mailbox.displayName = cursor.trailingComment()
-                if domain.isEmpty { isClear = false }
+                if mailbox.domain.isEmpty { isClear = false }
             } else {
                 // A name alone is one of this host; among others it may be anything.
                 let isAlone = found.isEmpty && isSeparated
@@ -126,7 +125,7 @@ struct AddressReader {
                 ends.append(words.end)
             }
             if !words.isLocalPart || words.compact.isEmpty { isClear = false }
-            if guess == nil, !words.compact.isEmpty || !domain.isEmpty { guess = mailbox }
+            if guess == nil, !words.compact.isEmpty || hasAt { guess = mailbox }
             found.append(mailbox)
             cursor.skipCFWS()
             if cursor.position == before { break }
@@ -155,6 +154,7 @@ struct AddressReader {
         let local = words.compact
         let hasDomain = cursor.skip(.ascii("@"))
         let domain = hasDomain ? cursor.mailDomain() : []
+        var mailbox = Self.mailbox(local, hasDomain ? domain : nil, isQuoted: words.isQuoted)
         cursor.skipCFWS()
         let junk = cursor.take { $0 != .ascii(">") && $0 != .ascii(",") && $0 != .ascii(";") }
         let isClosed = cursor.skip(.ascii(">"))
@@ -169,10 +169,20 @@ struct AddressReader {
         }
         if !isClear { unclear.append(name.lowerBound..<cursor.position) }
         guard !isNobody else { return }
-        if isClear, isClosed, !hasDomain { bareEnds.append(words.end) }
-        let mailbox = AddressList.Mailbox(
-            displayName: text(name), route: route, localPart: local, domain: domain, isQuoted: words.isQuoted)
+        if isClear, isClosed, mailbox.domain.isEmpty { bareEnds.append(words.end) }
+        (mailbox.displayName, mailbox.route) = (text(name), route)
         add([mailbox], areGuesses: !isClear)
+    }
+
+    /// `domain`: nil where there is no `@` outside of quotes. An address that was quoted whole is that address: no
+    /// name of this host has an `@` in it.
+    private static func mailbox(_ local: [UInt8], _ domain: [UInt8]?, isQuoted: Bool) -> AddressList.Mailbox {
+        guard domain == nil, isQuoted, let whole = Address(local) else {
+            return AddressList.Mailbox(localPart: local, domain: domain ?? [], isQuoted: isQuoted)
+        }
+        return AddressList.Mailbox(
+            localPart: whole.unquotedLocalPart, domain: whole.domain,
+            isQuoted: whole.localPart.first == .quote)
     }
 
     // MARK: - Names

@@ -138,13 +138,14 @@ struct Submission {
         fail("\(what); nothing was sent", .dataError)
     }
 
-    /// Each address once, complete and of good syntax.
+    /// Each address once, complete and of good syntax. A domain has no case (RFC 5321 §2.4).
     private func recipients(_ addresses: [Address]) -> [Envelope.Recipient] {
         var seen: Set<[UInt8]> = []
         var recipients: [Envelope.Recipient] = []
         for address in addresses {
             let path = qualified(address)
-            guard seen.insert(path).inserted else { continue }
+            let isNew = seen.insert(address.localPart + [.ascii("@")] + address.domain.folded()).inserted
+            guard isNew else { continue }
             recipients.append(Envelope.Recipient(path, parameters: recipientParameters.text))
         }
         guard !recipients.isEmpty else { fail("no recipients in the header", .dataError) }

@@ -39,6 +39,9 @@ import Testing
         hostname: [UInt8]("h.example"),
         date: DateTime(seconds: 0), messageID: [UInt8]("id@h.example"))
 
+    private static let resent =
+        "Resent-From: \"Ann B. Example\" <ann@h.example>\nResent-Date: Thu, 1 Jan 1970 00:00:00 +0000\n"
+        + "Resent-Message-ID: <id@h.example>\n"
     private static let from = "From: \"Ann B. Example\" <ann@h.example>\n"
     private static let date = "Date: Thu, 1 Jan 1970 00:00:00 +0000\n"
     private static let id = "Message-ID: <id@h.example>\n"
@@ -52,7 +55,19 @@ import Testing
         ("From: a@b\nDATE: z\nmessage-id: <i>\nto: c@d\n", "From: a@b\nDATE: z\nmessage-id: <i>\nto: c@d\n"),
         // Bcc goes, with its folds.
         ("To: a@b\nBcc: c@d,\n e@f\nX: y\n", "To: a@b\nX: y\n" + from + date + id),
-        ("bcc : c@d\nBCC:e@f\nResent-Bcc: g@h\n", from + date + id + nobody),
+        ("bcc : c@d\nBCC:e@f\nResent-Bcc: g@h\n", resent + from + date + id + nobody),
+        // Who sends a message anew says so on top of what it says of that; a block that is whole stays.
+        (
+            "Resent-To: a@b\nTo: c@d\nResent-To: e@f\n",
+            resent + "Resent-To: a@b\nTo: c@d\nResent-To: e@f\n" + from + date + id
+        ),
+        (
+            "To: a@b\nResent-date: x\nResent-From: ann\nResent-Message-ID: <i>\n",
+            "To: a@b\nResent-date: x\nResent-From: ann@h.example\nResent-Message-ID: <i>\n" + from + date + id
+        ),
+        // A blank before the colon goes, not what follows.
+        ("To : a@b\nX \t:y\n z\n", "To: a@b\nX:y\n z\n" + from + date + id),
+        ("Errors-To: x\nTo : x\n", "Errors-To: x@h.example\nTo: x@h.example\n" + from + date + id),
         ("Return-Path: <x@y>\nTo: a@b\n", "To: a@b\n" + from + date + id),
         // Names become addresses; what is no name stays as it is.
         (

@@ -12,6 +12,7 @@ import Mail
             ("\"a b\", x . y\r\n (c)", "\"a b\"@h, x . y@h\r\n (c)"), ("<bob>", "<bob@h>"),
             ("g: bob, c@d;", "g: bob@h, c@d;"), ("undisclosed-recipients:;", "undisclosed-recipients:;"),
             ("<>, ,", "<>, ,"), ("a <bob", "a <bob"), ("", ""), ("<@r:bob>", "<@r:bob@h>"), ("a@", "a@"),
+            ("\"u@d\", <\"v@d\">", "\"u@d\", <\"v@d\">"),
         ])
     func places(value: String, expected: String) {
         var text = Array(value.utf8)
@@ -40,6 +41,8 @@ import Mail
             ("u@[IPv6:::1]", "u@[IPv6:::1]", ""),
             ("<>", "", ""), ("<>, a@b", "a@b", ""), ("undisclosed-recipients:;", "", ""),
             ("a..b@d", "a..b@d", ""),
+            ("\"u@d\", v@d", "u@d v@d", ""), ("Bob <\"u@d\">", "u@d", ""),
+            ("\"a b@c\"", "\"a b@c\"", ""), ("\"a b@c\"@d", "\"a b@c\"@d", ""),
             ("\"a..b\"@d", "\"a..b\"@d", ""), ("Smith, Bob <b@x>", "Smith b@x", ""), ("a;b", "a b", ""),
             ("", "", ""),
             // And the rest.

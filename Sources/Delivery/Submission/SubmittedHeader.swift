@@ -68,14 +68,19 @@ package struct SubmittedHeader {
         var text: [UInt8] = []
         text.reserveCapacity(header.size + 512)
         var hasDestination = false
+        var isFirstResent = true
         for field in header.fields {
+            if isFirstResent, field.name.hasPrefixFolded("Resent-") {
+                isFirstResent = false
+                appendResent(author, to: &text)
+            }
             if field.isNamed("Bcc") || field.isNamed("Resent-Bcc") || field.isNamed("Return-Path") {
                 continue
             }
             if field.isNamed("To") || field.isNamed("Cc") { hasDestination = true }
             append(field, author.hostname, to: &text)
         }
-        if !header.contains("From") { Self.appendFrom(author, to: &text) }
+        if !header.contains("From") { Self.appendFrom(author, as: "From: ", to: &text) }
         if !header.contains("Date") { text += "Date: \(author.date.text)\n" }
         if !header.contains("Message-ID") {
             text += [UInt8]("Message-ID: <") + author.messageID + [UInt8](">\n")
@@ -84,17 +89,29 @@ package struct SubmittedHeader {
         return text
     }
 
+    /// RFC 5322 §3.6.6: whoever sends a message anew says who and when in the block on top.
+    private func appendResent(_ author: Author, to text: inout [UInt8]) {
+        if !header.contains("Resent-From") { Self.appendFrom(author, as: "Resent-From: ", to: &text) }
+        if !header.contains("Resent-Date") { text += "Resent-Date: \(author.date.text)\n" }
+        if !header.contains("Resent-Message-ID") {
+            text += [UInt8]("Resent-Message-ID: <") + author.messageID + [UInt8](">\n")
+        }
+    }
+
     private static let addressFields: [StaticString] = [
-        "From", "Sender", "Reply-To", "To", "Cc", "Resent-From", "Resent-Sender", "Resent-To", "Resent-Cc",
+        "From", "Sender", "Reply-To", "To", "Cc", "Resent-From", "Resent-Sender", "Resent-Reply-To",
+        "Resent-To", "Resent-Cc", "Disposition-Notification-To", "Errors-To", "Mail-Followup-To",
+        "Return-Receipt-To",
     ]
 
     private func append(_ field: MessageHeader.Field, _ hostname: [UInt8], to text: inout [UInt8]) {
-        var raw = Array(field.raw)
+        // Blanks in front of the colon are read (RFC 5322 §4.5), and not passed on.
+        let start = field.name.count + 1
+        var raw = Array(field.name) + [.ascii(":")] + field.raw[field.rawValue.startIndex...]
         if raw.last != .lf { raw.append(.lf) }
         if Self.addressFields.contains(where: { field.isNamed($0) }) {
             // Programs on a host write `From: root`; elsewhere that would be somebody else's root. Nothing is
             // written into what is not understood.
-            let start = field.rawValue.startIndex - field.raw.startIndex
             let list = AddressList(field.rawValue)
             for end in list.unclear.isEmpty ? list.bareEnds.reversed() : [] {
                 raw.insert(contentsOf: [.ascii("@")] + hostname, at: start + end)
@@ -103,8 +120,8 @@ package struct SubmittedHeader {
         text += raw
     }
 
-    private static func appendFrom(_ author: Author, to text: inout [UInt8]) {
-        text += "From: "
+    private static func appendFrom(_ author: Author, as name: String, to text: inout [UInt8]) {
+        text += name
         if author.fullName.isEmpty {
             text += author.address
         } else {
