@@ -151,7 +151,7 @@ enum Main {
         var status = ExitStatus.ok
         switch task {
         case .list(let form, let selection, let isTrash):
-            var listing = try Listing(queue, form, to: output)
+            var listing = try Listing(queue, configuration, form, to: output)
             try listing.write(selection, fromTrash: isTrash)
             // Behind what others parse, and not in it.
             if let notice = StormNotice(queue) { complain(notice.text) }

@@ -61,6 +61,23 @@ struct LookingTests {
         #expect(sign?.process == process)
     }
 
+    @Test("a runner's sign says which deliverers cannot be had, in one line each")
+    func troubles() {
+        for (local, remote) in [(nil, nil), ("no line", nil), (nil, "gone"), ("a", "b c")]
+            as [(String?, String?)]
+        {
+            let written = RunnerSign(lastSign: Time(seconds: 5), localTrouble: local, remoteTrouble: remote)
+            let read = RunnerSign(host: "h", text: written.encoded, inode: 1)
+            #expect(read?.localTrouble == local && read?.remoteTrouble == remote)
+            #expect(read?.process == Identity.process && read?.lastSign == Time(seconds: 5))
+        }
+        let long = RunnerSign(
+            lastSign: Time(seconds: 5), localTrouble: "two\nlines",
+            remoteTrouble: String(repeating: "x", count: 5000))
+        #expect(long.encoded.count <= RunnerSign.longest)
+        #expect(RunnerSign(host: "h", text: long.encoded, inode: 1)?.localTrouble == "twolines")
+    }
+
     @Test("each host's runner leaves its own sign, and one of this host without its lock is not at work")
     func hosts() throws {
         let queue = try TemporaryQueue()

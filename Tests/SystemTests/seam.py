@@ -1,4 +1,5 @@
 """Between queue-runner and the deliverers: what dies, hangs, is not there or is not who it should be costs no mail and holds up nobody else."""
+import json
 from harness import *
 from scheduling import another_host
 import queuefiles
@@ -257,3 +258,158 @@ def servers_cannot_start(i):
                 file.write(before)
         run(*host.command("queue-runner"))
         eventually(lambda: not queued(host), "delivery", 30)
+
+
+def in_line(host, program, words):
+    """inetd.conf with `words` in the place of a program and its arguments, and inetd with it. What was there before."""
+    socket_path = f"{host.services}/queue/{program.split('-')[0]}"
+    # Where only the program is another one, nobody sees when inetd knows it.
+    before = without_line(host, f"/{program} ")
+    reload(host)
+    eventually(lambda: not os.path.exists(socket_path), "the end of the service")
+    reload(host, "".join((line[:line.index(f"{host.programs}/{program} ")] + words if f"/{program} " in line else line) + "\n" for line in before.splitlines()))
+    eventually(lambda: os.path.exists(socket_path), "the service")
+    return before
+
+
+def as_another(host):
+    """The words of a local-deliver that finds itself to be the wrong user: the queue that it is told of is root's."""
+    config = write(host, "another.conf", open(host.config).read().replace(f"queue-directory = {host.queue}", "queue-directory = /")
+                   + f"service-directory = {host.services}\n")
+    return f"{host.programs}/local-deliver local-deliver -C {config} --service"
+
+
+def holding(host, before=""):
+    """A deliverer that does `before`, and then nothing. Each that was started has a line in `held`."""
+    path = write(host, "holder.py", f"import os, socket, time\nopen('{host.directory}/held', 'a').write(f'{{os.getpid()}}\\n')\n{before}\ntime.sleep(900)\n")
+    return f"{sys.executable} python3 {path}"
+
+
+def end_held(host):
+    for line in lines(f"{host.directory}/held"):
+        try:
+            os.kill(int(line), 9)
+        except ProcessLookupError:
+            pass
+
+
+@test("mailq, --why and --status say why mail waits for a deliverer that is missing, or runs as the wrong user, until it works")
+def told_why(i):
+    with another_host(i, "told") as host:
+        put(host, address(host), "x@d1.gone.example")
+        said = lambda *words: subprocess.run(host.command("queue-runner", *words), capture_output=True, timeout=60).stdout.decode()
+        before = without_line(host, "/local-deliver ")
+        reload(host)
+        eventually(lambda: not os.path.exists(f"{host.services}/queue/local"), "the end of the service")
+        run(*host.command("queue-runner"))
+        listing = said("--list")
+        assert listing.count("is there a line for it in inetd.conf?") == 1 and "Connection refused" in listing, listing
+        entries = [json.loads(line) for line in said("--list", "--json").splitlines()]
+        assert sum("inetd.conf" in entry["recipients"][0]["delay_reason"] for entry in entries) == 1, entries
+        name = next(entry["queue_id"] for entry in entries if entry["recipients"][0]["address"] == address(host))
+        assert "nobody can be had to deliver it:\n    " in said("--why", name) and "is there a line" in said("--why", name)
+        assert "mail for local-deliver waits: " in said("--status") and "nobody answers" in said("--status")
+        reload(host, before)
+        eventually(lambda: os.path.exists(f"{host.services}/queue/local"), "the service")
+        in_line(host, "local-deliver", as_another(host))
+        run(*host.command("queue-runner"))
+        assert said("--list").count("local-deliver runs as") == 1, said("--list")
+        assert "mail for local-deliver waits: local-deliver runs as" in said("--status"), said("--status")
+        reload(host, before)
+        def delivered():
+            run(*host.command("queue-runner"))
+            return len(queued(host)) == 1
+        eventually(delivered, "delivery")
+        assert "local-deliver" not in said("--list") + said("--status"), said("--list") + said("--status")
+
+
+def early_in_a_minute():
+    """The queue is read for all that is due when a minute begins: not now."""
+    if time.time() % 60 > 25:
+        time.sleep(60 - time.time() % 60)
+
+
+@test("waiting mail goes when its deliverer works again, in the same run, while knocks keep the runner awake")
+def mended_meanwhile(i):
+    import threading
+    with another_host(i, "mended") as host:
+        end = threading.Event()
+
+        def knock():
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+                while not end.wait(0.3):
+                    client.sendto(b"", f"{host.services}/kick")
+        wrong = lambda: in_line(host, "local-deliver", as_another(host))
+        missing = lambda: (without_line(host, "/local-deliver "), reload(host))[0]
+        threads = threading.Thread(target=knock, daemon=True)
+        threads.start()
+        try:
+            for number, break_it in enumerate((missing, wrong)):
+                early_in_a_minute()
+                before = break_it()
+                eventually(lambda: number or not os.path.exists(f"{host.services}/queue/local"), "the end of the service")
+                put(host, *[address(host)] * 3)
+                with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+                    client.sendto(b"x", f"{host.services}/kick")
+                eventually(lambda: os.path.exists(host.log) and log_of(host).count("dsn=4.3.5") >= 1 + 3 * number, "mail that waits")
+                process = subprocess.run(["pgrep", "-f", f"{host.config} --kick"], capture_output=True).stdout
+                reload(host, before)
+                eventually(lambda: not queued(host), "delivery", 30)
+                assert subprocess.run(["pgrep", "-f", f"{host.config} --kick"], capture_output=True).stdout == process, "another runner came"
+        finally:
+            end.set()
+            threads.join()
+
+
+@test("a deliverer that takes no jobs holds up nobody else: the next messages for it wait for what becomes of one")
+def blocked(i):
+    from scheduling import sink
+    with another_host(i, "blocked") as host, sink("127.0.0.5", i.a.ports["smtp"]):
+        listening("127.0.0.5", i.a.ports["smtp"])
+        in_line(host, "local-deliver", holding(host))
+        # More than a socket holds, for twelve users.
+        for user in range(12):
+            queuefiles.fill(f"{host.queue}/incoming", [(SENDER, [f"u{user}+{number:0300}@c.example" for number in range(1000)])])
+        put(host, "x@d1.live.example")
+        try:
+            run(*host.command("queue-runner"), timeout=120)
+        finally:
+            end_held(host)
+        text = log_of(host)
+        assert len(lines(f"{host.directory}/held")) == 1, lines(f"{host.directory}/held")
+        assert "nobody takes what is handed over" in text and text.count("status=sent") == 1 and len(queued(host)) == 12, text[-3000:]
+        assert not os.listdir(f"{host.queue}/log")
+
+
+@test("jobs that nobody reads for half a minute are taken back, and it is no attempt")
+def untaken(i):
+    with another_host(i, "untaken") as host:
+        before = in_line(host, "local-deliver", holding(host))
+        put(host, *[address(host)] * 3)
+        try:
+            run(*host.command("queue-runner"), timeout=120)
+        finally:
+            end_held(host)
+        text = log_of(host)
+        assert text.count("nobody takes what is handed over") == 4 and text.count("dsn=4.3.5") == 3 and len(queued(host)) == 3, text
+        assert not os.listdir(f"{host.queue}/log") and len(lines(f"{host.directory}/held")) == 1
+        reload(host, before)
+        def delivered():
+            run(*host.command("queue-runner"))
+            return not queued(host)
+        eventually(delivered, "delivery")
+
+
+@test("a remote-deliver that takes its jobs and hangs is ended when its own deadlines are over; its mail is tried again later")
+def hanging(i):
+    limits = {"delivery-limit": "1s", "lookup-timeout": "1s", "data-timeout": "1s"}
+    with another_host(i, "hanging", **limits) as host:
+        in_line(host, "remote-deliver", holding(host, "client = socket.socket(fileno=0)\nwhile client.recv(65536): pass"))
+        put(host, "x@d1.live.example")
+        try:
+            run(*host.command("queue-runner"), timeout=60)
+        finally:
+            end_held(host)
+        text = log_of(host)
+        assert "dsn=4.3.0, status=deferred (the deliverer gave no sign for too long)" in text, text
+        assert len(queued(host)) == 1 and os.listdir(f"{host.queue}/log") == queued(host)

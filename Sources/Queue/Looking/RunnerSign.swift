@@ -6,21 +6,57 @@ package struct RunnerSign: Equatable {
     package let host: String
     package let process: Int32
     package let lastSign: Time
+    /// Why there is no deliverer for mail to this host, and to others, since the runner last asked for one.
+    package let localTrouble: String?
+    package let remoteTrouble: String?
     /// The file's inode: its lock tells whether the runner lives.
     let inode: UInt64
 
     /// A runner beats every ten seconds; one that has said nothing for so long hangs.
     package static let deadAfter = Duration.seconds(300)
 
-    /// `PID SECONDS`, LF; nil for anything else.
+    /// That of this process.
+    package init(lastSign: Time, localTrouble: String?, remoteTrouble: String?) {
+        host = Host.bareName
+        process = Identity.process
+        inode = 0
+        self.lastSign = lastSign
+        self.localTrouble = localTrouble
+        self.remoteTrouble = remoteTrouble
+    }
+
+    private static let longestTrouble = 1000
+    static let longest = 2 * longestTrouble + 256
+
+    package var encoded: [UInt8] {
+        var text = Array("\(process) \(lastSign.seconds)\n".utf8)
+        for (word, trouble) in [("local", localTrouble), ("remote", remoteTrouble)] {
+            guard let trouble else { continue }
+            text += Array("\(word) ".utf8)
+            text += trouble.utf8.filter { !$0.isControl }.prefix(Self.longestTrouble)
+            text.append(.lf)
+        }
+        return text
+    }
+
+    /// `PID SECONDS`, LF, then a line for each deliverer that cannot be had; nil for anything else.
     init?(host: String, text: [UInt8], inode: UInt64) {
-        let fields = (text.split(separator: .lf).first ?? []).split(separator: .space)
+        let lines = text.split(separator: .lf)
+        let fields = (lines.first ?? []).split(separator: .space)
+        func trouble(_ word: String) -> String? {
+            let start = Array("\(word) ".utf8)
+            return lines.dropFirst().first { $0.starts(with: start) }.map {
+                String(decoding: $0.dropFirst(start.count), as: UTF8.self)
+            }
+        }
         guard fields.count == 2, let process = Int32(strictDecimal: fields[0]),
             let seconds = Int64(strictDecimal: fields[1])
         else { return nil }
         self.host = host
         self.process = process
         self.inode = inode
+        localTrouble = trouble("local")
+        remoteTrouble = trouble("remote")
         lastSign = Time(seconds: seconds)
     }
 
@@ -43,7 +79,8 @@ extension QueueDirectory {
         let names = try step(QueueError.scan) { () throws(SystemError) in try root.names() }
         for name in names.sorted() where name.hasPrefix("runner.") {
             do throws(SystemError) {
-                guard let file = try root.openIfPresent(name, .read), let text = try file.readAll(limit: 256)
+                guard let file = try root.openIfPresent(name, .read),
+                    let text = try file.readAll(limit: RunnerSign.longest)
                 else { continue }
                 let inode = try file.status().inode
                 if let sign = RunnerSign(host: String(name.dropFirst(7)), text: text, inode: inode) {

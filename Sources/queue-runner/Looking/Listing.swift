@@ -1,4 +1,5 @@
 import Bytes
+import Program
 import Queue
 import Unix
 
@@ -13,12 +14,14 @@ struct Listing {
     private let active: Set<UInt64>
     private var reasons: Reasons
 
-    init(_ queue: QueueDirectory, _ form: Form, to output: OutputBuffer) throws(QueueError) {
+    init(
+        _ queue: QueueDirectory, _ configuration: Configuration, _ form: Form, to output: OutputBuffer
+    ) throws(QueueError) {
         self.queue = queue
         self.form = form
         self.output = output
         active = try queue.activeInodes()
-        reasons = Reasons(queue)
+        reasons = try Reasons(queue, configuration)
     }
 
     /// Writes message by message: what is in memory is one message, and the names of one directory.
@@ -70,13 +73,38 @@ struct RecipientStates {
     func isOpen(_ number: Int) -> Bool { last[number].map { $0.kind == .deferred } ?? true }
 }
 
-/// Why recipients wait that were never tried: what is known of their destinations. The recipients of a
-/// message, and messages that came together, often share one.
+/// Why recipients wait that were never tried: what is known of their destinations, and of the deliverers. The recipients
+/// of a message, and messages that came together, often share one.
 struct Reasons {
     private let memory: DestinationMemory
+    private let configuration: Configuration
+    private let sign: RunnerSign?
+    private let now = Time.now()
     private var latest: (domain: [UInt8], state: FailingDestination?) = ([], nil)
 
-    init(_ queue: QueueDirectory) { memory = DestinationMemory(queue: queue.path) }
+    init(_ queue: QueueDirectory, _ configuration: Configuration) throws(QueueError) {
+        memory = DestinationMemory(queue: queue.path)
+        self.configuration = configuration
+        sign = try RunnerSign.ofThisHost(in: queue)
+    }
+
+    /// What this host's runner said of the deliverer, where a recipient, of whom `last` was the last event, is due.
+    func deliverer(
+        of recipient: Envelope.Recipient, in message: QueuedMessage, _ last: LogEvent?
+    ) -> String? {
+        let isDue =
+            switch message.place {
+            case .incoming: true
+            case .deferred(let minute):
+                minute <= now.seconds / 60 && (last.map { $0.next <= now + .seconds(60) } ?? true)
+            case .hold, .corrupt, .trash: false
+            }
+        guard isDue, let sign else { return nil }
+        let isLocal =
+            recipient.route(injectedBy: message.injector) == nil
+            && recipient.domain.map { configuration.isLocal(domain: $0[...]) } ?? true
+        return isLocal ? sign.localTrouble : sign.remoteTrouble
+    }
 
     mutating func destination(
         of recipient: Envelope.Recipient, injectedBy user: UInt32

@@ -27,7 +27,8 @@ struct ListingEntry {
             waiting.append(
                 Waiting(
                     address: recipient.address, route: recipient.route(injectedBy: message.injector),
-                    reason: last?.text ?? reasons.destination(of: recipient, injectedBy: message.injector)?
+                    reason: reasons.deliverer(of: recipient, in: message, last) ?? last?.text
+                        ?? reasons.destination(of: recipient, injectedBy: message.injector)?
                         .text ?? "",
                     last: last, attempts: states.attempts[index + 1] ?? 0))
         }

@@ -46,7 +46,24 @@ struct Status {
         troubles += queue.passedOver.map {
             "\($0): what is in it waits; chown it to the queue's owner, or --verify"
         }
-        self.troubles = troubles + MissingServices.troubles(configuration, waiting: census.total.messages)
+        let waiting = census.total.messages
+        troubles += MissingServices.troubles(configuration, waiting: waiting)
+        if waiting > 0 { troubles += Self.troubles(ofDeliverers: runners, besides: troubles, at: now) }
+        self.troubles = troubles
+    }
+
+    /// What this host's runner said of the deliverers, where asking them tells nothing: one that is not who it must be
+    /// answers, and gives back what it gets.
+    private static func troubles(
+        ofDeliverers runners: [(sign: RunnerSign, isAtWork: Bool)], besides known: [String], at now: Time
+    ) -> [String] {
+        guard let sign = runners.first(where: { $0.sign.host == Host.bareName })?.sign else { return [] }
+        return [("local-deliver", sign.localTrouble), ("remote-deliver", sign.remoteTrouble)]
+            .compactMap { program, trouble in
+                let start = "mail for \(program) waits: "
+                guard let trouble, !known.contains(where: { $0.hasPrefix(start) }) else { return nil }
+                return "\(start)\(trouble) (the runner's words, \((now - sign.lastSign).inWords) ago)"
+            }
     }
 
     private static func trouble(of sign: RunnerSign, _ isAtWork: Bool, at now: Time) -> String? {

@@ -23,7 +23,7 @@ struct Story {
         events = try queue.history(of: message)
         states = RecipientStates(events)
         isActive = try queue.activeInodes().contains(message.inode)
-        reasons = Reasons(queue)
+        reasons = try Reasons(queue, configuration)
     }
 
     /// What is to be said of an id that is not in the queue.
@@ -90,6 +90,12 @@ struct Story {
             text += "  goes by way of \(route.escaped()), as the operator said\n"
         }
         for event in events where event.recipient == number { text += "  \(sentence(for: event))\n" }
+        if states.isOpen(number),
+            let trouble = reasons.deliverer(of: recipient, in: message, states.last[number])
+        {
+            text += "  is due, and nobody can be had to deliver it:\n    "
+            text += "\(Array(trouble.utf8).escaped(limit: 1000))\n"
+        }
         if states.isOpen(number), let state = reasons.destination(of: recipient, injectedBy: message.injector)
         {
             text +=

@@ -25,28 +25,34 @@ final class Batch {
     var isStalled = false
     /// Whether it goes on beside the lanes, since it is in the others' way.
     var isSetAside = false
+    /// Whether it had no room for what was handed over: nobody reads there.
+    private(set) var isBlocked = false
     private var lastSign: Int64
-    private let deadline: Deadline
+    private let longestSilence: Duration
 
-    /// A deliverer has deadlines of its own; one that outlives this has lost them.
-    private static let longest = Duration.seconds(6 * 3600)
     private static let longestTaking = Duration.seconds(30)
-    /// For room in the socket: all others wait as long.
+    /// For room in the socket. All others wait as long, but not again and again: where there is none the service is in
+    /// trouble, and gets one message at a time.
     private static let patience = Duration.seconds(2)
 
-    init(to destination: Job.Destination, in lane: Dispatcher.Lane, over socket: consuming Descriptor) {
+    /// `longestSilence`: of a deliverer that is at work.
+    init(
+        to destination: Job.Destination, in lane: Dispatcher.Lane, over socket: consuming Descriptor,
+        longestSilence: Duration
+    ) {
+        self.longestSilence = longestSilence
         sender = JobSender(adopting: socket, patience: Self.patience)
         self.destination = destination
         self.lane = lane
         lastSign = Deadline.monotonicMicroseconds()
         started = .now()
-        deadline = .after(Self.longest)
     }
 
-    var isOverdue: Bool { deadline.hasPassed }
+    var hangs: Bool { hasBeenSilent(for: longestSilence) }
 
     /// Whether nobody has even read what was handed over: the first thing that a deliverer does.
-    var isUntaken: Bool { hasBeenSilent(for: Self.longestTaking) && ServiceSocket.hasUnread(sender.raw) }
+    var isUntaken: Bool { hasBeenSilent(for: Self.longestTaking) && !isTaken }
+    var isTaken: Bool { !ServiceSocket.hasUnread(sender.raw) }
 
     func hasBeenSilent(for patience: Duration) -> Bool {
         Deadline.monotonicMicroseconds() - lastSign > patience.microseconds
@@ -107,6 +113,7 @@ final class Batch {
                 try sender.send(job(of: assignment), file: file)
                 keep(assignment)
             } catch {
+                if error == .timedOut { isBlocked = true }
                 // The job counts as sent once it is in the batch; the deliverer's silence defers it.
                 if assignments.count < sender.jobCount {
                     keep(assignment)
@@ -115,7 +122,9 @@ final class Batch {
                 }
             }
         }
-        try? sender.endBatch()
+        do throws(ExchangeError) { try sender.endBatch() } catch {
+            if error == .timedOut { isBlocked = true }
+        }
         return unsent
     }
 

@@ -1,5 +1,6 @@
 import Delivery
 import Program
+import Queue
 import Unix
 
 /// Which deliverer can be had. One that cannot (no line in inetd.conf, the wrong user in it, an inetd that has
@@ -14,12 +15,22 @@ final class DelivererServices {
 
     private struct Trouble {
         let text: String
+        let noted: Time
+        let pause: Duration
+        /// Nobody asks before.
         var until: Deadline
     }
 
     /// Who finds no service need not ask again for each message; one who mends it does not wait for us.
     private static let afterSilence = Duration.seconds(1)
     private static let afterRefusal = Duration.seconds(10)
+
+    /// What waits for it, and is asked with, one by one, until it works.
+    private var waiting: [Service: Fifo<ParkedMessage>] = [:]
+    /// It works again: what waits may go.
+    var comeBack: (ParkedMessage) -> Void = { _ in }
+    /// What is wrong has changed.
+    var tell: (_ local: String?, _ remote: String?) -> Void = { _, _ in }
 
     init(_ configuration: Configuration, log: Log) {
         self.configuration = configuration
@@ -41,6 +52,41 @@ final class DelivererServices {
         guard let trouble = troubles[service(destination)], !trouble.until.hasPassed else { return nil }
         return trouble.text
     }
+
+    /// What is to be handed over now of what could be, where it was in trouble: one, to see whether it still is. The
+    /// others wait for what comes of that.
+    func allowance(for destination: Job.Destination) -> (count: Int, reason: String) {
+        let service = service(destination)
+        guard let trouble = troubles[service] else { return (.max, "") }
+        guard trouble.until.hasPassed else { return (0, trouble.text) }
+        troubles[service]?.until = .after(trouble.pause)
+        return (1, trouble.text)
+    }
+
+    // MARK: What waits for it
+
+    /// A message for which nothing was done.
+    func keep(_ message: ParkedMessage, for destination: Job.Destination) {
+        let service = service(destination)
+        if troubles[service] != nil { waiting[service, default: Fifo()].append(message) }
+    }
+
+    /// In a new minute the queue is read for all that is due.
+    func forgetWaiting() { waiting.removeAll() }
+
+    /// When one of those that wait is to be tried.
+    var nextAsking: Deadline? {
+        troubles.compactMap { waiting[$0.key]?.isEmpty == false ? $0.value.until : nil }.min()
+    }
+
+    /// Lets one go that waits, where it is time to ask again.
+    func askAgain() {
+        for (service, trouble) in troubles where trouble.until.hasPassed {
+            if let message = waiting[service]?.popFirst() { comeBack(message) }
+        }
+    }
+
+    // MARK: What is known of it
 
     /// A connection, or why there is none.
     func connect(for destination: Job.Destination) throws(ServiceFailure) -> Descriptor {
@@ -69,12 +115,23 @@ final class DelivererServices {
         return note(text, service, for: Self.afterRefusal)
     }
 
-    /// It works: the next trouble is news.
-    func works(_ destination: Job.Destination) { troubles[service(destination)] = nil }
+    /// It works, as a session shows that began at `time`: the next trouble is news.
+    func works(_ destination: Job.Destination, since time: Time) {
+        let service = service(destination)
+        guard let trouble = troubles[service], trouble.noted <= time else { return }
+        troubles[service] = nil
+        tell(troubles[.local]?.text, troubles[.remote]?.text)
+        var all = waiting.removeValue(forKey: service) ?? Fifo()
+        while let message = all.popFirst() { comeBack(message) }
+    }
 
     private func note(_ text: String, _ service: Service, for time: Duration) -> String {
-        if troubles[service]?.text != text { log.error(text) }
-        troubles[service] = Trouble(text: text, until: .after(time))
+        let isNew = troubles[service]?.text != text
+        troubles[service] = Trouble(text: text, noted: .now(), pause: time, until: .after(time))
+        if isNew {
+            log.error(text)
+            tell(troubles[.local]?.text, troubles[.remote]?.text)
+        }
         return text
     }
 

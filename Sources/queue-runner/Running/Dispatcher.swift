@@ -147,21 +147,30 @@ final class Dispatcher {
     }
 
     private func start(_ assignments: [Assignment], to destination: Job.Destination, in lane: Lane) {
+        let (count, reason) = services.allowance(for: destination)
+        for assignment in assignments.dropFirst(count) { withhold(assignment, reason, quietly: true) }
+        let assignments = assignments.prefix(count)
         guard !assignments.isEmpty else { return lane.end(destination, .calledOff) }
         let batch: Batch
         do throws(ServiceFailure) {
-            batch = Batch(to: destination, in: lane, over: try services.connect(for: destination))
+            batch = Batch(
+                to: destination, in: lane, over: try services.connect(for: destination),
+                longestSilence: longestSilence(to: destination))
         } catch {
             for assignment in assignments { withhold(assignment, error.text) }
             return lane.end(destination, .calledOff)
         }
         batches[batch.sender.raw] = batch
-        for (assignment, reason) in batch.send(assignments, from: queue) { withhold(assignment, reason) }
+        let unsent = batch.send(Array(assignments), from: queue)
+        if batch.isBlocked { withhold(batch, services.isSilent(destination)) }
+        for (assignment, reason) in unsent { withhold(assignment, reason) }
     }
 
     /// Nothing was tried for these recipients: the message stays due.
-    private func withhold(_ assignment: Assignment, _ reason: String) {
-        for number in assignment.recipients { settlement.withhold(number, of: assignment.work, reason) }
+    private func withhold(_ assignment: Assignment, _ reason: String, quietly: Bool = false) {
+        for number in assignment.recipients {
+            settlement.withhold(number, of: assignment.work, reason, quietly: quietly)
+        }
         complete(assignment)
     }
 
@@ -174,10 +183,12 @@ final class Dispatcher {
         {
             batch.isStalled = true
             batch.lane.stall(batch.destination)
+            // It is at work, as far as can be seen.
+            if batch.isTaken { services.works(batch.destination, since: batch.started) }
         }
         for batch in batches.values {
-            if batch.isOverdue {
-                end(batch, "the deliverer gave no sign for hours")
+            if batch.hangs {
+                end(batch, "the deliverer gave no sign for too long")
             } else if batch.isUntaken {
                 withhold(batch, services.isSilent(batch.destination))
             }
@@ -194,6 +205,16 @@ final class Dispatcher {
             batch.callOff()
             suspect(batch.destination)
         }
+    }
+
+    /// A deliverer has deadlines of its own, and ends what does not end; one that outlives them hangs. remote-deliver has one
+    /// for all that it does. local-deliver has one for each command; between two reports there may be as many as a
+    /// `.forward` has, the wait for a mailbox that others have locked, and disks that are slow: who takes it for dead
+    /// too soon has the commands run twice. Meanwhile its messages wait, and nobody else's.
+    private func longestSilence(to destination: Job.Destination) -> Duration {
+        destination.isLocal
+            ? max(.seconds(6 * 3600), configuration.programTimeout * 20)
+            : configuration.deliveryLimit + configuration.lookupTimeout + configuration.dataTimeout
     }
 
     /// What waits for this destination goes where it is in nobody's way.
@@ -233,6 +254,9 @@ final class Dispatcher {
             guard let assignment = batch.assignments[report.job] else { continue }
             settlement.settle(report, of: assignment.work, batch: batch)
             touched.insert(report.job)
+        }
+        if progress.reports.contains(where: { !$0.isOfDeliverer }) {
+            services.works(batch.destination, since: batch.started)
         }
         if let delay = batch.firstDelay(), batch.lane === remote {
             usualDelay += (delay.microseconds - usualDelay) / 16
@@ -276,7 +300,7 @@ final class Dispatcher {
             services.refused(batch.destination, reason)
             return withhold(batch, reason)
         }
-        services.works(batch.destination)
+        services.works(batch.destination, since: batch.started)
         batches[batch.sender.raw] = nil
         let lane = batch.lane
         let destination = batch.destination

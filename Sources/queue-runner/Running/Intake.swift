@@ -18,7 +18,7 @@ final class Intake {
     /// Messages that are in the runner's hands already: claimed, or parked at their destination.
     private var known: Set<MessageID> = []
     /// Those among them that are to be looked at again in another minute.
-    private var left: [MessageID] = []
+    private var left: Set<MessageID> = []
     private var nextScan = Deadline.after(.zero)
     /// Of the last reading of the buckets.
     private(set) var minute: Int64 = 0
@@ -44,11 +44,12 @@ final class Intake {
     func release(_ id: MessageID) { known.remove(id) }
 
     /// What became of it could not be written down: it stays where it is, and is left alone for this minute.
-    func leave(_ id: MessageID) { left.append(id) }
+    func leave(_ id: MessageID) { left.insert(id) }
 
-    /// A parked message is not to wait at its destination any more.
+    /// What was parked or left alone is not to wait any more.
     func comeBack(_ message: ParkedMessage) {
         known.remove(message.id)
+        left.remove(message.id)
         backlog.append(message)
     }
 

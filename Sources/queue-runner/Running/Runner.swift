@@ -63,6 +63,8 @@ final class Runner {
         // The dispatcher keeps the runner, and both last as long as the process.
         dispatcher.complete = { [self] in complete($0) }
         dispatcher.comeBack = { [self] in intake.comeBack($0) }
+        dispatcher.services.comeBack = { [intake] in intake.comeBack($0) }
+        dispatcher.services.tell = { [lock] in lock.note(local: $0, remote: $1) }
         dispatcher.hurry = { [self] in try? intake.read($0) }
         dispatcher.unpark = { [self] parked, destination in
             guard let (message, recipients) = intake.claimAgain(parked) else { return [] }
@@ -77,9 +79,11 @@ final class Runner {
             lookAtConfiguration()
             if intake.minute != lastMinute {
                 lastMinute = intake.minute
+                dispatcher.services.forgetWaiting()
                 // Not more than mail can wait for.
                 emptyTrash(limit: 50)
             }
+            dispatcher.services.askAgain()
             if !isOver { takeMessages() }
             dispatcher.dispatch()
             lock.beat()
@@ -218,6 +222,10 @@ final class Runner {
                 from: message.envelope.reversePath, to: destination)
         } else {
             if settlement.finish(work) { intake.release(message.id) } else { intake.leave(message.id) }
+            for destination in Set(work.withheld.map { self.destination(of: $0, work) }) {
+                dispatcher.services.keep(
+                    ParkedMessage(id: message.id, place: message.place), for: destination)
+            }
         }
     }
 
@@ -236,8 +244,10 @@ final class Runner {
         if mode != .kicked { emptyTrash(limit: 1000) }
         guard mode != .once, !isOver, let kicks else { return false }
         let toNextMinute = Duration.seconds(60) - .microseconds(Time.now().microseconds % 60_000_000)
-        let wait = mode == .kicked ? Self.linger : toNextMinute
-        let kicked = (try? Poll.wait(kicks, for: .reading, until: .after(wait))) ?? false
+        var end = Deadline.after(mode == .kicked ? Self.linger : toNextMinute)
+        // One that stays for ever asks again, too; one that was kicked leaves that to cron.
+        if mode == .watch, let next = dispatcher.services.nextAsking { end = min(end, next) }
+        let kicked = (try? Poll.wait(kicks, for: .reading, until: end)) ?? false
         return kicked || mode == .watch
     }
 }

@@ -3,7 +3,7 @@ import Queue
 import Unix
 
 /// One delivering runner a host: the lock on its file in the queue. It holds until the process ends. Inside
-/// stands who has it and when it last said that it is at work: `PID SECONDS`.
+/// stands who has it and when it last said that it is at work, `PID SECONDS`, and which deliverers it cannot have.
 final class RunnerLock {
     private let file: Descriptor
     private var nextBeat = Deadline.after(.zero)
@@ -32,6 +32,14 @@ final class RunnerLock {
         nextBeat = .after(Self.rhythm)
         // All ten digits of the time, so that no older line can show through.
         try? file.write(Array("\(Identity.process) \(Time.now().seconds)\n".utf8), at: 0)
+    }
+
+    /// Says what is wrong with the deliverers, for who looks at the queue. It stays when this runner ends, and until the
+    /// next one begins.
+    func note(local: String?, remote: String?) {
+        let text = RunnerSign(lastSign: .now(), localTrouble: local, remoteTrouble: remote).encoded
+        try? file.write(text, at: 0)
+        try? file.truncate(to: text.count)
     }
 
     /// What is wrong with the runner that has the lock; nil if it is at work.
