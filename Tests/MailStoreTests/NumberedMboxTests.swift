@@ -212,7 +212,35 @@ import Unix
         #expect(try #require(try place.read("mbox")).contains("X-IMAP: 77 0000000010 work\n"))
     }
 
-    @Test("a process that dies at any call loses no message", arguments: [0, 1, 2])
+    @Test(
+        "where there is room for what is new and for the longest message it moves in parts, and with a byte less not at all"
+    )
+    func parts() throws {
+        let texts = (1...40).map { number in
+            "From s@example Thu Jan  1 00:00:01 1970\nSubject: \(number)\n\n\(String(repeating: "x", count: number * 37 % 1000))\n\n"
+        }
+        try put(texts.joined())
+        let one = try mbox()
+        _ = try one.refresh(claiming: true)
+        let (whole, plain) = (try #require(try place.read("mbox")), try shown(one))
+        let longest = whole.split(separator: "From s@").map { $0.utf8.count + 7 }.max() ?? 0
+        let least = whole.utf8.count - texts.joined().utf8.count + longest
+        for room in [least - 1, least, least + 1, least + 1000, least + 4000, 1 << 20] {
+            try put(texts.joined())
+            place.run("rm", place.path + ".relais-uids")
+            let other = try mbox()
+            other.mbox.freeSpace = { _ in room }
+            _ = try other.refresh(claiming: true)
+            #expect(other.keepsUIDs == (room >= least), "\(room) bytes of \(least)")
+            #expect(try shown(other) == plain)
+            let now = try #require(try place.read("mbox"))
+            #expect(
+                now.replacing("\(other.validity)", with: "\(one.validity)")
+                    == (room < least ? texts.joined() : whole))
+        }
+    }
+
+    @Test("a process that dies at any call loses no message", arguments: [0, 1, 2, 3])
     func dying(what: Int) throws {
         let long = String(repeating: "x", count: 66_000)
         let texts = Self.plain + ["From l Thu Jan  1 00:00:09 1970\nSubject: l\n\n\(long)\n\n"] + Self.plain
@@ -220,12 +248,13 @@ import Unix
             try put(texts.joined())
             place.run("rm", place.path + ".relais-uids")
             let one = try mbox()
-            if what > 0 { _ = try one.refresh(claiming: true) }
+            if what == 3 { one.mbox.freeSpace = { _ in 67_500 } }
+            if what == 1 || what == 2 { _ = try one.refresh(claiming: true) }
             let keyword = try #require(one.flags(of: [Array(long.utf8.prefix(99))]))
             SystemCall.arm(.fail(.inputOutput), at: call)
             defer { SystemCall.arm(.none, at: 0) }
             switch what {
-            case 0: _ = try? one.refresh(claiming: true)
+            case 0, 3: _ = try? one.refresh(claiming: true)
             case 1: _ = try? one.expunge([2, 6], marked: false)
             default: _ = try? one.change([2], by: FlagChange(adding: keyword.union(.seen)))
             }

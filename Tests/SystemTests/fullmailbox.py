@@ -11,8 +11,8 @@ LONG = "".join(f"{number:03} of a message of some length\n" for number in range(
 class Disk(SmallDisk):
     """A home whose mailbox is on a disk that `fill` fills."""
 
-    def __init__(self, directory, mailbox, **more):
-        super().__init__(directory, "home", size="512k", mailbox=mailbox, **more)
+    def __init__(self, directory, mailbox, size="512k", **more):
+        super().__init__(directory, "home", size=size, mailbox=mailbox, **more)
 
     def __enter__(self):
         super().__enter__()
@@ -115,6 +115,32 @@ def full_mbox_unnumbered(i):
         with disk.session() as session:
             answer = session.say("SELECT INBOX")
             assert validity(answer) not in seen and "UIDNOTSTICKY" not in answer and session.uids() == {"a": 1, "c": 2}, answer
+
+
+@test("the first look at an mbox wants room for what it adds to each message and for the longest one, not for another mbox")
+def first_look(i):
+    count, texts = 1000, [in_mbox(str(number), "x" * 70 + "\n" + LONG[:number * 2]) for number in range(1000)]
+    growth = 0
+    for share in (4, 1, 0.5):
+        with Disk(i.directory, "mbox", size="8m") as disk:
+            disk.write("mbox", "".join(texts))
+            os.makedirs(f"{disk.directory}/home/ann/mail")
+            disk.own()
+            before = os.path.getsize(disk.mailbox)
+            disk.fill()
+            # All the room there is at first; then as much as it must do with, and some blocks for .relais-uids; then less.
+            free = before * 2 if share == 4 else int((growth + len(max(texts, key=len)) + 3 * 4096) * share)
+            with open(f"{disk.directory}/home/ballast", "r+") as ballast:
+                ballast.truncate(os.path.getsize(ballast.name) - (free // 4096 + 1) * 4096)
+            with disk.session() as session:
+                answer = session.say("SELECT INBOX")
+                assert ("UIDNOTSTICKY" in answer) == (share < 1), (share, answer)
+                assert session.uids() == {str(number): number + 1 for number in range(count)}
+            if share == 4:
+                growth = os.path.getsize(disk.mailbox) - before
+            assert os.path.getsize(disk.mailbox) == before + (growth if share >= 1 else 0)
+    assert growth <= 75 * count and growth < before / 10, (growth, before)
+    return f"{growth / count:.0f} bytes a message, of {before // count}"
 
 
 @test("POP3 over an mbox and a Maildir on a full disk: RETR, DELE and QUIT; unique-ids stay")

@@ -17,6 +17,8 @@ package final class Mbox {
     /// Grows whenever the index becomes another.
     private(set) var generation = 0
     private let patience: Duration
+    /// What the file's disk has, as far as it says.
+    var freeSpace: (borrowing Descriptor) -> Int? = { $0.freeSpace() }
 
     /// What a look at the file from outside tells. Within `grain` of a change another may leave no trace.
     private struct Glance: Equatable {
@@ -178,7 +180,7 @@ package final class Mbox {
         guard !removing.isEmpty || !marks.isEmpty || (saysMore && first != nil) else { return [] }
         var changed = Set(marks.keys)
         if saysMore, let first { changed.insert(first) }
-        var rewrite = MboxRewrite(index: index, removing: removing) { number in
+        var rewrite = MboxRewrite(index: index, room: freeSpace(file), removing: removing) { number in
             let message = index.messages[number]
             return MboxFields.text(
                 marks[number] ?? message.marks, base: number == first ? base ?? index.base : nil,
@@ -191,7 +193,7 @@ package final class Mbox {
             if changed.isEmpty, removing.isEmpty { return misfits }
         }
         rewrite.changed = changed
-        if !rewrite.hasRoom(file) { throw SystemError("write", .noSpace, path) }
+        if !rewrite.hasRoom { throw SystemError("write", .noSpace, path) }
         seen = nil
         let moved: Int?
         do throws(SystemError) { moved = try rewrite.run(file) } catch {

@@ -6,9 +6,13 @@ import Unix
 ///
 /// What moves is written behind the end of the file first, and then moved down over what was. So a process that dies on
 /// the way leaves each message that stays whole in the file; some can come to be there twice, one of them cut. Where there
-/// is no room for that, and something is taken out, the rest moves at once: mail must be removable from a full disk.
+/// is no room for that, and something is taken out, the rest moves at once: mail must be removable from a full disk. Where it is
+/// only to grow, it moves in parts, the last messages first: that takes room for what is new and for one part, which is as
+/// long as the longest message or longer.
 struct MboxRewrite {
     let index: MboxIndex
+    /// Free bytes on the disk; nil where that is not known.
+    let room: Int?
     /// Messages that go.
     var removing: Set<Int> = []
     /// Messages that get other fields.
@@ -28,8 +32,10 @@ struct MboxRewrite {
         guard let moved else { return nil }
         let start = index.messages[moved].start
         do throws(SystemError) {
-            if hasRoomForCopy(from: moved, to: start, file) {
+            if hasRoomForCopy(from: moved, to: start) {
                 try moveByCopy(from: moved, to: start, file)
+            } else if let parts = parts(from: moved) {
+                try moveUp(from: moved, parts, file)
             } else {
                 throw SystemError("write", .noSpace, "mbox")
             }
@@ -45,15 +51,16 @@ struct MboxRewrite {
     // MARK: Room
 
     /// Whether it can be done, as far as the filesystem tells: who only tries has filled the disk for others meanwhile.
-    func hasRoom(_ file: borrowing Descriptor) -> Bool {
+    var hasRoom: Bool {
         guard let moved = firstMoved else { return true }
         let start = index.messages[moved].start
-        return hasRoomForCopy(from: moved, to: start, file) || movesDown(from: moved, to: start) != nil
+        return hasRoomForCopy(from: moved, to: start) || parts(from: moved) != nil
+            || movesDown(from: moved, to: start) != nil
     }
 
-    private func hasRoomForCopy(from first: Int, to start: Int, _ file: borrowing Descriptor) -> Bool {
-        guard let free = file.freeSpace() else { return true }
-        return free >= size(from: first, to: start).size
+    private func hasRoomForCopy(from first: Int, to start: Int) -> Bool {
+        guard let room else { return true }
+        return room >= size(from: first, to: start).size
     }
 
     // MARK: New fields of the same size
@@ -95,12 +102,14 @@ struct MboxRewrite {
         case new([UInt8])
     }
 
-    /// What the file is from message `first` on, in order.
-    private func forEachPiece(from first: Int, _ body: (Piece) throws(SystemError) -> Void)
+    /// What the file is from message `first` on, or to `last`, in order.
+    private func forEachPiece(
+        from first: Int, to last: Int = .max, _ body: (Piece) throws(SystemError) -> Void
+    )
         throws(SystemError)
     {
-        for (number, message) in index.messages.enumerated().dropFirst(first) where !removing.contains(number)
-        {
+        for number in first..<min(last, index.messages.count) where !removing.contains(number) {
+            let message = index.messages[number]
             let end = number + 1 < index.messages.count ? index.messages[number + 1].start : index.size
             guard let fields = fields(number) else {
                 try body(.old(message.start..<end))
@@ -139,9 +148,9 @@ struct MboxRewrite {
 
     /// Writes the pieces at `start`; the end of what it wrote. What it reads lies behind what it writes, or apart from it.
     @discardableResult
-    private func write(from first: Int, to start: Int, _ file: borrowing Descriptor) throws(SystemError)
-        -> Int
-    {
+    private func write(
+        from first: Int, before last: Int = .max, to start: Int, _ file: borrowing Descriptor
+    ) throws(SystemError) -> Int {
         var target = start
         var output: [UInt8] = []
         // Gathered, and written before it grows: what is read next lies behind it still.
@@ -150,7 +159,7 @@ struct MboxRewrite {
             target += output.count
             output.removeAll(keepingCapacity: true)
         }
-        try forEachPiece(from: first) { piece throws(SystemError) in
+        try forEachPiece(from: first, to: last) { piece throws(SystemError) in
             switch piece {
             case .new(let bytes): output += bytes
             case .old(let range):
@@ -183,6 +192,79 @@ struct MboxRewrite {
         try Self.move(old..<end, down: old - start, file)
         try file.synchronize()
         try file.truncate(to: start + end - old)
+    }
+
+    // MARK: In parts
+
+    /// Where messages will begin, and how long a part may be.
+    private struct Parts {
+        /// Of each message that moves, and behind them the file's end.
+        var starts: [Int]
+        var longest: Int
+    }
+
+    private static let longestPart = 1 << 26
+
+    /// Nil where a message moves down, or there is no room for that, either.
+    private func parts(from first: Int) -> Parts? {
+        guard let room, removing.isEmpty else { return nil }
+        var parts = Parts(starts: [index.messages[first].start], longest: 0)
+        for number in first..<index.messages.count {
+            guard parts.starts[number - first] >= index.messages[number].start else { return nil }
+            var size = 0
+            try? forEachPiece(from: number, to: number + 1) { piece in
+                switch piece {
+                case .old(let range): size += range.count
+                case .new(let bytes): size += bytes.count
+                }
+            }
+            parts.longest = max(parts.longest, size)
+            parts.starts.append(parts.starts[number - first] + size)
+        }
+        let left = room - (parts.starts[parts.starts.count - 1] - index.size)
+        guard left >= parts.longest else { return nil }
+        parts.longest = max(parts.longest, min(left / 2, Self.longestPart))
+        return parts
+    }
+
+    /// Writes a part behind the end that the file will have, and then in its place, over what it was: of each message that is
+    /// not yet in its place there is always the other copy. What is left of the front of a part's old text ends with a line
+    /// end until the part before it is written over it.
+    private func moveUp(from first: Int, _ parts: Parts, _ file: borrowing Descriptor) throws(SystemError) {
+        let end = parts.starts[parts.starts.count - 1]
+        do throws(SystemError) {
+            // What all of it needs, before anything is changed.
+            var position = index.size
+            while position < end + parts.longest {
+                let count = min(Self.chunk, end + parts.longest - position)
+                try file.write([UInt8](repeating: .lf, count: count), at: position)
+                position += count
+            }
+        } catch {
+            try file.truncate(to: index.size)
+            throw error
+        }
+        var last = index.messages.count
+        while last > first {
+            var next = last - 1
+            while next > first, parts.starts[last - first] - parts.starts[next - 1 - first] <= parts.longest {
+                next -= 1
+            }
+            let target = parts.starts[next - first]
+            let copied = try write(from: next, before: last, to: end, file)
+            try file.synchronize()
+            if target > index.messages[next].start { try file.write([.lf], at: target - 1) }
+            var position = end
+            while position < copied {
+                let part = try file.read(upTo: min(Self.chunk, copied - position), at: position)
+                if part.isEmpty { throw SystemError("read", .inputOutput, "mbox") }
+                try file.write(part, at: target + position - end)
+                position += part.count
+            }
+            try file.synchronize()
+            last = next
+        }
+        try file.truncate(to: end)
     }
 
     /// Moves a range towards the beginning. In parts as long as the way, and synchronized in between: of what is not yet
