@@ -96,6 +96,8 @@ package enum LoginAnswer: UInt8 {
     case refused = 0x44
     /// Could not be decided.
     case later = 0x5A
+    /// The right password, of a user who has as many sessions as one may have.
+    case tooManySessions = 0x4C
 }
 
 /// The asking end: a connection to checkpassword's service, good for three tries.

@@ -103,6 +103,15 @@ package struct LoginSession {
         return (answer, logins >= Self.mostLogins)
     }
 
+    package mutating func tooManySessions() -> (output: [UInt8], isOver: Bool) {
+        user = nil
+        logins += 1
+        return (
+            Answer.error("[IN-USE] Too many sessions of this user, close others first"),
+            logins >= Self.mostLogins
+        )
+    }
+
     private mutating func refuse(_ output: [UInt8], _ size: Int) -> Step {
         errors += 1
         guard errors < Self.mostErrors else {

@@ -136,6 +136,10 @@ extension Configuration {
             number("reader-connections-per-address", "40", 1...256, "the same from one address") {
                 $0.readerConnectionsPerAddress = $1
             },
+            number(
+                "sessions-per-user", "30", 1...256,
+                "most POP3 sessions, and most IMAP sessions, of one user from one address"
+            ) { $0.sessionsPerUser = $1 },
             choice(
                 "plaintext-login", "loopback", "when a password may come without TLS",
                 PlaintextLogin.allCases.map { $0.rawValue }, PlaintextLogin.init(rawValue:)

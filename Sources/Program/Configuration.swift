@@ -50,6 +50,7 @@ package struct Configuration: Equatable {
     // Reading mail
     package var readerConnections = 400
     package var readerConnectionsPerAddress = 40
+    package var sessionsPerUser = 30
     package var plaintextLogin = PlaintextLogin.loopback
 
     // TLS

@@ -35,14 +35,11 @@ package struct ConnectionSlot: ~Copyable {
         } catch { throw .unusable(error) }
         var number = 0
         if let address {
-            let start = Self.addressRegion + Int(Self.hash(address)) * Self.addressStride
-            guard
-                let place = try Self.takeOne(
-                    of: start..<start + min(perAddress, Self.addressStride), in: file, first: start)
-            else {
+            let range = Self.range(of: address, most: perAddress)
+            guard let place = try Self.takeOne(of: range, in: file, first: range.lowerBound) else {
                 throw .tooManyFromAddress
             }
-            number = place - start
+            number = place - range.lowerBound
         }
         // From a place of chance on, so that a busy service needs few tries.
         var random = Randomness()
@@ -53,6 +50,12 @@ package struct ConnectionSlot: ~Copyable {
         }
         self.file = file
         self.number = number
+    }
+
+    /// The bytes of a file that stand for the places of one address.
+    static func range(of address: IPAddress, most: Int) -> Range<Int> {
+        let start = addressRegion + Int(hash(address)) * addressStride
+        return start..<start + min(most, addressStride)
     }
 
     private static func takeOne(

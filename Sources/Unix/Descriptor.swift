@@ -26,9 +26,10 @@ import CSystem
         return raw
     }
 
-    package func duplicate() throws(SystemError) -> Descriptor {
+    /// Another descriptor of the same open file, with the lowest free number from `lowest` on.
+    package func duplicate(from lowest: CInt = 3) throws(SystemError) -> Descriptor {
         Descriptor(
-            adopting: try SystemCall.perform("dup") { cs_fcntl(raw, F_DUPFD_CLOEXEC, 3) })
+            adopting: try SystemCall.perform("dup") { cs_fcntl(raw, F_DUPFD_CLOEXEC, lowest) })
     }
 }
 

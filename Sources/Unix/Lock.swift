@@ -39,6 +39,10 @@ extension Descriptor {
         try tryLockBytes(at: 0, count: 0, shared: shared)
     }
 
+    package func unlockBytes(at offset: Int) throws(SystemError) {
+        try SystemCall.perform("fcntl") { cs_byte_lock(raw, CInt(F_UNLCK), 0, 0, Int64(offset), 1) }
+    }
+
     package func unlockWholeFile() throws(SystemError) {
         try SystemCall.perform("fcntl") { cs_byte_lock(raw, CInt(F_UNLCK), 0, 0, 0, 0) }
     }

@@ -99,7 +99,21 @@ struct Service {
             log.info("\(origin): Login: \(who)")
             return answer(.accepted, at: start)
         }
-        hand(request.start, client, to: account, command, who, failAt)
+        let session: Descriptor?
+        do throws(SystemError) {
+            session = try SessionPlace.take(
+                in: configuration.slotsFile("sessions"), service: Path.split(command.program).name,
+                user: Array(account.name.utf8), address: address, most: configuration.sessionsPerUser)
+            if session == nil {
+                log.warning("\(origin): too many sessions: \(who)")
+                return answer(.tooManySessions, at: start)
+            }
+        } catch {
+            // Mail can be read where nothing can be written.
+            log.warning("\(origin): sessions cannot be counted: \(error): \(who)")
+            session = nil
+        }
+        hand(request.start, client, session, to: account, command, who, failAt)
     }
 
     /// Dovecot's words for a wrong name or password, which fail2ban's filter counts: one line a failure.
@@ -145,8 +159,8 @@ struct Service {
     /// program that asked has the client and can say that it was not possible. Behind either there is no way back to
     /// serving others, whatever fails: this is the user's process then, and the client's.
     private func hand(
-        _ start: SessionStart, _ client: PassedSocket, to account: Account, _ command: Command, _ who: String,
-        _ failAt: Deadline
+        _ start: SessionStart, _ client: PassedSocket, _ place: consuming Descriptor?, to account: Account,
+        _ command: Command, _ who: String, _ failAt: Deadline
     ) -> Never {
         // Before the file may be somebody else's.
         log.open()
@@ -170,6 +184,8 @@ struct Service {
             try StandardDescriptors.assign(socket, to: 0)
             try StandardDescriptors.assign(socket, to: 1)
             try StandardDescriptors.assign(reader.release(), to: 3)
+            // Open as long as the session lasts.
+            if let held = place?.release() { try StandardDescriptors.assign(held, to: held) }
             throw command.execute(as: account)
         } catch {
             log.error("\(origin): \(error): \(who)")

@@ -90,7 +90,9 @@ struct LoginServer {
         let request = LoginRequest(user: user, password: password, client: address, start: start)
         let answer = service.ask(request, client: stream.input)
         if answer == .accepted { return true }
-        let (output, isOver) = session.loginFailed(tag, isTemporary: answer == .later)
+        let (output, isOver) =
+            answer == .tooManySessions
+            ? session.tooManySessions(tag) : session.loginFailed(tag, isTemporary: answer == .later)
         try stream.write(output)
         if isOver { try stream.flush() }
         return isOver

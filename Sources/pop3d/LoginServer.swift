@@ -73,7 +73,9 @@ struct LoginServer {
                 let request = LoginRequest(user: user, password: password, client: address, start: start)
                 let answer = service.ask(request, client: stream.input)
                 if answer == .accepted { return }
-                let (output, isOver) = session.loginFailed(isTemporary: answer == .later)
+                let (output, isOver) =
+                    answer == .tooManySessions
+                    ? session.tooManySessions() : session.loginFailed(isTemporary: answer == .later)
                 try stream.write(output)
                 if isOver { return try stream.flush() }
             case .proceed:

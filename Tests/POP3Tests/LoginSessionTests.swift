@@ -85,6 +85,9 @@ import Testing
                 Array("-ERR [SYS/TEMP] Login not possible now\r\n".utf8), false
             ))
         #expect(one.loginFailed(isTemporary: false).isOver)
+        #expect(
+            String(decoding: one.tooManySessions().output, as: UTF8.self)
+                == "-ERR [IN-USE] Too many sessions of this user, close others first\r\n")
         let again = String(repeating: "USER u\r\nPASS p\r\n", count: 4)
         #expect(run(again, session()).logins.count == LoginSession.mostLogins)
         #expect(run("USER u\r\nPASS p\r\nPASS p\r\n", session()).output.hasSuffix("-ERR USER first\r\n"))

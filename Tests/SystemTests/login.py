@@ -1,5 +1,5 @@
 """Logging in: guessing, a right password that meets trouble, and passwords in the clear."""
-import array, fcntl, re, struct, threading
+import array, contextlib, fcntl, re, struct, threading
 from harness import *
 
 GUESSERS, ELSEWHERE = "127.0.0.81", "127.0.0.82"
@@ -123,6 +123,65 @@ def crowded(i):
     assert not any("192.0.2.99" in line for line in log), log
     assert not any("auth failed" in line for line in log if "rip=192.0.2.9" in line or "rip=local" in line), log
     assert sum("too many attempts at a time" in line for line in log) == 6, log
+
+
+@test("a user has so many sessions from one address, of each protocol, and not one more; those of others, and from elsewhere, are not counted; one that ends makes room")
+def sessions(i):
+    users = "".join(f"{name}:{{PLAIN}}secret:{os.getuid()}:{os.getgid()}::{i.directory}/several:\n" for name in (USER, "other"))
+    config, log = variant(i, "several", users=users, mailbox="~/Maildir/", sessions_per_user="2")
+    programs = {name: (os.path.join(RELEASE, name), "-C", config, "--mailbox") for name in ("imapd", "pop3d")}
+    with contextlib.ExitStack() as open_ones:
+        def log_in(program, user, client):
+            service = Service(config, *programs[program])
+            answer = service.ask(user, "secret", client)
+            service.far.close()
+            if answer == b"K":
+                assert b"OK" in service.near.recv(500)
+                open_ones.enter_context(service)
+            else:
+                service.__exit__()
+            return answer, service
+        first = log_in("imapd", USER, "192.0.2.7")
+        second = log_in("imapd", USER, "192.0.2.7")
+        assert (first[0], second[0]) == (b"K", b"K"), log()
+        for program, user, client, answer in (("imapd", USER, "192.0.2.7", b"L"), ("imapd", USER, "192.0.2.8", b"K"), ("imapd", "other", "192.0.2.7", b"K"),
+                                              ("pop3d", USER, "192.0.2.7", b"K"), ("imapd", USER, "2001:db8::1", b"K"), ("imapd", USER, "2001:db8::2", b"K"),
+                                              ("imapd", USER, "2001:db8::3", b"L"), ("imapd", USER, "2001:db8:0:1::1", b"K"), ("imapd", USER, "local", b"K")):
+            assert log_in(program, user, client)[0] == answer, (program, user, client, log())
+        second[1].near.close()
+        assert second[1].process.wait(20) == 0
+        assert log_in("imapd", USER, "192.0.2.7")[0] == b"K" and log_in("imapd", USER, "192.0.2.7")[0] == b"L"
+        # What the session has of it can be read, and not written.
+        held = [os.path.join(f"/proc/{first[1].process.pid}/fd", name) for name in os.listdir(f"/proc/{first[1].process.pid}/fd")]
+        held = [path for path in held if "/sessions/" in os.readlink(path)]
+        assert len(held) == 1 and not os.lstat(held[0]).st_mode & 0o200, held
+    assert log().count("warning: imap-login: too many sessions: user=<" + USER) == 3 and "cannot be counted" not in log(), log()
+    # Where nothing can be counted, mail can be read.
+    os.rename(f"{i.directory}/several/slots/sessions", f"{i.directory}/several/slots/away")
+    open(f"{i.directory}/several/slots/sessions", "w").close()
+    with Service(config, *programs["imapd"]) as service:
+        assert service.ask(USER, "secret", "192.0.2.7") == b"K" and b"OK" in service.near.recv(500)
+    assert "sessions cannot be counted: " in log(), log()
+
+
+@test("the client that has too many sessions is told so, and can go on when it has closed one")
+def too_many_sessions(i):
+    with contextlib.ExitStack() as sessions:
+        def log_in():
+            client = sessions.enter_context(socket.create_connection((i.a.address, i.a.ports["imap"]), 30, ("127.0.0.84", 0)))
+            lines = sessions.enter_context(client.makefile("rb"))
+            lines.readline()
+            client.sendall(f'a LOGIN "{USER}" "secret"\r\n'.encode())
+            return client, lines, lines.readline()
+        several = [log_in() for _ in range(30)]
+        assert all(answer.startswith(b"a OK") for _, _, answer in several), [answer for _, _, answer in several]
+        client, lines, answer = log_in()
+        client.sendall(f'b LOGIN "{USER}" "wrong"\r\n'.encode())
+        assert lines.readline().startswith(b"b NO [AUTHENTICATIONFAILED] ")
+        assert answer == b"a NO [LIMIT] Too many sessions of this user, close others first\r\n", answer
+        several[0][0].sendall(b"b LOGOUT\r\n")
+        assert several[0][1].read().endswith(b"b OK Logout completed\r\n")
+        eventually(lambda: log_in()[2].startswith(b"a OK"), "a session more")
 
 
 def variant(i, name, lines="", users=None, **settings):

@@ -136,6 +136,13 @@ package struct LoginSession {
         return (tag + Array(text.utf8), logins >= Self.mostLogins)
     }
 
+    /// RFC 5530 §3, LIMIT.
+    package mutating func tooManySessions(_ tag: [UInt8]) -> (output: [UInt8], isOver: Bool) {
+        logins += 1
+        let text = " NO [LIMIT] Too many sessions of this user, close others first\r\n"
+        return (tag + Array(text.utf8), logins >= Self.mostLogins)
+    }
+
     private mutating func refuse(_ tag: [UInt8], _ text: String, _ consumed: Int) -> Step {
         errors += 1
         let output = tag.prefix(100) + Array(" \(text)\r\n".utf8)
