@@ -201,7 +201,8 @@ package struct Directory: ~Copyable {
         }
     }
 
-    /// Makes a small file, or puts it in the place of another: whoever reads sees the old one or the new, after a power cut too.
+    /// Makes a small file, or puts it in the place of another: whoever reads sees the old one or the new, after a power cut too,
+    /// and the new one where something is there that was done later. `synchronize` makes it last.
     package func replaceDurably(_ name: String, with bytes: [UInt8]) throws(SystemError) {
         let temporary = "\(name).tmp"
         try removeIfPresent(temporary)
@@ -209,6 +210,7 @@ package struct Directory: ~Copyable {
         try file.write(bytes)
         try file.synchronize()
         try replace(name, with: temporary)
+        try file.keepOrderOfNames()
     }
 
     package func remove(_ name: String) throws(SystemError) {

@@ -138,11 +138,12 @@ final class MaildirAppending: Appending {
     /// Makes what is staged visible, and finds the UIDs that it got.
     static func commit(_ delivery: MaildirDelivery, _ folder: Folder) throws(StoreFailure) -> AppendResult {
         let bases = delivery.stagedBases
-        if let failure = delivery.commit().compactMap({ $0 }).first { throw StoreFailure(failure) }
-        do throws(SystemError) {
-            let uids = try folder.numbers(of: bases)
-            return AppendResult(uidValidity: folder.uidValidity, uids: folder.keepsUIDs ? uids : [])
-        } catch { throw StoreFailure(error) }
+        if let failure = delivery.commit(together: true).compactMap({ $0 }).first {
+            throw StoreFailure(failure)
+        }
+        // They are there, whether their UIDs can be told or not.
+        let uids = (try? folder.numbers(of: bases)) ?? []
+        return AppendResult(uidValidity: folder.uidValidity, uids: folder.keepsUIDs ? uids : [])
     }
 
     /// System flags, and keywords under the target's numbers.

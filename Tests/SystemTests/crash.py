@@ -22,7 +22,7 @@ class Scene:
         self.work, self.apart, self.programs = directory + "/work", directory + "/apart", programs
         os.makedirs(self.apart)
         self.wrap, self.environment, self.children, self.statuses, self.received = {}, {}, [], [], []
-        self.local = "Maildir/"
+        self.local, self.always = "Maildir/", {}
         # Whether what the step throws away is to come back.
         self.undo = False
         for name, program in (("queue/local", "local-deliver"), ("queue/remote", "remote-deliver")):
@@ -116,7 +116,7 @@ class Scene:
     def run(self, program, *words, input=b"", timeout=30):
         """Exit status (negative: the signal), output and errors; a hang is an error of its own."""
         process = subprocess.Popen(self.command(program, *words), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   env=dict(os.environ, **self.environment.get(program, {})), start_new_session=True)
+                                   env=dict(os.environ, **self.always, **self.environment.get(program, {})), start_new_session=True)
         try:
             output, errors = process.communicate(input, timeout)
         except subprocess.TimeoutExpired:
@@ -231,6 +231,17 @@ class Scene:
         if os.path.exists(home + "/mbox"):
             texts += [bytes(message) for message in mailbox.mbox(home + "/mbox", create=False)]
         return texts
+
+    def context(self, step):
+        """What is true besides what is on the disk."""
+        return list(self.received)
+
+    def believe(self, step, context):
+        self.received = list(context)
+
+    def has_kept(self, step):
+        """Whether something was delivered of what was refused."""
+        return bool(self.copies())
 
     def violations(self, step, acknowledged, cut=False):
         """After recovery: against what `step` promised. A `cut` may leave half a file that nobody was promised."""

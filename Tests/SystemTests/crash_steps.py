@@ -1,16 +1,20 @@
 """The steps of a message's life: each makes a state, acts on it with one program as the victim, and says what was promised."""
 import os, re, time
-from crash import MESSAGE, PLACES
+from crash import MESSAGE, NAME, PLACES, SYSEXITS, Scene
 from harness import USER
 
 
 class Step:
     """`victim` is the program that is broken. `accepted`: the message is ours before the step begins. `answers`: its
-    exit status is a promise. `undo`: afterwards the trash is emptied back into the queue."""
+    exit status is a promise. `undo`: afterwards the trash is emptied back into the queue. `yes`: what it says, if it says so, when
+    it is. `refuses`: what it said no to must not be there."""
+
+    scene, yes = Scene, b"queued as"
 
     def __init__(self, name, victim, setup, act, promise="mail", accepted=True, most=1, partial=False, local="Maildir/", answers=False, undo=False):
         self.name, self.victim, self.setup, self.act, self.answers, self.undo = name, victim, setup, act, answers, undo
         self.promise, self.accepted, self.most, self.partial, self.local = promise, accepted, most, partial, local
+        self.refuses = victim in ("sendmail-compat", "smtpd")
         self.key = re.sub(r"\W+", "-", name)
 
     def prepare(self, scene):

@@ -216,7 +216,7 @@ class Disk:
             handle.position = offset + value
 
     def says(self, data):
-        self.acknowledged = self.acknowledged or b"queued as" in data
+        self.acknowledged = self.acknowledged or self.yes in data
 
     def do_pwrite64(self, pid, table, words, value):
         handle = table.get(int(words[0]))
@@ -267,8 +267,8 @@ class Disk:
         def move(names):
             # Where the file is not under its old name any more, the change has nothing to do.
             if names.get(source) is inode:
-                del names[source]
-                names[target] = inode
+                for path in [p for p in names if p == source or p.startswith(source + "/")]:
+                    names[target + path[len(source):]] = names.pop(path)
         self.name(move, inode, {os.path.dirname(source), os.path.dirname(target)}, f"rename {source} {target}")
 
     do_renameat2 = do_renameat
@@ -301,7 +301,7 @@ class Disk:
             self.acknowledged = True
             self.changed = True
 
-    answering = None
+    answering, yes = None, b"queued as"
 
     # What makes things durable
 
@@ -336,7 +336,8 @@ class Disk:
     do_fdatasync = do_fsync
 
     def do_syncfs(self, pid, table, words, value):
-        for inode in set(self.names.values()) - {DIRECTORY}:
+        open_files = {handle.inode for table in self.handles.values() for handle in table.values() if handle.inode}
+        for inode in set(self.names.values()) - {DIRECTORY} | open_files:
             inode.durable = bytes(inode.now)
         self.carry(len(self.waiting))
 

@@ -115,8 +115,8 @@ package final class MaildirDelivery {
     package var stagedBases: [MaildirBase] { staged.map { MaildirFile(.cur, Array($0.name.utf8)).base } }
 
     /// Makes everything staged durable and visible; per message, by its number, what failed. A message that
-    /// failed is not there.
-    package func commit() -> [SystemError?] {
+    /// failed is not there; `together`: nor is any other then.
+    package func commit(together: Bool = false) -> [SystemError?] {
         defer { staged.removeAll() }
         guard !staged.isEmpty else { return [] }
         if let failure = synchronizeContents() { return giveUp(failure) }
@@ -125,7 +125,10 @@ package final class MaildirDelivery {
             do throws(SystemError) {
                 try reveal(message)
                 results.append(nil)
-            } catch { results.append(error) }
+            } catch {
+                if together { return giveUp(error) }
+                results.append(error)
+            }
         }
         do throws(SystemError) {
             if staged.contains(where: { !$0.isRead }) { try new.synchronize() }

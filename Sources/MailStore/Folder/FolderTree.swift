@@ -71,7 +71,10 @@ package struct FolderTree {
                     return true
                 }
                 let folder = Array(name.dropFirst())
-                if (try? exists(folder)) == true { names.append(folder) }
+                do throws(Failure) { if try exists(folder) { names.append(folder) } } catch {
+                    // One that cannot be looked at is there.
+                    if case .system = error { names.append(folder) }
+                }
                 return true
             }
             return names.sorted { $0.lexicographicallyPrecedes($1) }
@@ -97,24 +100,49 @@ package struct FolderTree {
         }
     }
 
+    /// Makes a folder, durably.
     package func create(_ name: [UInt8]) throws(Failure) {
         guard !Self.isInbox(name), try !exists(name) else { throw .exists }
         let directory = try directory(of: name)
         try step { () throws(SystemError) in
             _ = try MaildirDelivery(directory, host: Host.name())
+            let folder = try Directory(directory)
             // The Maildir++ mark of a folder.
-            _ = try Directory(directory).open("maildirfolder", .create(mode: 0o600)).raw
+            _ = try folder.open("maildirfolder", .create(mode: 0o600)).raw
+            try folder.synchronize()
         }
+        try synchronize()
     }
 
-    /// Removes a folder and its messages, not its children.
+    private func synchronize() throws(Failure) {
+        let root = try root()
+        try step { () throws(SystemError) in try root.synchronize() }
+    }
+
+    /// Removes a folder and its messages durably, not its children: all at one stroke, by a name that is no folder's.
     package func delete(_ name: [UInt8]) throws(Failure) {
         guard !Self.isInbox(name) else { throw .badName }
         guard try exists(name) else { throw .missing }
-        let text = [.dot] + name
         let root = try root()
         try retire(name)
-        try step { () throws(SystemError) in try Self.removeTree(text, in: root, depth: 0) }
+        try step { () throws(SystemError) in
+            let gone = Self.gone + Array("\(Time.now().microseconds).\(Identity.process)".utf8)
+            try root.rename([.dot] + name, to: root, as: gone)
+            try root.synchronize()
+        }
+        // What a crash has left of others goes, too.
+        try? removeWhatIsGone(root)
+    }
+
+    private static let gone = [UInt8]("..relais-gone.")
+
+    private func removeWhatIsGone(_ root: borrowing Directory) throws(SystemError) {
+        var gone: [[UInt8]] = []
+        try root.forEachName { name in
+            if name.starts(with: Self.gone) { gone.append(name) }
+            return true
+        }
+        for name in gone { try Self.removeTree(name, in: root, depth: 0) }
     }
 
     /// Who gets the name later has another UIDVALIDITY.
@@ -150,7 +178,7 @@ package struct FolderTree {
         try parent.removeDirectory(name)
     }
 
-    /// Renames a folder and its children; its children alone where it is no mailbox itself.
+    /// Renames a folder and its children, durably; its children alone where it is no mailbox itself.
     package func rename(_ name: [UInt8], to newName: [UInt8]) throws(Failure) {
         guard !Self.isInbox(name), !Self.isInbox(newName) else { throw .badName }
         _ = try Self.checked(name)
@@ -172,6 +200,7 @@ package struct FolderTree {
             }
             try renewValidity(of: target)
         }
+        try synchronize()
     }
 
     /// A folder that was given a name which another had is not to be taken for that one, or for an older state of it.

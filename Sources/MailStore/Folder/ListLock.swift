@@ -40,9 +40,12 @@ struct ListLock: ~Copyable {
         }
     }
 
+    /// Twice if need be: this process would wait for itself.
     deinit {
         dotLock?.release(in: directory.directory)
-        try? directory.directory.descriptor.unlock()
+        do throws(SystemError) { try directory.directory.descriptor.unlock() } catch {
+            try? directory.directory.descriptor.unlock()
+        }
     }
 }
 

@@ -22,7 +22,7 @@ struct Subscriptions {
         }
     }
 
-    /// Under the lock that Dovecot takes, too: two sessions at once lose no name.
+    /// Durably, and under the lock that Dovecot takes, too: two sessions at once lose no name.
     func set(_ name: [UInt8], _ isSubscribed: Bool) throws(SystemError) {
         let root = try Directory(directory)
         let lock: DotLock?
@@ -44,6 +44,7 @@ struct Subscriptions {
         }
         let text = Array(lines.map { $0 + [.lf] }.joined())
         try root.replaceDurably(file, with: isVersion2 ? Self.version2 + text : text)
+        try root.synchronize()
     }
 
     private static let escapes: [(plain: UInt8, letter: UInt8)] = [

@@ -103,7 +103,9 @@ package struct MboxTree {
             try makeParents(of: isDirectory ? text + "/" : text)
             if isDirectory { return }
             let (parent, last) = Path.split(path + text)
-            _ = try Directory(parent).open(last, .createNew(mode: 0o600)).raw
+            let directory = try Directory(parent)
+            _ = try directory.open(last, .createNew(mode: 0o600)).raw
+            try directory.synchronize()
         }
     }
 
@@ -112,7 +114,8 @@ package struct MboxTree {
         let (home, top) = Path.split(parent)
         if unmade != nil { try Directory(home).makeDirectory(top, mode: 0o700) }
         for part in name.split(separator: "/", omittingEmptySubsequences: false).dropLast() {
-            try Directory(parent).makeDirectory(String(part), mode: 0o700)
+            let directory = try Directory(parent)
+            if try directory.makeDirectory(String(part), mode: 0o700) { try directory.synchronize() }
             parent += "/" + part
         }
     }
@@ -125,11 +128,15 @@ package struct MboxTree {
         let (parent, last) = Path.split(path + text)
         try step { () throws(SystemError) in
             let parent = try Directory(parent)
-            if kind == .directory { return try parent.removeDirectory(last) }
+            if kind == .directory {
+                try parent.removeDirectory(last)
+                return try parent.synchronize()
+            }
             do throws(SystemError) { try uids.retire(name) } catch {
                 guard error.isForWantOfRoom else { throw error }
             }
             try parent.remove(last)
+            try parent.synchronize()
         }
     }
 
@@ -142,7 +149,11 @@ package struct MboxTree {
         try step { () throws(SystemError) in
             try makeParents(of: to)
             let (old, new) = (Path.split(path + from), Path.split(path + to))
-            try Directory(old.directory).rename(old.name, to: Directory(new.directory), as: new.name)
+            let here = try Directory(old.directory)
+            let there = try Directory(new.directory)
+            try here.rename(old.name, to: there, as: new.name)
+            try here.synchronize()
+            try there.synchronize()
             try uids.rename { other in
                 let isBelow = other.starts(with: name + [Self.separator])
                 return other == name || isBelow ? newName + other.dropFirst(name.count) : nil
