@@ -1,5 +1,5 @@
 """Reports on messages (RFC 3461 to 3464), made by the tools and read by Python's email."""
-import contextlib, email, email.policy, itertools, smtplib
+import contextlib, email, email.policy, itertools, re, smtplib
 from harness import *
 import queuefiles
 
@@ -178,6 +178,21 @@ def double_bounce(i):
         eventually(lambda: "undeliverable, and there is nobody to tell" in log_of(host), "the end of it")
         assert log_of(host).count("postmaster non-delivery notification") == 2 and len(postmaster()) == 1
         eventually(lambda: not os.listdir(f"{host.queue}/log") and not os.listdir(f"{host.queue}/incoming"), "an empty queue")
+
+
+@test("DSN: a report that nobody can have made before is not looked for in the buckets of all that waits")
+def not_looked_for(i):
+    from scheduling import another_host
+    with another_host(i, "many-buckets") as host:
+        later = int(time.time()) // 60 + 60
+        for minute in range(later, later + 50):
+            os.mkdir(f"{host.queue}/deferred/{minute}", 0o700)
+        queuefiles.fill(f"{host.queue}/incoming", [(address(host), ["nobody-here@c.example"])])
+        trace = f"{host.directory}/trace"
+        run(need("strace"), "-f", "-qq", "-e", "trace=%file", "-o", trace, *host.command("queue-runner"))
+        assert log_of(host).count("sender non-delivery notification") == 1
+        looks = [line for line in open(trace) if re.search(r'"deferred/\d+/', line)]
+        assert not looks, looks[:3]
 
 
 @contextlib.contextmanager

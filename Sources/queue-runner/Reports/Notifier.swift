@@ -68,11 +68,13 @@ final class Notifier {
     private func tell(_ work: Work, _ events: [LogEvent], number: Int) throws(QueueError) -> Bool {
         let message = work.message
         let sender = message.envelope.reversePath
+        let isFirst = !work.mayBeTold
+        work.mayBeTold = true
         guard sender.isEmpty else {
             let hasFailed = events.contains { $0.kind == .failed }
             try inject(
                 Bounce(of: work, telling: events, configuration: configuration), number, of: work,
-                to: sender, for: .sender,
+                to: sender, for: .sender, isFirst: isFirst,
                 saying: hasFailed
                     ? "sender non-delivery notification" : "sender delivery status notification")
             return true
@@ -86,19 +88,20 @@ final class Notifier {
         }
         try inject(
             Bounce(of: work, telling: events, configuration: configuration), number, of: work,
-            to: postmaster, for: .postmaster, saying: "postmaster non-delivery notification")
+            to: postmaster, for: .postmaster, isFirst: isFirst, saying: "postmaster non-delivery notification"
+        )
         return true
     }
 
     private func inject(
         _ bounce: Bounce, _ number: Int, of work: Work, to recipient: [UInt8],
-        for audience: DeliveryStatusNotification.Audience, saying what: String
+        for audience: DeliveryStatusNotification.Audience, isFirst: Bool = false, saying what: String
     ) throws(QueueError) {
         let id = work.message.id.derived(number, at: work.message.arrival)
         let verdict = queue.countSelfMade(at: .now(), limit: configuration.bounceLimit)
         if verdict == .hold(isNew: true) { raiseAlarm(id) }
         let isHeld = verdict != .send
-        try queue.once(id) { () throws(QueueError) in
+        try queue.once(id, isFirst: isFirst) { () throws(QueueError) in
             try bounce.inject(into: queue.path, id: id, to: recipient, for: audience, isHeld: isHeld)
         }
         say("\(work.message.id): \(what): \(id)\(isHeld ? " (on hold: storm)" : "")")

@@ -17,6 +17,9 @@ final class Work {
     /// Assignments that have not come back.
     var assignments = 0
     private var failures: [Int: Int] = [:]
+    /// Whether somebody may have been told of what is owed: what is on disk when the message is claimed was put there
+    /// before anybody is told.
+    var mayBeTold = false
     /// Whether the sender knows that the message waits, or is not to know.
     private(set) var isWarned: Bool
 
@@ -28,6 +31,7 @@ final class Work {
         let events = log?.events ?? []
         isWarned = events.contains { $0.kind == .warned }
         for event in events where event.kind == .deferred { failures[event.recipient, default: 0] += 1 }
+        mayBeTold = states.values.contains { $0.kind.isOwed }
     }
 
     /// Recipients that are neither delivered nor given up.
