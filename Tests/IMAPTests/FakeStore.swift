@@ -21,6 +21,8 @@ final class FakeStore: MailboxStore {
         var keepsUIDs = true
         /// UIDs whose bytes cannot be read.
         var unreadable: Set<UInt32> = []
+        /// How often bytes can be read before that fails.
+        var readsLeft = Int.max
 
         init(validity: UInt32) { self.validity = validity }
 
@@ -145,7 +147,7 @@ private final class FakeMailbox: Mailbox {
 
     func source(_ index: Int) throws(StoreFailure) -> (any MessageBytes)? {
         if box.unreadable.contains(list[index].uid) { throw .system("unreadable") }
-        return place(index).map { FakeBytes(box.messages[$0].bytes) }
+        return place(index).map { FakeBytes(box.messages[$0].bytes, box) }
     }
 
     func refresh(thoroughly: Bool, expunges: Bool) throws(StoreFailure) -> MessageList.Changes {
@@ -196,10 +198,17 @@ private final class FakeMailbox: Mailbox {
 
 private final class FakeBytes: MessageBytes {
     private let bytes: [UInt8]
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
+    private let box: FakeStore.Box
+
+    init(_ bytes: [UInt8], _ box: FakeStore.Box) {
+        self.bytes = bytes
+        self.box = box
+    }
 
     func read(at offset: Int, count: Int) throws(StoreFailure) -> [UInt8] {
-        Array(bytes.dropFirst(offset).prefix(count))
+        box.readsLeft -= 1
+        guard box.readsLeft >= 0 else { throw .system("unreadable") }
+        return Array(bytes.dropFirst(offset).prefix(count))
     }
 }
 

@@ -209,6 +209,54 @@ import Testing
         #expect(client.say("f SEARCH KEYWORD k2\r\ng SEARCH UNKEYWORD none\r\n").contains("SEARCH 1\r\ng OK"))
     }
 
+    @Test("HEADER.FIELDS.NOT leaves out what is named, and nothing else", arguments: ["\n", "\r\n"])
+    func otherFields(end: String) {
+        let lines = [
+            ">From x", "Subject: s", " fold", "no colon here", "To: t", " fold", "SUBJECT : again", "",
+            "Subject: body",
+        ]
+        let store = FakeStore()
+        store.add(lines.map { $0 + end }.joined())
+        store.add("Subject: s\nTo: t")
+        let client = Client(store)
+        client.say("s SELECT INBOX\r\n")
+        func not(_ number: Int, _ names: String) -> String {
+            let answer = client.say("a FETCH \(number) BODY.PEEK[HEADER.FIELDS.NOT (\(names))]\r\n")
+            let text = answer[(answer.firstRange(of: "}\r\n")?.upperBound ?? answer.startIndex)...]
+            return String(text.prefix { $0 != ")" })
+        }
+        #expect(not(1, "subject") == ">From x\r\nno colon here\r\nTo: t\r\n fold\r\n\r\n")
+        #expect(not(1, "subject to") == ">From x\r\nno colon here\r\n\r\n")
+        #expect(not(1, "from") == lines.prefix(8).map { $0 + "\r\n" }.joined())
+        #expect(not(2, "subject") == "To: t\r\n\r\n" && not(2, "to subject") == "\r\n")
+    }
+
+    @Test(
+        "a message that fails in the middle of its literal ends the connection, and nothing else stands in the literal"
+    )
+    func brokenLiteral() {
+        let text = "Subject: s\n\n" + String(repeating: "0123456789\n", count: 14_000)
+        var breaks = 0
+        for reads in 0... {
+            let store = FakeStore()
+            store.add(text)
+            store.add(text)
+            let client = Client(store)
+            client.say("s SELECT INBOX\r\n")
+            store.boxes[Array("INBOX".utf8)]?.readsLeft = reads
+            let answer = client.say("a FETCH 1:2 BODY.PEEK[TEXT]\r\nb NOOP\r\n")
+            if answer.contains("a OK") { break }
+            // Before the literal there is time to say so.
+            let tail = "a NO [SERVERBUG] The server could not do it; its log says why\r\nb OK Completed\r\n"
+            let isInLiteral =
+                answer.hasSuffix("{168000}\r\n")
+                || answer.utf8.suffix(20).allSatisfy { "0123456789\r\n".utf8.contains($0) }
+            #expect(client.isClosed ? isInLiteral : answer.hasSuffix(tail), "\(reads) reads")
+            if client.isClosed { breaks += 1 }
+        }
+        #expect(breaks > 3)
+    }
+
     @Test("one message that cannot be read does not keep the others back")
     func unreadable() {
         let (store, client) = selected(3)

@@ -19,6 +19,11 @@ extension MailboxSession {
             rest = rest.dropFirst(batch.count)
             if let failed = fetch(mailbox, batch, items, marksSeen: marksSeen) { failure = failed }
         }
+        if isOver {
+            // What is said now would stand in the literal that broke off.
+            if case .system(let text)? = failure { report(text) }
+            return
+        }
         update(expunges: uid)
         if let failure { no(tag, failure) } else { ok(tag, "Fetch completed") }
     }

@@ -163,15 +163,29 @@ final class MessageReader {
         }
     }
 
-    /// The fields that are (not) named, and the empty line.
+    /// The fields that are named, or all but them, and the empty line. A line that is no field has no name that could be named:
+    /// it is among the others.
     private static func filtered(_ header: [UInt8], _ names: [[UInt8]], _ not: Bool) -> [UInt8] {
         var output: [UInt8] = []
-        for field in MessageHeader(toEmptyLine: header).fields
-        where names.contains(where: { field.name.equalsFolded($0) }) != not {
-            output += field.raw
-            if output.last != .lf { output.append(.lf) }
+        func add(_ part: ArraySlice<UInt8>) {
+            output += part
+            if let last = part.last, last != .lf { output.append(.lf) }
         }
+        let lines = withoutEmptyLine(header)
+        var position = lines.startIndex
+        for field in MessageHeader(toEmptyLine: header).fields
+        where names.contains(where: { field.name.equalsFolded($0) }) {
+            add(not ? lines[position..<field.raw.startIndex] : field.raw)
+            position = field.raw.endIndex
+        }
+        if not { add(lines[position...]) }
         return wire(output + [.lf])
+    }
+
+    private static func withoutEmptyLine(_ header: [UInt8]) -> ArraySlice<UInt8> {
+        guard header.last == .lf else { return header[...] }
+        let line = header.dropLast(header.dropLast().last == .cr ? 2 : 1)
+        return line.isEmpty || line.last == .lf ? line : header[...]
     }
 
     static func wire(_ bytes: some Collection<UInt8>) -> [UInt8] {
