@@ -190,6 +190,48 @@ import Unix
         #expect(try FolderTree(maildir.path).subscriptions() == [Array("ab".utf8)])
     }
 
+    #if DEBUG
+        @Test(
+            "RENAME takes no other's place, where the system has no call that promises it as well",
+            arguments: [false, true])
+        func renaming(refused: Bool) throws {
+            let maildir = try TemporaryMaildir()
+            let tree = try FolderTree(maildir.path)
+            let mboxes = try MboxTree(inbox: maildir.path + "inbox", folders: maildir.path + "mail/")
+            SystemCall.refuseExtensions(refused)
+            defer { SystemCall.refuseExtensions(false) }
+            for name in ["a", "a.b", "c"] { try tree.create(Array(name.utf8)) }
+            try maildir.write(".a/cur/1.a.h:2,S", "a")
+            try maildir.write(".a.b/cur/1.b.h:2,S", "b")
+            let validity = try tree.folder(Array("a".utf8), readOnly: false).uidValidity
+            #expect(throws: FolderTree.Failure.exists) {
+                try tree.rename(Array("a".utf8), to: Array("c".utf8))
+            }
+            // Nor a file's of the name, nor in part.
+            try maildir.write(".d.b", "in the way")
+            #expect(throws: FolderTree.Failure.self) {
+                try tree.rename(Array("a.b".utf8), to: Array("d.b".utf8))
+            }
+            #expect(try maildir.read(".d.b") == "in the way" && maildir.read(".a.b/cur/1.b.h:2,S") == "b")
+            try tree.rename(Array("a".utf8), to: Array("x".utf8))
+            #expect(try tree.names() == ["c", "x", "x.b"].map { Array($0.utf8) })
+            #expect(try maildir.read(".x/cur/1.a.h:2,S") == "a" && maildir.read(".x.b/cur/1.b.h:2,S") == "b")
+            #expect(try tree.folder(Array("x".utf8), readOnly: false).uidValidity == validity)
+
+            for name in ["a", "b", "dir/c"] { try mboxes.create(Array(name.utf8)) }
+            try maildir.write("mail/a", "From a Thu Jan  1 00:00:00 1970\n\na\n")
+            for taken in ["b", "dir"] {
+                #expect(throws: FolderTree.Failure.exists) {
+                    try mboxes.rename(Array("a".utf8), to: Array(taken.utf8))
+                }
+            }
+            try mboxes.rename(Array("a".utf8), to: Array("dir/d".utf8))
+            try mboxes.rename(Array("dir".utf8), to: Array("e/f".utf8))
+            #expect(try mboxes.names() == ["b", "e/f/c", "e/f/d"].map { Array($0.utf8) })
+            #expect(try maildir.read("mail/e/f/d") == "From a Thu Jan  1 00:00:00 1970\n\na\n")
+        }
+    #endif
+
     @Test("a folder that is a link is not followed")
     func linkedFolder() throws {
         let (maildir, other) = (try TemporaryMaildir(), try TemporaryMaildir())

@@ -120,6 +120,10 @@ package final class Folder {
         needsMerge = true
         uidValidity = numbers.validity
         uidNext = numbers.next
+        if isReadOnly, let first = numbers.recentFrom {
+            // To who only looks they are as recent, and stay so.
+            for entry in numbers.entries where entry.uid >= first { recent.insert(entry.uid) }
+        }
         files.removeAll(keepingCapacity: true)
         files.reserveCapacity(numbers.entries.count)
         for (uid, _, base) in numbers.entries {
