@@ -235,7 +235,7 @@ import Testing
         "a message that fails in the middle of its literal ends the connection, and nothing else stands in the literal"
     )
     func brokenLiteral() {
-        let text = "Subject: s\n\n" + String(repeating: "0123456789\n", count: 14_000)
+        let text = "Subject: s\n\n" + String(repeating: "0123456789\n", count: 24_000)
         var breaks = 0
         for reads in 0... {
             let store = FakeStore()
@@ -249,12 +249,12 @@ import Testing
             // Before the literal there is time to say so.
             let tail = "a NO [SERVERBUG] The server could not do it; its log says why\r\nb OK Completed\r\n"
             let isInLiteral =
-                answer.hasSuffix("{168000}\r\n")
+                answer.hasSuffix("{288000}\r\n")
                 || answer.utf8.suffix(20).allSatisfy { "0123456789\r\n".utf8.contains($0) }
             #expect(client.isClosed ? isInLiteral : answer.hasSuffix(tail), "\(reads) reads")
             if client.isClosed { breaks += 1 }
         }
-        #expect(breaks > 3)
+        #expect(breaks > 3, "\(breaks)")
     }
 
     @Test("one message that cannot be read does not keep the others back")
