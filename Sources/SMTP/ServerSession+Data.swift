@@ -13,11 +13,11 @@ extension ServerSession {
         if isReceiving { handler.append(content) }
         octets += consumed
         guard dots.isAtEnd else {
-            // Nobody is at the other end of a pipe who would wait for the reply.
-            guard settings.isOnPipe, octets / 2 > settings.sizeLimit else {
-                return Step(consumed: consumed, output: [], next: .proceed)
-            }
-            return Step(consumed: consumed, output: Reply.tooBig.wire, next: .sendAway)
+            guard octets > mostOctets else { return Step(consumed: consumed, output: [], next: .proceed) }
+            state = .command
+            return Step(
+                consumed: consumed, output: refuseData(.tooBig).wire + Reply.tooManyErrors.wire,
+                next: .sendAway)
         }
         state = .command
         let reply = endOfData()
@@ -37,6 +37,16 @@ extension ServerSession {
             case nil: dots.size > settings.sizeLimit ? .tooBig : nil
             }
         guard let refusal else { return handler.commit() }
+        return refuseData(refusal)
+    }
+
+    /// How much is read of content that is refused. What it has been sent to its end tells a client that its message
+    /// is too large, and to try no more; what has no end is no message (RFC 5321 §7.8).
+    private var mostOctets: Int { max(4 * settings.sizeLimit, Self.leastOctets) }
+
+    private static let leastOctets = 16 << 20
+
+    private func refuseData(_ refusal: Reply) -> Reply {
         handler.note(
             Refusal(reply: refusal, verb: "DATA", argument: [], recipient: nil, transaction: transaction))
         handler.abandon()

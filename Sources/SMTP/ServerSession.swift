@@ -11,7 +11,7 @@ package struct ServerSession {
         package var offersTLS: Bool
         /// Whether the client is one of our own, from whom addresses are taken as people write them.
         package var clientIsOurs: Bool
-        /// Whether a LF alone ends a line, and endless content the session: the client is a program on a pipe.
+        /// Whether a LF alone ends a line: the client is a program on a pipe.
         package var isOnPipe: Bool
 
         package init(

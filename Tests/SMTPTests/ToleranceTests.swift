@@ -1,3 +1,4 @@
+import Bytes
 import SMTP
 import Testing
 
@@ -78,5 +79,25 @@ import Testing
         let almost = String(repeating: "FOO\r\n", count: Tolerance.mostSyntaxErrors - 1)
         #expect(Self.converse(almost + Self.good + almost + Self.good).messages.count == 2)
         #expect(Self.converse(almost + "FOO\r\n" + Self.good).messages.isEmpty)
+    }
+
+    @Test("content that is refused is read so far, n and n+1 octets, and then its client sent away")
+    func endless() {
+        let handler = FakeHandler()
+        var session = ServerSession(
+            .init(hostname: "here", sizeLimit: 1000, recipientLimit: 10, offersTLS: false), handler: handler)
+        for line in ["EHLO x\r\n", "MAIL FROM:<>\r\n", "RCPT TO:<local@here>\r\n", "DATA\r\n"] {
+            _ = session.step(Array(line.utf8)[...])
+        }
+        let piece = [UInt8](repeating: .ascii("x"), count: 1 << 20)
+        for _ in 0..<16 {
+            let step = session.step(piece[...])
+            #expect(step.next == .proceed && step.consumed == 1 << 20 && step.output.isEmpty)
+        }
+        let last = session.step([.ascii("x")])
+        #expect(last.next == .sendAway)
+        let said = String(decoding: last.output, as: UTF8.self).split(separator: "\r\n").map { $0.prefix(9) }
+        #expect(said == ["552 5.3.4", "421 4.7.0"])
+        #expect(handler.abandoned == 1 && handler.refusals.count == 1 && handler.committed.isEmpty)
     }
 }

@@ -212,6 +212,28 @@ def floods(configuration):
     check("flood", stored(), [])
 
 
+def endless(configuration):
+    """Content without end, whatever it consists of: the client is sent away, and learns why."""
+    for text in [b"x\r\n", b"\0", b"\r\n.\r"]:
+        session = Session(configuration)
+        session.reply()
+        session.ask_all(*OPEN)
+
+        def pour():
+            try:
+                while True:
+                    session.say(text * 50_000)
+            except OSError:
+                pass
+        sender = threading.Thread(target=pour)
+        sender.start()
+        heard = session.rest().splitlines()
+        sender.join()
+        check("endless", [line[:9] for line in heard[:2]], [b"552 5.3.4", b"421 4.7.0"])
+        check("endless", session.end(), 0)
+    check("endless", stored(), [])
+
+
 def silence(_):
     """A silent client is told so; a slow one is ended by the session's limit, in the middle of a message too."""
     session = Session(configure(smtp_timeout="1s"))
@@ -494,7 +516,7 @@ prepare()
 try:
     ran = sum(dialog(path, configure()) for path in sorted(glob.glob(os.path.join(DIALOGS, "*.txt"))))
     check("dialogs", ran >= 7, True)
-    rows = [half_close, reset, floods, silence, steady, slots, loop, full, broken, large, beyond, ourselves, fronts, by_pipe, peers, tls]
+    rows = [half_close, reset, floods, endless, silence, steady, slots, loop, full, broken, large, beyond, ourselves, fronts, by_pipe, peers, tls]
     for row in rows:
         started = time.time()
         row(configure())
