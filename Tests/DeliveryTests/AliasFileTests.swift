@@ -86,13 +86,27 @@ import Unix
         #expect(problems.map(\.line) == [1, 2, 3, 4, 5, 7])
         #expect(
             problems.map(\.text) == [
-                "@d.example matches no address: there are no catch-all entries",
-                "* matches no address: there are no catch-all entries",
+                "@d.example matches no address, as there are no catch-all entries: take it out, or name each",
+                "* matches no address, as there are no catch-all entries: take it out, or name each",
                 "ann@here matches no address: a name has no domain here",
                 "a;b@c in the list of bad is no target",
                 "b@c d in the list of more is no target",
-                "there is no file /nonexistent/list, which list includes",
+                "/nonexistent/list, which list includes: there is no such file",
             ])
+    }
+
+    @Test("newaliases looks into a list that an alias includes")
+    func included() throws {
+        for (number, (text, mode, fault)) in [
+            ("a@b\n\n# c\nd, e@f\n", 0o644, nil),
+            ("a@b\nBob Smith c@d\n", 0o644, "line 2: no list of targets"),
+            ("a@b\n", 0o666, "can be written by group or others"), ("", 0o644, nil),
+        ].enumerated() {
+            let list = try directory.write("list\(number)", text, mode: UInt32(mode))
+            let problems = try aliases("a: b\nlist: :include:\(list), x@y\n").check().problems
+            #expect(problems.map(\.line) == (fault == nil ? [] : [2]))
+            #expect(problems.first?.text == fault.map { "\(list), which list includes: \($0)" })
+        }
     }
 
     @Test("newaliases tells of a second entry of the same name")

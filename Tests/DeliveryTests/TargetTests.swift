@@ -54,9 +54,13 @@ private func file(_ text: String) -> Target { .file(Array(text.utf8)) }
 
     @Test("an item and a list have their limits, n and n+1")
     func limits() throws {
-        var fits = Cursor([UInt8](repeating: .ascii("a"), count: Target.longest))
+        for (count, isGood) in [(498, true), (499, false)] {
+            var path = Cursor([UInt8](repeating: .ascii("a"), count: count - 2) + [UInt8]("@b"))
+            #expect((try? path.targets().count == 1) == (isGood ? true : nil))
+        }
+        var fits = Cursor([UInt8]("|") + [UInt8](repeating: .ascii("a"), count: Target.longest - 1))
         #expect(try fits.targets().count == 1)
-        var long = Cursor([UInt8](repeating: .ascii("a"), count: Target.longest + 1))
+        var long = Cursor([UInt8]("|") + [UInt8](repeating: .ascii("a"), count: Target.longest))
         #expect(throws: SyntaxError.self) { try long.targets() }
         let many = [UInt8]((0..<Target.most).map { "u\($0)" }.joined(separator: ",").utf8)
         var most = Cursor(many)

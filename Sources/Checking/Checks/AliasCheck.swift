@@ -35,9 +35,8 @@ struct AliasCheck {
                         0, installation.queueOwner ?? 0, installation.isPrivate ? installation.askedBy : 0,
                     ])
             } catch { return [.unseen("\(configuration.aliasesFile): \(error)")] }
-            findings += AliasFile(configuration.aliasesFile).check().problems.prefix(Self.mostTold).map {
-                .fault("\(configuration.aliasesFile):\($0.line): \($0.text)")
-            }
+            // What others may write is not read.
+            if findings.isEmpty { findings = check.lines() }
             findings += check.entries()
         }
         return findings + check.root()
@@ -61,6 +60,13 @@ struct AliasCheck {
         return []
     }
 
+    /// What newaliases tells.
+    func lines() -> [Finding] {
+        AliasFile(path).check().problems.prefix(Self.mostTold).map {
+            .fault("\($0.line == 0 ? path : "\(path):\($0.line)"): \($0.text)")
+        }
+    }
+
     /// Names that lead to nobody, and names that lead to themselves.
     func entries() -> [Finding] {
         var unknown: [Finding] = []
@@ -78,12 +84,6 @@ struct AliasCheck {
                 }
             }
             let name = entry.name.folded()
-            if name.first == .ascii("@") || name == [.ascii("*")] {
-                unknown.append(
-                    .fault(
-                        "\(path):\(entry.line): \(name.escaped(limit: 64)) catches nothing, as aliases are names of this host's: take it out, or name each"
-                    ))
-            }
             if !looping.contains(name), let way = loop(from: name) {
                 looping.formUnion(way)
                 let shown = (way + [name]).map { $0.escaped(limit: 64) }.joined(separator: " -> ")

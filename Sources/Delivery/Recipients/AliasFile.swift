@@ -141,7 +141,7 @@ extension AliasFile.Entry {
         guard name == [.ascii("*")] || name.contains(.ascii("@")) else { return nil }
         let shown = name.escaped(limit: 64)
         return name.first == .ascii("@") || name == [.ascii("*")]
-            ? "\(shown) matches no address: there are no catch-all entries"
+            ? "\(shown) matches no address, as there are no catch-all entries: take it out, or name each"
             : "\(shown) matches no address: a name has no domain here"
     }
 }
@@ -166,10 +166,10 @@ extension AliasFile {
                 do throws(Failure) {
                     let targets = try entry.targets()
                     if let why = entry.neverMatches { problems.append((entry.line, why)) }
-                    for case .include(let path) in targets where Self.isMissing(path) {
+                    for case .include(let path) in targets {
+                        guard let fault = ForwardFile.fault(ofListAt: path) else { continue }
                         let name = entry.name.escaped(limit: 64)
-                        problems.append(
-                            (entry.line, "there is no file \(path.escaped()), which \(name) includes"))
+                        problems.append((entry.line, "\(path.escaped()), which \(name) includes: \(fault)"))
                     }
                     if !seen.insert(entry.name.folded()).inserted {
                         problems.append((entry.line, "duplicate entry \(entry.name.escaped(limit: 64))"))
@@ -188,12 +188,5 @@ extension AliasFile {
             }
         }
         return (seen.count, problems)
-    }
-
-    private static func isMissing(_ path: [UInt8]) -> Bool {
-        do throws(SystemError) { return try Path.status(String(decoding: path, as: UTF8.self)) == nil } catch
-        {
-            return false
-        }
     }
 }

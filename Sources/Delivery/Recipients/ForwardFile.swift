@@ -29,7 +29,7 @@ package enum ForwardFile {
     /// The targets of the file `name` in a home directory; nil if there is no such file. One that says
     /// nothing has no targets, and means the mailbox.
     package static func targets(
-        _ name: String, in home: borrowing Directory, owner: UInt32
+        _ name: String, in home: borrowing Directory, owner: UInt32?
     ) throws(Failure) -> [Target]? {
         let file: Descriptor
         do throws(SystemError) {
@@ -54,7 +54,18 @@ package enum ForwardFile {
         }
     }
 
-    private static func targets(atPath path: String, owner: UInt32) throws(Failure) -> [Target] {
+    /// What is wrong with such a list, whoever owns it; nil also where whoever asks cannot see it.
+    static func fault(ofListAt path: [UInt8]) -> String? {
+        do throws(Failure) {
+            _ = try targets(atPath: String(decoding: path, as: UTF8.self), owner: nil)
+            return nil
+        } catch {
+            guard case .system(let cause) = error else { return error.description }
+            return cause.code == .noEntry ? "there is no such file" : nil
+        }
+    }
+
+    private static func targets(atPath path: String, owner: UInt32?) throws(Failure) -> [Target] {
         let (parent, name) = Path.split(path)
         let directory: Directory
         do throws(SystemError) { directory = try Directory(parent) } catch { throw .system(error) }
@@ -65,7 +76,7 @@ package enum ForwardFile {
     }
 
     private static func targets(
-        of file: borrowing Descriptor, owner: UInt32
+        of file: borrowing Descriptor, owner: UInt32?
     ) throws(Failure) -> [Target] {
         let status: FileStatus
         let bytes: [UInt8]?
@@ -74,7 +85,9 @@ package enum ForwardFile {
             bytes = status.kind == .regular ? try file.readAll(limit: largest) : []
         } catch { throw .system(error) }
         guard status.kind == .regular else { throw .unsafe("is not a file") }
-        guard status.user == owner || status.user == 0 else { throw .unsafe("belongs to somebody else") }
+        guard owner == nil || status.user == owner || status.user == 0 else {
+            throw .unsafe("belongs to somebody else")
+        }
         guard status.mode & 0o022 == 0 else { throw .unsafe("can be written by group or others") }
         guard let bytes else { throw .unsafe("is larger than \(largest) bytes") }
         return try parse(bytes)

@@ -159,6 +159,10 @@ extension Target {
         if at != nil, address.last == .dot { address = address.dropLast() }
         guard isLocalPart(address[..<(at ?? address.endIndex)]) else { return nil }
         if let at, !isDomain(address[(at + 1)...]) { return nil }
+        // No command could hold a longer one. Who sends what is not ASCII sends UTF-8 (RFC 6531 §3.3).
+        guard address.count + 2 <= AddressLimit.path,
+            String(validating: address, as: UTF8.self) != nil
+        else { return nil }
         return Array(address)
     }
 

@@ -5,7 +5,9 @@ package import Mail
 /// keeps it. A header that ends without an empty line gets one, so that no text becomes a field; what one of our own
 /// clients left out is added (RFC 5321 §6.4).
 ///
-/// A header without end is not waited for: from `limit` on everything goes through as it comes.
+/// A header without end is not waited for: from `limit` on everything goes through as it comes. sendmail reads its input
+/// by the same `HeaderGatherer`, and not by this: there the header names the recipients, and so the envelope, before
+/// anything is given out, and what is too long is refused.
 package struct MessageFront {
     private let limit: Int
     private var gatherer = HeaderGatherer()
