@@ -35,7 +35,8 @@ package struct Tool: Sendable {
     package let options: [Option]
     /// Whether everything from the first operand on is another program's command line.
     package let endsWithCommand: Bool
-    /// What the client on descriptor 0 hears of a server that cannot start; nil: it is no server.
+    /// What the client on descriptor 0 hears of a server that cannot start; empty where it is a program of ours, that can
+    /// tell by the end. nil: it is no server.
     private let farewell: String?
 
     package init(

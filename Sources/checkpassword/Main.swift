@@ -13,7 +13,7 @@ enum Main {
         options: [
             .config,
             .flag(nil, "service", "answer login requests on the Unix socket that is descriptor 0"),
-        ], endsWithCommand: true)
+        ], endsWithCommand: true, farewell: "")
 
     static func main() {
         StandardDescriptors.fillHoles()

@@ -12,7 +12,7 @@ enum ServiceAccount {
 
     /// Why this process, which is not root, is not the one to deliver; nil for a private instance, whose queue
     /// belongs to the ordinary user who runs it. An installed queue is another account's, or that of one of ours:
-    /// then inetd.conf has the wrong user, every recipient would look unknown, and nothing of that is the mail's
+    /// then inetd.conf (or systemd's unit) has the wrong user, every recipient would look unknown, and nothing of that is the mail's
     /// fault.
     static func lackOfRights(_ configuration: Configuration) -> String? {
         guard !Identity.isRoot else { return nil }
@@ -21,6 +21,6 @@ enum ServiceAccount {
         let name = (try? configuration.users.user(withID: own))??.name
         if owner == own, !all.contains(name ?? "") { return nil }
         return "local-deliver runs as \(name ?? "uid \(own)"), and must be root: "
-            + "mend the user in the line for \(configuration.serviceSocket("queue/local")) in inetd.conf"
+            + "mend the user in the line for \(configuration.serviceSocket("queue/local")) in inetd.conf, or User= in relais-local@.service"
     }
 }

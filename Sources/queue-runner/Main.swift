@@ -85,7 +85,9 @@ enum Main {
                 error.cause?.object == configuration.queueDirectory
             {
                 let line =
-                    isKicked ? "; which of them is in the line for its service/kick in inetd.conf?" : ""
+                    isKicked
+                    ? "; which of them is in the line for its service/kick in inetd.conf, or in relais-kick.service?"
+                    : ""
                 fail(
                     "only root and the queue's owner may read \(configuration.queueDirectory)\(line)",
                     .noPermission)

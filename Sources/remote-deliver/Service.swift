@@ -32,7 +32,9 @@ final class Service {
     func run() -> ExitStatus {
         let receiver = JobReceiver(over: Self.socket)
         if Identity.isRoot, let user = (try? source.current.users.user(named: Self.account)) ?? nil {
-            log.warning("started as root, not as \(Self.account): mend its line in inetd.conf")
+            log.warning(
+                "started as root, not as \(Self.account): mend its line in inetd.conf, or User= in relais-remote@.service"
+            )
             do throws(SystemError) {
                 try Identity.become(user: user.uid, group: user.gid, groups: [user.gid])
             } catch {

@@ -16,7 +16,7 @@ struct Main {
         options: [
             .config,
             .flag("n", "check", "say whether the certificate and its key can be used, now and tomorrow"),
-        ])
+        ], farewell: "")
 
     static func main() {
         StandardDescriptors.fillHoles()
@@ -76,7 +76,8 @@ struct Main {
 
     private static func configuration(_ path: String?) throws(Refusal) -> Configuration {
         do throws(ConfigurationError) { return try Configuration.load(path) } catch {
-            throw Refusal("configuration", .configuration)
+            Log(.syslog, name: "relais", program: tool.name).error(error.description)
+            throw Refusal("relais.conf cannot be used", .configuration)
         }
     }
 

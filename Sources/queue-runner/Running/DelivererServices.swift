@@ -95,8 +95,8 @@ final class DelivererServices {
         do throws(SystemError) { return try ServiceSocket.connect(path, patience: .zero) } catch {
             let text =
                 error.code == .timedOut
-                ? "\(path): inetd takes no connections: is it stopped?"
-                : "\(error): is there a line for it in inetd.conf? (queue-runner --check) It should be: "
+                ? "\(path): inetd, or systemd, takes no connections: is it stopped?"
+                : "\(error): is there a line for it in inetd.conf, or \(unit(service))? (queue-runner --check) The line: "
                     + line(service, path)
             throw ServiceFailure(text: note(text, service, for: Self.afterSilence))
         }
@@ -111,7 +111,7 @@ final class DelivererServices {
     func isSilent(_ destination: Job.Destination) -> String {
         let service = service(destination)
         let text =
-            "\(socket(service)): nobody takes what is handed over: has inetd, or the deliverer, stopped?"
+            "\(socket(service)): nobody takes what is handed over: have inetd or systemd, or the deliverer, stopped?"
         return note(text, service, for: Self.afterRefusal)
     }
 
@@ -133,6 +133,11 @@ final class DelivererServices {
             tell(troubles[.local]?.text, troubles[.remote]?.text)
         }
         return text
+    }
+
+    /// What stands for the line where systemd is in inetd's place.
+    private func unit(_ service: Service) -> String {
+        service == .local ? "relais-local.socket" : "relais-remote.socket"
     }
 
     /// As inetd.conf has it; in a private instance with the user who runs it.
