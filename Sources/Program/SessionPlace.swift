@@ -25,19 +25,26 @@ package enum SessionPlace {
             guard !deadline.hasPassed else { throw SystemError("fcntl", .again, path) }
             pause(.milliseconds(10))
         }
-        let range = ConnectionSlot.range(of: address, most: most)
         // Who has a place has a read lock, which is all that a file open for reading gives.
-        for place in range where try claiming.tryLockBytes(at: place) {
+        var free: Int?
+        for place in ConnectionSlot.range(of: address, most: most) where try claiming.tryLockBytes(at: place)
+        {
             try claiming.unlockBytes(at: place)
-            let held = try Path.openForReading(path).duplicate(from: lowestDescriptor)
-            #if !os(Linux)
-                // Locks are the process's there, and go with the first of its descriptors.
-                try claiming.close()
-            #endif
-            guard try held.tryLockBytes(at: place, shared: true) else { continue }
-            return held
+            free = place
+            break
         }
-        return nil
+        guard let free else { return nil }
+        let held = try Path.openForReading(path).duplicate(from: lowestDescriptor)
+        #if os(Linux)
+            let isOurs = try held.tryLockBytes(at: free, shared: true)
+            _ = consume claiming
+        #else
+            // Locks are the process's there, and go with the first of its descriptors that is closed.
+            try claiming.close()
+            let isOurs = try held.tryLockBytes(at: free, shared: true)
+        #endif
+        guard isOurs else { throw SystemError("fcntl", .again, path) }
+        return held
     }
 
     /// FNV-1a: names need be no names of files.

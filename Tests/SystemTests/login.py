@@ -249,8 +249,8 @@ def elsewhere(i):
         place = f"{i.directory}/elsewhere-{form.strip('/')}"
         os.makedirs(place, exist_ok=True)
         config, log = variant(i, "homeless-" + form.strip("/"), users=f"{USER}:{{PLAIN}}secret::::/nonexistent/{USER}:\n", mailbox=f"{place}/{form}")
-        # imapd keeps the folders beside an mbox in the home directory.
-        for program in ("imapd", "pop3d") if form == "Maildir/" else ("pop3d",):
+        # The folders beside an mbox are in the home directory: who has none has INBOX.
+        for program in ("imapd", "pop3d"):
             with Service(config, os.path.join(RELEASE, program), "-C", config, "--mailbox") as service:
                 assert service.ask(USER, "secret") == b"K"
                 lines = service.near.makefile("rb")
