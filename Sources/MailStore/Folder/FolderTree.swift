@@ -124,6 +124,12 @@ package struct FolderTree {
         guard !Self.isInbox(name) else { throw .badName }
         guard try exists(name) else { throw .missing }
         let root = try root()
+        try step { () throws(SystemError) in
+            // What a link leads to is another's.
+            guard try root.status(of: [.dot] + name)?.kind == .directory else {
+                throw SystemError("rmdir", .notDirectory, path)
+            }
+        }
         try retire(name)
         try step { () throws(SystemError) in
             let gone = Self.gone + Array("\(Time.now().microseconds).\(Identity.process)".utf8)
@@ -142,7 +148,7 @@ package struct FolderTree {
             if name.starts(with: Self.gone) { gone.append(name) }
             return true
         }
-        for name in gone { try Self.removeTree(name, in: root, depth: 0) }
+        for name in gone { try? Self.removeTree(name, in: root, depth: 0) }
     }
 
     /// Who gets the name later has another UIDVALIDITY.
