@@ -256,7 +256,9 @@ class Scene:
                 if not ((step.partial or cut and step.local == "mbox") and any(t.rstrip(b"\n").endswith(TEXT.rstrip("\n").encode()) for t in mail)):
                     problems.append(f"{len(text)} bytes were delivered of {len(TEXT)}")
         wanted = bounces if step.promise == "bounce" else mail
-        if step.promise == "everybody":
+        if step.promise == "everybody and the sender" and not 0 < len(bounces) <= step.most:
+            problems.append(f"the sender was told {len(bounces)} times")
+        if step.promise.startswith("everybody"):
             there = [text for text in mail if text in self.received]
             for name, part in (("there", there), ("here", [text for text in mail if text not in there])):
                 if not 0 < len(part) <= step.most:

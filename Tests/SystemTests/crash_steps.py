@@ -136,6 +136,17 @@ def forwarded(scene):
     scene.inject(HERE)
 
 
+def expanded(scene):
+    """An alias for somebody elsewhere and a list with an owner, who is here: two copies. Another recipient is nobody."""
+    path = f"{scene.work}/relais.conf"
+    text = open(path).read()
+    with open(path, "w") as file:
+        file.write(text.replace("aliases-file = \n", f"aliases-file = {scene.work}/aliases\n"))
+    with open(f"{scene.work}/aliases", "w") as file:
+        file.write(f"team: {THERE}, list\nlist: {USER}\nowner-list: {USER}\n")
+    scene.inject("team@crash.example nobody-here@crash.example", sender=HERE)
+
+
 def damaged(scene):
     """A file with a good trailer whose head is none."""
     with open(f"{scene.work}/queue/incoming/{scene.inject(HERE)}", "r+b") as file:
@@ -195,6 +206,7 @@ STEPS = [
     Step("deliver what was tried: runner", "queue-runner", tried_and_due, a_pass),
     Step("forward: runner", "queue-runner", forwarded, a_pass, most=2),
     Step("forward: deliverer", "local-deliver", forwarded, a_pass, most=2),
+    Step("expand an alias, and bounce: runner", "queue-runner", expanded, a_pass, promise="everybody and the sender", most=2),
     Step("bounce: runner", "queue-runner", waiting("nobody-here@crash.example", HERE), a_pass, promise="bounce", most=2),
     Step("report a success: runner", "queue-runner", wanting_success, a_pass, promise="bounce", most=2),
     Step("warn of a delay: runner", "queue-runner", late, a_pass),

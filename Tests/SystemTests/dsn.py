@@ -178,6 +178,13 @@ def double_bounce(i):
         eventually(lambda: "undeliverable, and there is nobody to tell" in log_of(host), "the end of it")
         assert log_of(host).count("postmaster non-delivery notification") == 2 and len(postmaster()) == 1
         eventually(lambda: not os.listdir(f"{host.queue}/log") and not os.listdir(f"{host.queue}/incoming"), "an empty queue")
+        # What nobody could be told of is in the trash, and can be looked at, and tried again.
+        [bucket] = os.listdir(f"{host.queue}/trash")
+        [name] = os.listdir(f"{host.queue}/trash/{bucket}")
+        assert abs(int(bucket) - time.time() / 60 - 7 * 1440) < 5, bucket
+        assert b"Undeliverable Report" in run(*host.command("queue-runner", "--show", name))
+        run(*host.command("queue-runner", "--undo", name))
+        eventually(lambda: log_of(host).count("undeliverable, and there is nobody to tell") == 2, "another attempt")
 
 
 @test("DSN: a report that nobody can have made before is not looked for in the buckets of all that waits")

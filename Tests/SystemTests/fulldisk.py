@@ -45,18 +45,19 @@ class SmallDisk:
             except OSError as error:
                 assert error.errno == errno.ENOSPC
 
-    def serve_local(self):
-        """local-deliver as inetd would start it, as long as the test runs."""
+    def serve(self, program="local-deliver"):
+        """A deliverer as inetd would start it, as long as the test runs."""
         listener = socket.socket(socket.AF_UNIX)
-        listener.bind(self.directory + "/service/queue/local")
-        os.chmod(self.directory + "/service/queue/local", 0o666)
+        path = f"{self.directory}/service/queue/{program.split('-')[0]}"
+        listener.bind(path)
+        os.chmod(path, 0o666)
         listener.listen(10)
 
         def accept():
             while True:
                 connection, _ = listener.accept()
                 with connection:
-                    as_user("ann", f"{RELEASE}/local-deliver", "-C", self.directory + "/conf", "--service", stdin=connection)
+                    as_user("ann", f"{RELEASE}/{program}", "-C", self.directory + "/conf", "--service", stdin=connection)
         threading.Thread(target=accept, daemon=True).start()
 
     def used(self):
@@ -142,7 +143,7 @@ def full_for_local(i):
 @test("a queue on a full disk still delivers; what needs a log waits untouched, so that nobody gets it twice")
 def full_for_runner(i):
     with SmallDisk(i.directory, "queue", size="1m", mailbox="mbox") as disk:
-        disk.serve_local()
+        disk.serve()
         for recipients in ([HERE], [HERE, "x@elsewhere.example"]):
             assert disk.run("sendmail-compat", "-i", "-f", "x@far.example", *recipients, input=f"Subject: to-{len(recipients)}\n\n{SMALL}")[0] == 0
         both = max(disk.waiting())
@@ -158,6 +159,29 @@ def full_for_runner(i):
             assert disk.run("queue-runner")[0] == 0
             assert disk.mail().count("Subject: to-2\n") == 1 and disk.waiting() == [both], disk.waiting()
             assert os.listdir(disk.queue + "/log") == [both]
+
+
+@test("on a full disk what is known of a destination is not written, and nothing is lost for it; --hold, --release and --list go on")
+def full_for_destinations(i):
+    with SmallDisk(i.directory, "queue", size="1m") as disk:
+        # Nobody listens there: an attempt that fails for the destination's sake.
+        disk.serve("remote-deliver")
+        with open(disk.directory + "/conf", "a") as file:
+            file.write("smtp-port = 9\npermitted-networks = 127.0.0.0/8\n")
+        there = "x@[127.0.0.9]"
+        assert disk.run("sendmail-compat", "-i", "-f", "x@far.example", there, input=f"Subject: far\n\n{SMALL}")[0] == 0
+        [name] = disk.waiting()
+        disk.fill()
+        assert disk.run("queue-runner")[0] == 0
+        assert disk.waiting() == [name] and not os.listdir(disk.queue + "/destinations"), (disk.waiting(), disk.log())
+        assert "No space left on device" in disk.log() and "status=bounced" not in disk.log(), disk.log()
+        for words, place in ((["--hold", "domain=[127.0.0.9]"], "hold"), (["--release", name], "incoming")):
+            code, output, errors = disk.run("queue-runner", *words)
+            assert code == 0 and os.listdir(f"{disk.queue}/{place}") == [name], (words, code, output, errors)
+        assert name in disk.run("queue-runner", "--list")[1] and disk.run("queue-runner", "--why", name)[0] == 0
+        disk.enlarge()
+        assert disk.run("queue-runner")[0] == 0
+        assert not disk.waiting() and len(os.listdir(disk.queue + "/destinations")) == 1 and os.listdir(disk.queue + "/log") == [name], disk.log()
 
 
 @test("--remove on a disk that has no room for a directory puts the message into the trash that is there; --undo brings it back")

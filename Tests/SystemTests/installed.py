@@ -94,11 +94,12 @@ class Installed:
         return eventually(lambda: next((p for p in self.maildir(name) if needle in open(p, "rb").read()), None), f"{needle!r} for {name}")
 
     def processes(self, program):
+        """Those of this instance: there may be others on the host."""
         found = []
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
                 words = open(f"/proc/{pid}/cmdline", "rb").read().split(b"\0")
-                if os.path.basename(words[0]).decode() == program:
+                if os.path.basename(words[0]).decode() == program and os.readlink(f"/proc/{pid}/exe").startswith(self.prefix + "/"):
                     found.append({line.split(":")[0]: line.split(":")[1].strip() for line in open(f"/proc/{pid}/status")} | {"words": words})
             except OSError:
                 pass

@@ -1,5 +1,7 @@
 """Deliverers with many messages in their hands: each is decided by what the files say when its turn comes."""
+import socket
 from harness import *
+import queuefiles
 from scheduling import Gated, another_host
 from seam import aliases, lines, put, queued, script
 
@@ -83,3 +85,30 @@ def changed_in_session(i):
         assert len(there.taken) == 2, there.taken
         text = log_of(host)
         assert "d3.live.example is a domain of this host by now" in text and "to=<u2@d3.live.example>" in text, text
+
+
+@test("the trash is emptied while a queue-runner is busy")
+def trash_of_the_busy(i):
+    with another_host(i, "busy-trash") as host:
+        held = script(host, "held", f"cat >/dev/null\nwhile [ ! -e {host.directory}/go.1 ]; do sleep 0.1; done\n")
+        aliases(host, f'prog: "|{held}"\n')
+        process = lambda: subprocess.run(["pgrep", "-f", f"{host.config} --kick"], capture_output=True).stdout
+        try:
+            send(host, "prog@c.example", "stay")
+            eventually(lambda: os.path.exists(host.log) and "(queue active)" in log_of(host), "the runner at work")
+            before = process()
+            over = f"{host.queue}/trash/{int(time.time()) // 60 - 1}"
+            os.mkdir(over, 0o700)
+            queuefiles.fill(over, [("sender@far.example", [address(host)])])
+
+            def gone():
+                # Whatever is knocked makes it look, and with a new minute comes the trash.
+                with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+                    client.sendto(b"x", f"{host.services}/kick")
+                time.sleep(0.5)
+                return not os.path.exists(over)
+            eventually(gone, "an empty trash", 70)
+            assert "trash: 1 message gone for good" in log_of(host)
+            assert before and process() == before, "another runner came"
+        finally:
+            go(host, 1)

@@ -31,11 +31,12 @@ def crc32c(data, table=[]):
 
 
 def message(sender, recipients, content=b"Subject: hello\n\nHello.\n", arrival=None, boot=BOOT, parameters=""):
-    """The id and the bytes of one message file; `parameters` as MAIL has them."""
+    """The id and the bytes of one message file; `parameters` as MAIL has them. A recipient may be a pair: address, and parameters of its own."""
+    lines = [f"to <{r}>\n" if isinstance(r, str) else f"to <{r[0]}> {r[1]}\n" for r in recipients]
     arrival = arrival or time.time_ns() // 1000
     name = base31(arrival + 31 ** 10, 11) + base31(random.getrandbits(64), 13)
     head = (f"relais-message 1\nid {name}\narrival {arrival:016}\nboot {boot}\ncontent {len(content):020}\n"
-            f"from <{sender}> {parameters}".rstrip() + "\n" + "".join(f"to <{recipient}>\n" for recipient in recipients) + "\n").encode()
+            f"from <{sender}> {parameters}".rstrip() + "\n" + "".join(lines) + "\n").encode()
     tail = f"end {name} {len(content):020} {crc32c(head):08x} {crc32c(content):08x}\n".encode()
     return name, head + content + tail
 
