@@ -73,6 +73,17 @@ package struct AddressList: Equatable {
         mailboxes.enumerated().filter { !guesses.contains($0.offset) }.map { $0.element }
     }
 
+    /// For whoever looks for an address in it: names, and addresses without what may stand between their words.
+    package var plainText: [UInt8] {
+        var text: [UInt8] = []
+        for mailbox in mailboxes {
+            if !text.isEmpty { text += [.ascii(","), .space] }
+            text += mailbox.displayName + [.space, .ascii("<")]
+            text += mailbox.localPart + [.ascii("@")] + mailbox.domain + [.ascii(">")]
+        }
+        return text
+    }
+
     /// Reads the value of a From, To, Cc … field.
     package init(_ value: some Collection<UInt8>) {
         var reader = AddressReader(Array(value))

@@ -38,6 +38,27 @@ import Testing
                 "* SEARCH 1\r\n"))
     }
 
+    @Test(
+        "addresses are found as they are written, and as they are meant",
+        arguments: [
+            ("<ann (there)@ (of) example.com>", "ann@example.com", true),
+            ("<ann (there)@ (of) example.com>", "there", true),
+            ("\"O\\\"Neil\" <ann@example.com>", "O\\\"Neil", true),
+            ("=?utf-8?q?J=C3=B6rg?= <ann @ example . com>", "Jörg <ann@example.com>", true),
+            ("team: ann@example.com, bob@example.com;", "team", true),
+            ("ann@example.com, bob@example.org", "ann@example.org", false),
+        ])
+    func addresses(field: String, text: String, isFound: Bool) {
+        let literal = "{\(text.utf8.count)+}\r\n\(text)"
+        for name in ["From", "To", "Cc", "Bcc"] {
+            for key in [name, "HEADER \(name)"] {
+                #expect(
+                    answer("\(name): \(field)\n\nx\n", "SEARCH CHARSET UTF-8 \(key) \(literal)")
+                        == "* SEARCH\(isFound ? " 1" : "")\r\na OK Search completed\r\n")
+            }
+        }
+    }
+
     private static let carried = "From: I <i@example.com>\nSubject: inner subject\n\ninner body\n"
 
     @Test(

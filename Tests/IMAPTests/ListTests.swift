@@ -91,6 +91,35 @@ import Testing
     }
 
     @Test(
+        "RECURSIVEMATCH shows what is above others than are shown: RFC 5258 §5, example 9",
+        arguments: [
+            (
+                "*2",
+                [
+                    "(\\HasNoChildren \\Subscribed) baz2.bar2", "(\\HasNoChildren \\Subscribed) baz2.bar22",
+                    "(\\HasNoChildren \\Subscribed) baz2.bar222",
+                    "(\\HasChildren \\Subscribed) eps2 (\"CHILDINFO\" (\"SUBSCRIBED\"))",
+                    "(\\HasNoChildren \\Subscribed) foo2.bar2",
+                    "(\\HasNoChildren \\Subscribed) qux2.bar2",
+                    "(\\HasChildren) foo2 (\"CHILDINFO\" (\"SUBSCRIBED\"))",
+                ]
+            ),
+            (
+                "(foo2 foo2.bar1 foo2.bar2)",
+                ["(\\HasNoChildren \\Subscribed) foo2.bar1", "(\\HasNoChildren \\Subscribed) foo2.bar2"]
+            ),
+            ("baz2", ["(\\HasChildren) baz2 (\"CHILDINFO\" (\"SUBSCRIBED\"))"]),
+        ])
+    func recursive(pattern: String, answers: [String]) {
+        let subscribed = [
+            "baz2.bar2", "baz2.bar22", "baz2.bar222", "eps2", "eps2.mamba", "foo2.bar1", "foo2.bar2",
+            "qux2.bar2",
+        ]
+        let client = client(subscribed + ["foo2", "baz2"], subscribed: subscribed)
+        #expect(lines(client.say("x LIST (RECURSIVEMATCH SUBSCRIBED) \"\" \(pattern)\r\n")) == answers)
+    }
+
+    @Test(
         "options that mean nothing are refused",
         arguments: [
             "(RECURSIVEMATCH) \"\" *", "(NONE) \"\" *", "(SUBSCRIBED \"\" *", "\"\" * RETURN (NONE)",

@@ -276,7 +276,12 @@ import Testing
         #expect(
             two.say("a COPY 1:2 Box\r\n")
                 == "* 1 EXPUNGE\r\na NO [EXPUNGEISSUED] Some messages are gone\r\n")
-        two.say("b COPY 1 Box\r\nc SELECT Box\r\n")
+        one.say("d STORE 1 +FLAGS.SILENT (\\Deleted)\r\ne EXPUNGE\r\n")
+        for command in ["FETCH 1 (BODY.PEEK[])", "STORE 1 +FLAGS (\\Seen)", "UID FETCH 2 (ENVELOPE)"] {
+            let answers = two.say("b \(command)\r\n").split(separator: "\r\n")
+            #expect(answers.last == "b OK [EXPUNGEISSUED] Some messages are gone", "\(answers)")
+        }
+        two.say("c SELECT Box\r\n")
         one.say("d DELETE Box\r\n")
         #expect(two.say("d NOOP\r\n").hasPrefix("* BYE ") && two.isClosed)
     }

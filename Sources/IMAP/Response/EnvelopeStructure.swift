@@ -3,6 +3,8 @@ import Mail
 
 /// `envelope` of RFC 3501 §7.4.2, from a message's header.
 enum EnvelopeStructure {
+    static let addressFields: [StaticString] = ["From", "Sender", "Reply-To", "To", "Cc", "Bcc"]
+
     static func append(_ header: MessageHeader, to output: inout [UInt8]) {
         func text(_ name: StaticString) -> [UInt8]? { header.first(name)?.value }
         func addresses(_ name: StaticString) -> AddressList {

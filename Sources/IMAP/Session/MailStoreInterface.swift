@@ -15,6 +15,13 @@ package enum StoreFailure: Error, Equatable {
     case system(String)
 }
 
+extension StoreFailure {
+    /// Of two the one to tell: that a message is gone is the lesser.
+    static func worse(_ a: StoreFailure?, _ b: StoreFailure?) -> StoreFailure? {
+        a == nil || a == .expunged ? b ?? a : a
+    }
+}
+
 /// What a session asks of a user's mailboxes. Names are as IMAP has them, INBOX in capitals.
 package protocol MailboxStore: AnyObject {
     /// Between the levels of names.

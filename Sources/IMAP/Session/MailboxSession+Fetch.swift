@@ -17,7 +17,8 @@ extension MailboxSession {
         while !rest.isEmpty, !isOver {
             let batch = Array(rest.prefix(Self.batch))
             rest = rest.dropFirst(batch.count)
-            if let failed = fetch(mailbox, batch, items, marksSeen: marksSeen) { failure = failed }
+            let failed = fetch(mailbox, batch, items, marksSeen: marksSeen)
+            failure = StoreFailure.worse(failure, failed)
         }
         if isOver {
             // What is said now would stand in the literal that broke off.
@@ -25,10 +26,10 @@ extension MailboxSession {
             return
         }
         update(expunges: uid)
-        if let failure { no(tag, failure) } else { ok(tag, "Fetch completed") }
+        answer(tag, "Fetch", failure)
     }
 
-    /// The last failure, if there was one.
+    /// A failure, if there was one.
     private func fetch(
         _ mailbox: any Mailbox, _ batch: [Int], _ items: [FetchItem], marksSeen: Bool
     ) -> StoreFailure? {
@@ -40,7 +41,7 @@ extension MailboxSession {
             do throws(StoreFailure) {
                 if needsMessage, try !reader.isPresent() { throw .expunged }
                 readers.append((index, reader))
-            } catch { failure = error }
+            } catch { failure = StoreFailure.worse(failure, error) }
         }
         var seen: Set<Int> = []
         if marksSeen {
@@ -50,7 +51,9 @@ extension MailboxSession {
                 seen = Set(unseen)
             } catch {
                 // What was asked for is there; that it was read cannot be written on a full disk.
-                if error != .overQuota, error != .notPermitted { failure = error }
+                if error != .overQuota, error != .notPermitted {
+                    failure = StoreFailure.worse(failure, error)
+                }
             }
         }
         sayKeywords(mailbox)
@@ -59,7 +62,7 @@ extension MailboxSession {
             do throws(StoreFailure) {
                 try fetch(mailbox, index, reader, items, isNews: seen.contains(index), &output)
                 write(output)
-            } catch { failure = error }
+            } catch { failure = StoreFailure.worse(failure, error) }
         }
         return failure
     }

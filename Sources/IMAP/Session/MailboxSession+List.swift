@@ -31,6 +31,8 @@ private struct MailboxListing {
     /// What has something below it: that exists, that is selected.
     private let parents: Set<[UInt8]>
     private let selectedParents: Set<[UInt8]>
+    /// What has something below it that is selected, and that no pattern fits.
+    private var selectedElsewhere: Set<[UInt8]> = []
 
     init(_ query: ListQuery, _ store: any MailboxStore) throws(StoreFailure) {
         self.query = query
@@ -49,6 +51,10 @@ private struct MailboxListing {
         selectedNames = Set(selected)
         parents = Set(existing.flatMap { Self.parents(of: $0, separator) })
         selectedParents = Set(selected.flatMap { Self.parents(of: $0, separator) })
+        if query.isRecursive {
+            let others = selected.filter { !matches($0) }
+            selectedElsewhere = Set(others.flatMap { Self.parents(of: $0, separator) })
+        }
     }
 
     private func matches(_ name: [UInt8]) -> Bool { patterns.contains { $0.matches(name) } }
@@ -56,7 +62,8 @@ private struct MailboxListing {
     func lines(_ separator: String) -> [[UInt8]] {
         var lines = selected.filter(matches).map { line($0, attributes(of: $0), separator) }
         // What is above a mailbox is shown where it is not shown as one itself.
-        let above = selectedParents.filter {
+        // RFC 5258 §5, example 9: recursively only what leads to others than are shown.
+        let above = (query.isRecursive ? selectedElsewhere : selectedParents).filter {
             !selectedNames.contains($0) && !$0.equalsFolded("INBOX") && showsParents && matches($0)
         }
         for name in above.sorted(by: { $0.lexicographicallyPrecedes($1) }) {

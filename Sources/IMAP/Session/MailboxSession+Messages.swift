@@ -16,7 +16,7 @@ extension MailboxSession {
                 for index in indices where !gone.contains(index) { sayFlags(mailbox, index, withUID: uid) }
             }
             update(expunges: uid)
-            gone.isEmpty ? ok(tag, "Store completed") : no(tag, .expunged)
+            answer(tag, "Store", gone.isEmpty ? nil : .expunged)
         } catch { no(tag, error) }
     }
 

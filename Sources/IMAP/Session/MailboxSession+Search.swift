@@ -134,12 +134,19 @@ private final class Searcher {
         SearchText(charsets.decode(text, charset: charset) ?? text)
     }
 
-    /// An empty text matches every message that has the field.
+    /// An empty text matches every message that has the field. Addresses are looked at as they are written, and as ENVELOPE
+    /// gives them, without what may stand between their words: RFC 3501 §6.4.4, FROM.
     private func header(_ index: Int, _ name: [UInt8], _ text: [UInt8]) throws(StoreFailure) -> Bool {
         let needle = needle(text)
+        let isAddresses = EnvelopeStructure.addressFields.contains { name.equalsFolded($0) }
         return MessageHeader(toEmptyLine: try reader(index).header()).fields.contains { field in
-            field.name.equalsFolded(name)
-                && needle.isFound(inHeader: charsets.decodeWords(SearchText.singleSpaced(field.rawValue)))
+            guard field.name.equalsFolded(name) else { return false }
+            return isFound(needle, in: field.rawValue)
+                || isAddresses && isFound(needle, in: AddressList(field.value).plainText)
         }
+    }
+
+    private func isFound(_ needle: SearchText, in value: some Collection<UInt8>) -> Bool {
+        needle.isFound(inHeader: charsets.decodeWords(SearchText.singleSpaced(value)))
     }
 }

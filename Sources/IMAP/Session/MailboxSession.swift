@@ -69,6 +69,15 @@ package final class MailboxSession {
         }
     }
 
+    /// What another session removed is no failure of what was done for the others: RFC 5530 §3.
+    func answer(_ tag: [UInt8], _ name: String, _ failure: StoreFailure?) {
+        switch failure {
+        case nil: ok(tag, "\(name) completed")
+        case .expunged: ok(tag, "[EXPUNGEISSUED] Some messages are gone")
+        case let failure?: no(tag, failure)
+        }
+    }
+
     // MARK: Input
 
     /// Reads from the front of `input`; with nothing consumed more is needed.
