@@ -240,6 +240,25 @@ import Unix
         }
     }
 
+    @Test("the table is where Dovecot looks for no mailboxes; an older one moves there")
+    func table() throws {
+        place.run("mkdir", place.path + "mail")
+        try place.write("mail/.relais-uids", "7 9 old\n")
+        try place.write("mail/.relais-uids.lock", "")
+        for _ in 1...2 {
+            let tree = try MboxTree(inbox: path, folders: place.path + "mail/")
+            #expect(try tree.uids.known(Array("old".utf8)) == UIDTable.Entry(validity: 7, next: 9))
+            try tree.uids.retire(Array("other".utf8), validity: 8)
+        }
+        var names: [String] = []
+        try Directory(place.path + "mail").forEachName { name in
+            names.append(String(decoding: name, as: UTF8.self))
+            return true
+        }
+        #expect(names == [".imap"])
+        #expect(try place.read("mail/.imap/.relais-uids") == "7 9 old\n8 0 other\n")
+    }
+
     @Test("a process that dies at any call loses no message", arguments: [0, 1, 2, 3])
     func dying(what: Int) throws {
         let long = String(repeating: "x", count: 66_000)

@@ -98,7 +98,7 @@ def full_mbox(i):
 def full_mbox_unnumbered(i):
     with Disk(i.directory, "mbox") as disk:
         disk.write("mbox", in_mbox("a", LONG) + in_mbox("b", LONG) + in_mbox("c", LONG))
-        os.makedirs(f"{disk.directory}/home/ann/mail")
+        os.makedirs(f"{disk.directory}/home/ann/mail/.imap")
         disk.own()
         disk.fill()
         before = disk.files()
@@ -133,7 +133,7 @@ def first_look(i):
     for share in (4, 1, 0.5):
         with Disk(i.directory, "mbox", size="8m") as disk:
             disk.write("mbox", "".join(texts))
-            os.makedirs(f"{disk.directory}/home/ann/mail")
+            os.makedirs(f"{disk.directory}/home/ann/mail/.imap")
             disk.own()
             before = os.path.getsize(disk.mailbox)
             disk.fill()

@@ -238,10 +238,13 @@ package final class Folder {
     package func numbers(of bases: [MaildirBase]) throws(SystemError) -> [UInt32] {
         arriving = Set(bases)
         defer { arriving = [] }
-        _ = try refresh(.now)
         var uids: [MaildirBase: UInt32] = [:]
-        for numbered in files where arriving.contains(numbered.file.base) {
-            uids[numbered.file.base] = numbered.uid
+        // One look alone can miss a file that is being renamed.
+        for _ in 1...3 where uids.count < bases.count {
+            _ = try refresh(.now)
+            for numbered in files where arriving.contains(numbered.file.base) {
+                uids[numbered.file.base] = numbered.uid
+            }
         }
         let found = bases.compactMap { uids[$0] }
         return found.count == bases.count ? found : []

@@ -21,7 +21,7 @@ package struct UIDTable {
 
     private let directory: String
     private let unwritten = Memory()
-    private static let file = ".relais-uids"
+    static let file = ".relais-uids"
 
     package init(in directory: String) { self.directory = directory }
 

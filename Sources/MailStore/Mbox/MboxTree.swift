@@ -24,7 +24,7 @@ package struct MboxTree {
     package init(inbox: String, folders path: String) throws(SystemError) {
         self.inbox = inbox
         self.path = path
-        uids = UIDTable(in: path)
+        uids = UIDTable(in: path + Self.hidden + "/")
         subscribed = Subscriptions(directory: path, file: ".subscriptions", separator: Self.separator)
         let (parent, name) = Path.split(String(path.dropLast()))
         do throws(SystemError) {
@@ -36,6 +36,21 @@ package struct MboxTree {
                 throw error
             }
         }
+        Self.makeHidden(in: path)
+    }
+
+    /// Where Dovecot has its indexes, and looks for no mailboxes. Beside them it took the lock of our table for the dot lock of a
+    /// mailbox, and waited for two minutes whenever it listed them.
+    private static let hidden = ".imap"
+
+    /// Where it cannot be made, the table is in memory. An older imapd had it beside the mailboxes.
+    private static func makeHidden(in path: String) {
+        do throws(SystemError) {
+            let directory = try Directory(path)
+            try directory.makeDirectory(hidden, mode: 0o700)
+            try directory.rename(UIDTable.file, to: Directory(path + hidden), as: UIDTable.file)
+            try directory.removeIfPresent("\(UIDTable.file).lock")
+        } catch {}
     }
 
     package func file(of name: [UInt8]) throws(Failure) -> String {
