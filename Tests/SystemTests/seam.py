@@ -361,6 +361,28 @@ def mended_meanwhile(i):
             threads.join()
 
 
+@test("a queue-runner that stays asks a deliverer again that was missing, though nobody knocks")
+def watched_and_mended(i):
+    with another_host(i, "watched") as host:
+        without_line(host, "/queue-runner ")
+        reload(host)
+        eventually(lambda: not os.path.exists(f"{host.services}/kick"), "the end of the service")
+        without = without_line(host, "/local-deliver ")
+        reload(host)
+        eventually(lambda: not os.path.exists(f"{host.services}/queue/local"), "the end of the service")
+        early_in_a_minute()
+        put(host, *[address(host)] * 3)
+        runner = subprocess.Popen(host.command("queue-runner", "--watch"), stdin=subprocess.DEVNULL)
+        try:
+            eventually(lambda: os.path.exists(host.log) and log_of(host).count("dsn=4.3.5") == 3, "mail that waits")
+            reload(host, without)
+            eventually(lambda: not queued(host), "delivery", 30)
+        finally:
+            runner.terminate()
+            runner.wait()
+        assert log_of(host).count("is there a line for it in inetd.conf?") == 4, log_of(host)
+
+
 @test("a deliverer that takes no jobs holds up nobody else: the next messages for it wait for what becomes of one")
 def blocked(i):
     from scheduling import sink
