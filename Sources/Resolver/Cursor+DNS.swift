@@ -6,7 +6,7 @@ import Unix
 // nothing reads more than the message holds.
 
 extension Cursor {
-    private static var cutShort: StaticString { "unexpected end of input" }
+    static var cutShort: StaticString { "unexpected end of input" }
 
     mutating func byte() throws(SyntaxError) -> UInt8 {
         guard let byte = next() else { throw failure(Self.cutShort) }
@@ -100,7 +100,7 @@ extension Cursor {
         case .a, .aaaa: throw failure(Self.cutShort)
         case .mx: return .exchanger(preference: try uint16(), try domainName())
         case .cname, .ns, .ptr: return .name(try domainName())
-        case .txt, RecordType(99):
+        case .txt, RecordType(56), RecordType(99), RecordType(258):
             var strings: [[UInt8]] = []
             repeat { strings.append(try characterString()) } while position < end
             return .text(strings)
@@ -128,28 +128,7 @@ extension Cursor {
         }
     }
 
-    private mutating func fields(
-        _ layout: [UInt8], end: Int
-    ) throws(SyntaxError) -> [ResourceRecord.Field] {
-        var fields: [ResourceRecord.Field] = []
-        for kind in layout {
-            switch kind {
-            case .ascii("1"): fields.append(.number(UInt32(try byte())))
-            case .ascii("2"): fields.append(.number(UInt32(try uint16())))
-            case .ascii("n"): fields.append(.name(try domainName()))
-            case .ascii("s"): fields.append(.string(try characterString()))
-            default:
-                guard position <= end else { throw failure(Self.cutShort) }
-                let rest = rawBytes(to: end)
-                fields.append(
-                    kind == .ascii("x")
-                        ? .hexadecimal(rest) : kind == .ascii("b") ? .base64(rest) : .string(rest))
-            }
-        }
-        return fields
-    }
-
-    private mutating func rawBytes(to end: Int) -> [UInt8] {
+    mutating func rawBytes(to end: Int) -> [UInt8] {
         take(end - position).map { Array($0) } ?? []
     }
 }

@@ -32,16 +32,44 @@ package struct RecordType: Hashable, CustomStringConvertible {
         (RecordType(48), "DNSKEY"), (RecordType(50), "NSEC3"), (RecordType(51), "NSEC3PARAM"),
         (RecordType(53), "SMIMEA"), (RecordType(59), "CDS"), (RecordType(60), "CDNSKEY"),
         (RecordType(61), "OPENPGPKEY"), (RecordType(64), "SVCB"), (RecordType(65), "HTTPS"),
-        (RecordType(99), "SPF"), (RecordType(256), "URI"),
+        (RecordType(99), "SPF"), (RecordType(256), "URI"), (RecordType(3), "MD"), (RecordType(4), "MF"),
+        (RecordType(7), "MB"), (RecordType(8), "MG"), (RecordType(9), "MR"), (RecordType(10), "NULL"),
+        (RecordType(11), "WKS"), (RecordType(14), "MINFO"), (RecordType(19), "X25"), (RecordType(20), "ISDN"),
+        (RecordType(21), "RT"), (RecordType(22), "NSAP"), (RecordType(23), "NSAP-PTR"),
+        (RecordType(24), "SIG"),
+        (RecordType(25), "KEY"), (RecordType(26), "PX"), (RecordType(27), "GPOS"), (RecordType(30), "NXT"),
+        (RecordType(31), "EID"), (RecordType(32), "NIMLOC"), (RecordType(34), "ATMA"),
+        (RecordType(37), "CERT"),
+        (RecordType(38), "A6"), (RecordType(40), "SINK"), (RecordType(42), "APL"),
+        (RecordType(45), "IPSECKEY"),
+        (RecordType(49), "DHCID"), (RecordType(55), "HIP"), (RecordType(56), "NINFO"),
+        (RecordType(57), "RKEY"),
+        (RecordType(58), "TALINK"), (RecordType(62), "CSYNC"), (RecordType(63), "ZONEMD"),
+        (RecordType(100), "UINFO"), (RecordType(101), "UID"), (RecordType(102), "GID"),
+        (RecordType(103), "UNSPEC"), (RecordType(104), "NID"), (RecordType(105), "L32"),
+        (RecordType(106), "L64"), (RecordType(107), "LP"), (RecordType(108), "EUI48"),
+        (RecordType(109), "EUI64"), (RecordType(253), "MAILB"), (RecordType(254), "MAILA"),
+        (RecordType(258), "AVC"), (RecordType(259), "DOA"), (RecordType(260), "AMTRELAY"),
+        (RecordType(32768), "TA"), (RecordType(32769), "DLV"),
     ]
 
     /// What the data of types consists of that nothing but a listing has a use for: numbers of so many octets, a
-    /// name, a character-string, a text to the end, octets to the end in hexadecimal or in base 64.
+    /// name, a character-string, a text to the end, octets to the end in hexadecimal or in base 64; the other letters
+    /// are explained by `Cursor.field`.
     private static let layouts: [(RecordType, StaticString)] = [
         (RecordType(13), "ss"), (RecordType(17), "nn"), (RecordType(18), "2n"), (RecordType(35), "22sssn"),
         (RecordType(36), "2n"), (RecordType(39), "n"), (RecordType(43), "211x"), (RecordType(44), "11x"),
         (RecordType(48), "211b"), (RecordType(53), "111x"), (RecordType(59), "211x"),
         (RecordType(60), "211b"), (RecordType(61), "b"), (RecordType(256), "22t"),
+        (RecordType(3), "n"), (RecordType(4), "n"), (RecordType(7), "n"), (RecordType(8), "n"),
+        (RecordType(9), "n"), (RecordType(14), "nn"), (RecordType(19), "s"), (RecordType(21), "2n"),
+        (RecordType(26), "2nn"), (RecordType(27), "sss"), (RecordType(29), "L"),
+        (RecordType(46), "T114dd2nb"),
+        (RecordType(47), "nB"), (RecordType(49), "b"), (RecordType(50), "112hHB"), (RecordType(51), "112h"),
+        (RecordType(57), "211b"), (RecordType(58), "nn"), (RecordType(62), "42B"), (RecordType(63), "411x"),
+        (RecordType(64), "2nv"), (RecordType(65), "2nv"), (RecordType(104), "2g"), (RecordType(105), "2a"),
+        (RecordType(106), "2g"), (RecordType(107), "2n"), (RecordType(108), "e"), (RecordType(109), "e"),
+        (RecordType(32768), "211x"), (RecordType(32769), "211x"),
     ]
 
     var layout: [UInt8]? { Self.layouts.first { $0.0 == self }.map { [UInt8]($0.1) } }

@@ -41,5 +41,25 @@ package struct ResourceRecord: Equatable {
         case string([UInt8])
         case hexadecimal([UInt8])
         case base64([UInt8])
+        case base32([UInt8])
+        /// In hexadecimal, `-` if there is none.
+        case salt([UInt8])
+        case types([RecordType])
+        /// Seconds since 1970.
+        case time(UInt32)
+        /// Four groups of 16 bits.
+        case locator([UInt8])
+        case address([UInt8])
+        /// RFC 1876 §2.
+        case location([UInt8])
+        /// Octets with hyphens between.
+        case hardware([UInt8])
+        case parameters([ServiceParameter])
+    }
+
+    /// RFC 9460 §2.1.
+    package struct ServiceParameter: Equatable {
+        package let key: UInt16
+        package let value: [UInt8]
     }
 }

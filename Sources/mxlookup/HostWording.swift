@@ -49,13 +49,15 @@ enum HostWording {
         case (.ns, .name(let name)): "name server \(name.absoluteDescription)"
         case (.ptr, .name(let name)): "domain name pointer \(name.absoluteDescription)"
         case (RecordType(13), .fields): "host information \(presentation(record.data))"
+        case (RecordType(19), .fields): "x25 address \(presentation(record.data))"
+        case (RecordType(29), .fields): "location \(presentation(record.data))"
         case (.txt, .text(let strings)): "descriptive text " + strings.map(quoted).joined(separator: " ")
         default: "has \(record.type) record \(presentation(record.data))"
         }
     }
 
     /// How many digits of hexadecimal or base 64 stand without a blank.
-    private static let longestRun = 56
+    static let longestRun = 56
 
     static func presentation(_ data: ResourceRecord.Data) -> String {
         switch data {
@@ -70,7 +72,8 @@ enum HostWording {
             return "\(usage) \(selector) \(matching) \(hexadecimal(bytes))"
         case .opaque(let bytes):
             return bytes.isEmpty ? "\\# 0" : "\\# \(bytes.count) \(hexadecimal(bytes))"
-        case .fields(let fields): return fields.map { presentation($0) }.joined(separator: " ")
+        case .fields(let fields):
+            return fields.map { presentation($0) }.filter { !$0.isEmpty }.joined(separator: " ")
         case .address(let address): return "\(address)"
         case .exchanger(let preference, let name): return "\(preference) \(name.absoluteDescription)"
         case .name(let name): return name.absoluteDescription
@@ -79,7 +82,7 @@ enum HostWording {
     }
 
     /// A character-string in quotes, with `\DDD` for what is not printable.
-    private static func quoted(_ string: [UInt8]) -> String {
+    static func quoted(_ string: [UInt8]) -> String {
         var text: [UInt8] = [.quote]
         for byte in string {
             if byte == .quote || byte == .backslash {
@@ -94,24 +97,14 @@ enum HostWording {
         return String(decoding: text + [.quote], as: UTF8.self)
     }
 
-    private static func presentation(_ field: ResourceRecord.Field) -> String {
-        switch field {
-        case .number(let number): String(number)
-        case .name(let name): name.absoluteDescription
-        case .string(let string): quoted(string)
-        case .hexadecimal(let bytes): hexadecimal(bytes)
-        case .base64(let bytes): broken(Base64.encode(bytes), every: longestRun)
-        }
-    }
-
-    private static func hexadecimal(_ bytes: [UInt8]) -> String {
+    static func hexadecimal(_ bytes: [UInt8]) -> String {
         broken(
             bytes.flatMap { [hexDigit($0 >> 4).uppercased, hexDigit($0 & 15).uppercased] },
             every: longestRun)
     }
 
     /// As `host` does: a blank behind so many digits.
-    private static func broken(_ digits: [UInt8], every count: Int) -> String {
+    static func broken(_ digits: [UInt8], every count: Int) -> String {
         stride(from: 0, to: digits.count, by: count).map {
             String(decoding: digits[$0..<min($0 + count, digits.count)], as: UTF8.self)
         }.joined(separator: " ")

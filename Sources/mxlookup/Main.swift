@@ -10,7 +10,7 @@ struct Main {
     static let tool = Tool(
         "mxlookup",
         synopsis:
-            "[-46aAdlrsTUvw] [-c class] [-N dots] [-p port] [-R tries] [-t type] [-W seconds] name [server]",
+            "[-46aAdDilnrsTUvVw] [-c class] [-m flag] [-N dots] [-p port] [-R tries] [-t type] [-W seconds] name [server]",
         summary: "Ask the domain name system who receives mail for a name.",
         options: [
             .flag("4", "ipv4", "talk to name servers over IPv4 only"),
@@ -20,7 +20,11 @@ struct Main {
             .value("c", "class", "class", "the class of records to ask for (IN)"),
             .value(nil, "config", "file", "with --route: read this instead of the host's relais.conf"),
             .flag("d", "debug", "the same as -v"),
+            .flag("D", "own-debug", "not heeded"),
+            .flag("i", "ip6-int", "not heeded"),
             .flag("l", "list", "list the hosts of a zone, by a zone transfer"),
+            .value("m", "memory", "flag", "not heeded"),
+            .flag("n", "nibbles", "not heeded"),
             .value("N", "dots", "dots", "not heeded: names are absolute"),
             .value("p", "port", "port", "the name server's port (53)"),
             .value("R", "retries", "tries", "how often to ask again (1)"),
@@ -31,6 +35,7 @@ struct Main {
             .value("t", "type", "type", "the type of record to ask for (mx)"),
             .flag("U", "udp", "ask over UDP first (as without it)"),
             .flag("v", "verbose", "show the whole answer"),
+            .flag("V", "say-version", "say the version and exit"),
             .value("W", "wait", "seconds", "how long a server may take (5)"),
             .flag("w", "wait-forever", "wait for a server as long as it takes"),
         ])
@@ -40,6 +45,10 @@ struct Main {
         StandardDescriptors.ignoreBrokenPipes()
         Environment.keepOnly([])
         let arguments = tool.arguments()
+        if arguments.has("say-version") {
+            try? File.writeAll(1, "mxlookup (relais) \(Tool.version)\n".utf8)
+            ExitStatus.ok.leave()
+        }
         do {
             let lookup = try Lookup(arguments)
             (arguments.has("route")

@@ -66,6 +66,36 @@ dn DNAME one
 veryveryverylongownername A 192.0.2.77
 UPPER MX 5 MixedCase.Example.
 unknown TYPE65280 \# 4 0A000001
+loc LOC 52 22 23.000 N 4 53 32.000 E -2.00m 0.00m 10000m 10m
+loc LOC 42 21 54 N 71 06 18 W -24m 30m
+loc LOC 0 0 0.001 S 0 0 0 E 10.5m 1m 2m 0.3m
+loc TYPE29 \# 16 01121316800000008000000000989680
+sig RRSIG A 8 2 300 20261230000000 20261120235959 12345 example. AwEAAcw5QLr0IjC0wKbGoBPQv4qmeqHy9mvL5qGQTuaG5TSrNqEAR6b/qvxDx6my4JmEmjUPA1JeEI9YfTUieMr2UZflu7aIbZFLw0vqiYrywCGrCHXLalOrEOmrvAxLvq4vHtuTlH7JIszzYBSes8g1vle6KG7xXiP3U5Ll96Qiu6bZ
+sec NSEC txt.example. A MX RRSIG NSEC TYPE1234
+sec3 NSEC3PARAM 1 0 10 aabb
+sec3 NSEC3PARAM 1 0 0 -
+2vptu5timamqttgl4luu9kg21e0aor3s TYPE50 \# 35 0100000C04AABBCCDD14174EB2409FE28BCB4887A1836F957F0A8425E27B000122
+svc SVCB 1 svc4.example.net. alpn="h2,h3" port=8004 ipv4hint=192.0.2.1,192.0.2.2 ipv6hint=2001:db8::1
+svc SVCB 2 . mandatory=alpn,port alpn=h2 no-default-alpn port=53 key667="he\"llo\\ \255" ech="AEP+DQA=" key9
+svc SVCB 0 foo.example.com.
+web HTTPS 1 . alpn="h2"
+dhcid DHCID AAIBY2/AuCccgoJbsaxcQc9TUapptP69lOjxfNuVAA2kjEA=
+csync CSYNC 66 3 A NS AAAA
+eui EUI48 00-00-5e-00-53-2a
+eui EUI64 00-00-5e-ef-10-00-00-2a
+nid NID 10 0014:4fff:ff20:ee64
+nid L32 10 10.1.2.0
+nid L64 10 2001:0DB8:1140:1000
+nid LP 10 l64-subnet1.example.
+zmd ZONEMD 2018031500 1 1 FEBE3D4CE2EC2FFA4BA99D46CD69D6D29711E55217057BEE7EB1A7B641A47BA7FED2DD5B97AE499FAFA4F22C6BD647DE
+x25 X25 311061700956
+old RT 10 mx1
+old PX 10 a.example. b.example.
+old MINFO a.example. b.example.
+old AVC "app-name:WOLFGANG|app-class:OAM"
+old MB a.example.
+old MG a.example.
+old MR a.example.
 """ + "".join(f"big MX {n} mx-with-quite-a-long-name-{n}.big\n" for n in range(60))
 
 
@@ -235,7 +265,7 @@ def wrong_lines(port):
     lines = [[], ["-t"], ["-t", "mx"], ["-W"], ["-R"], ["-p"], ["--config"], ["-Z", "x"], ["--nonsense", "x"],
              ["--type"], ["--type="], ["-4", "-6", "x"], ["a", "b", "c"], ["a", "b", "c", "d"], ["--tcp=yes", "x"],
              ["--route=1", "x"], ["-46", "x"], ["--help=me"], ["--version=2"], ["-", "b", "c"], ["--", "a", "b", "c"],
-             ["--"], ["-T"], ["-r"], ["-l"], ["-c"], ["-c", "mx"], ["-c", "", "x"], ["-c", "class", "x"], ["-c", "class65536", "x"], ["-N", "x", "x"], ["-C", "x"], ["-V", "x"], ["-4"], ["-TT"], ["--t", "mx", "x"], ["--ty=mx", "x"], ["-é", "x"]]
+             ["--"], ["-T"], ["-r"], ["-l"], ["-c"], ["-c", "mx"], ["-c", "", "x"], ["-c", "class", "x"], ["-c", "class65536", "x"], ["-N", "x", "x"], ["-C", "x"], ["-t", "ixfr", "x"], ["-m", "-4"], ["-4"], ["-TT"], ["--t", "mx", "x"], ["--ty=mx", "x"], ["-é", "x"]]
     for option, values in {
         "-W": ["0", "-1", "x", "", "1s", "+5", " 5", "5 ", "0x10", "1e3", "3601", "99999999999999999999", "1.5", "٣"],
         "-R": ["-1", "x", "", "101", "+1", "18446744073709551616"],
@@ -296,6 +326,13 @@ def main():
                       [("tlsa", "tl2"), ("tlsa", "tl3"), ("tlsa", "tl4"), ("tlsa", "tl5"), ("sshfp", "ssh"), ("hinfo", "hinfo"), ("rp", "rp"), ("afsdb", "afs"), ("naptr", "naptr"),
                        ("kx", "kx"), ("spf", "spf"), ("uri", "uri"), ("ds", "ds"), ("dnskey", "key"), ("openpgpkey", "pgp"), ("smimea", "smime"),
                        ("cds", "cds"), ("dname", "dn"), ("a", "below.dn"), ("mx", "below.dn"), ("type1", "aonly"), ("TYPE16", "txt"), ("any", "aonly")]]
+            lines += [ask("-t", kind, name + ".example", "127.0.0.1") for kind, name in
+                      [("loc", "loc"), ("rrsig", "sig"), ("nsec", "sec"), ("nsec3param", "sec3"), ("svcb", "svc"), ("https", "web"), ("dhcid", "dhcid"), ("csync", "csync"), ("eui48", "eui"), ("eui64", "eui"),
+                       ("nid", "nid"), ("l32", "nid"), ("l64", "nid"), ("lp", "nid"), ("zonemd", "zmd"), ("x25", "x25"), ("rt", "old"), ("px", "old"), ("minfo", "old"), ("avc", "old"), ("mb", "old"), ("mg", "old"), ("mr", "old")]]
+            # What there is none of: each name of a type that host knows.
+            lines += [ask("-t", kind, "aonly.example", "127.0.0.1") for kind in
+                      "md mf null wks isdn nsap nsap-ptr sig key gpos nxt eid nimloc atma cert a6 sink apl ipseckey hip ninfo rkey talink uinfo uid gid unspec mailb maila doa amtrelay ta dlv caa uri hinfo".split()]
+            lines += [ask(*options, "-t", "mx", "many.example", "127.0.0.1") for options in (["-i"], ["-n"], ["-m", "trace"], ["-m", "usage", "-m", "record"])]
             lines += [ask("-t", kind, address, "127.0.0.1") for kind in ("a", "any", "ptr") for address in ("192.0.2.1", "192.0.2.9", "2001:db8::1")]
             every = "one many null alias alias2 dangling aliasout aonly both txt sub nonterm nope UPPER big we\\.ird srv caa tl tl3 unknown ssh hinfo naptr key below.dn veryveryverylongownername".split()
             lines += [ask("-v", "-t", "mx", name + ".example", "127.0.0.1") for name in every]
@@ -323,6 +360,11 @@ def main():
                     got = run(PROGRAM, words)
                     if re.search(rb"[^\x20-\x7e\n]", got[1] + got[2]) or (got[1] + got[2]).count(b"\n") > 12:
                         problems.append(f"raw: {words} {got}")
+            if run(PROGRAM, ["-V"]) != run(PROGRAM, ["--version"]) or run(PROGRAM, ["-V"])[0] != 0:
+                problems.append(f"-V: {run(PROGRAM, ['-V'])}")
+            # What host(1) says of itself is not for us.
+            if run("host", ask("-D", "-t", "mx", "one.example", "127.0.0.1"))[:2] != run(PROGRAM, ask("-D", "one.example", "127.0.0.1"))[:2]:
+                problems.append("-D")
             # Records of other names are not shown (host(1) shows them).
             code2, out2, _ = run(PROGRAM, ["-p", str(liar.port), "other.fake", "127.0.0.1"])
             if code2 != 0 or b"unrelated" in out2 or b"1 evil.example" not in out2:
