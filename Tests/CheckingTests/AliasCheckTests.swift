@@ -30,7 +30,7 @@ import Testing
     private static func told(_ text: String) throws -> [String] {
         let (check, path) = try check(text)
         defer { try? Path.remove(path) }
-        return (check.lines() + check.entries() + check.root()).map {
+        return (check.lines(isSafe: true) + check.entries() + check.root()).map {
             $0.text.replacing(path, with: "")
         }
     }
@@ -83,6 +83,8 @@ import Testing
             try #require(change(path, mode))
             let about = try #require(try Path.status(path))
             #expect(check.safety(about, owners: [about.user]).isEmpty == (mode == 0o664 && about.group == 0))
+            // Told once.
+            #expect(check.lines(isSafe: false) == [])
         }
     }
 

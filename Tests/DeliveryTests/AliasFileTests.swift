@@ -107,6 +107,8 @@ import Unix
             #expect(problems.map(\.line) == (fault == nil ? [] : [2]))
             #expect(problems.first?.text == fault.map { "\(list), which list includes: \($0)" })
         }
+        let below = try directory.write("file", "") + "/list"
+        #expect(try aliases("list: :include:\(below)\n").check().problems.map(\.line) == [1])
     }
 
     @Test("newaliases tells of a second entry of the same name")

@@ -35,9 +35,7 @@ struct AliasCheck {
                         0, installation.queueOwner ?? 0, installation.isPrivate ? installation.askedBy : 0,
                     ])
             } catch { return [.unseen("\(configuration.aliasesFile): \(error)")] }
-            // What others may write is not read.
-            if findings.isEmpty { findings = check.lines() }
-            findings += check.entries()
+            findings += check.lines(isSafe: findings.isEmpty) + check.entries()
         }
         return findings + check.root()
     }
@@ -60,9 +58,9 @@ struct AliasCheck {
         return []
     }
 
-    /// What newaliases tells.
-    func lines() -> [Finding] {
-        AliasFile(path).check().problems.prefix(Self.mostTold).map {
+    /// What newaliases tells; not once more that others may write it.
+    func lines(isSafe: Bool) -> [Finding] {
+        AliasFile(path).check().problems.filter { isSafe || $0.line > 0 }.prefix(Self.mostTold).map {
             .fault("\($0.line == 0 ? path : "\(path):\($0.line)"): \($0.text)")
         }
     }

@@ -61,7 +61,8 @@ package enum ForwardFile {
             return nil
         } catch {
             guard case .system(let cause) = error else { return error.description }
-            return cause.code == .noEntry ? "there is no such file" : nil
+            if cause.code == .noEntry { return "there is no such file" }
+            return cause.code == .accessDenied ? nil : error.description
         }
     }
 
