@@ -240,6 +240,45 @@ import Unix
         }
     }
 
+    @Test("what others changed in place is not undone, even if the file has grown since")
+    func changedAndGrown() throws {
+        try put(
+            "From a@b Thu Jan  1 00:00:00 1970\n\n\(String(repeating: "x", count: 600))\n\n"
+                + Self.plain.joined())
+        let (one, two) = (try mbox(), try mbox())
+        _ = try one.refresh(claiming: true)
+        _ = try two.refresh(claiming: true)
+        _ = try two.change([2, 3], by: FlagChange(adding: .deleted))
+        // What is so young may change once more without a trace, and is not trusted.
+        pause(.milliseconds(50))
+        _ = try one.refresh(claiming: true)
+        _ = try two.change([2], by: FlagChange(adding: .seen))
+        _ = try two.change([3], by: FlagChange(removing: .deleted))
+        try place.write("more", Self.plain[0])
+        place.run("sh", "-c", "cat \(place.path)more >>\(path)")
+        _ = try one.change([2], by: FlagChange(adding: .flagged))
+        #expect(one.message(2)?.marks.flags == [.deleted, .seen, .flagged])
+        #expect(try one.expunge([1, 2, 3], marked: true) == [2])
+        _ = try two.refresh(claiming: true)
+        #expect(two.messages.map(\.marks.uid) == [1, 3, 4, 5, 6])
+    }
+
+    @Test("each change in place leaves another second, not far from the clock")
+    func seconds() throws {
+        try put(Self.plain.joined())
+        let one = try mbox()
+        _ = try one.refresh(claiming: true)
+        var last: Int64 = 0
+        for number in 1...25 {
+            _ = try one.change(
+                [2], by: number % 2 > 0 ? FlagChange(adding: .seen) : FlagChange(removing: .seen))
+            let second = try #require(try Path.status(path, following: false)).modified.seconds
+            #expect(second != last)
+            #expect(second - Time.now().seconds <= 10)
+            last = second
+        }
+    }
+
     @Test("the table is where Dovecot looks for no mailboxes; an older one moves there")
     func table() throws {
         place.run("mkdir", place.path + "mail")

@@ -12,6 +12,10 @@ package final class Mbox {
     private let directory: OpenDirectory
     private var file: OpenMbox?
     private var seen: Glance?
+    /// Only what was appended has been read of late.
+    private var isPartial = false
+    /// When it was modified last, as others see it.
+    private var lastSecond: Int64 = 0
     /// As of the last look.
     package internal(set) var index = MboxIndex()
     /// Grows whenever the index becomes another.
@@ -34,7 +38,8 @@ package final class Mbox {
 
         init(_ status: FileStatus, _ front: [UInt8], isSettled: Bool? = nil) {
             (inode, size, modified, changed) = (status.inode, status.size, status.modified, status.changed)
-            self.isSettled = isSettled ?? (Time.now() - max(modified, changed) > Self.grain)
+            // The other time can be set, and runs ahead of the clock.
+            self.isSettled = isSettled ?? (Time.now() - changed > Self.grain)
             self.front = front
         }
 
@@ -82,6 +87,7 @@ package final class Mbox {
                 continue
             }
             try look(file.descriptor)
+            if writing { try beSure(file.descriptor) }
             let result = try body(file.descriptor)
             _ = consume lock
             return result
@@ -115,14 +121,25 @@ package final class Mbox {
     /// Brings the index up to date: with what was appended, or anew.
     private func look(_ file: borrowing Descriptor) throws(SystemError) {
         let status = try file.status()
+        lastSecond = status.modified.seconds
         let now = Glance(status, try file.read(upTo: Glance.frontSize, at: 0))
         if let seen, seen == now, seen.isSettled { return }
         let first = if let seen, try hasOnlyGrown(seen, now, file) { index.messages.count - 1 } else { 0 }
         seen = nil
+        isPartial = first > 0
         try index.reread(file, from: first)
         generation += 1
         guard !index.isForeign else { throw SystemError("read", .invalid, path) }
         seen = now
+    }
+
+    /// Where the file has only grown, messages are where they were, but their marks may be others: nobody writes anything that
+    /// depends on them before they are read.
+    private func beSure(_ file: borrowing Descriptor) throws(SystemError) {
+        guard isPartial else { return }
+        isPartial = false
+        try index.reread(file, from: 0)
+        generation += 1
     }
 
     /// Whether the last message that we know begins where it did, and the file as it did: then nothing in front has moved.
@@ -239,9 +256,18 @@ package final class Mbox {
         try wrote(file)
     }
 
-    /// A time of our own tells this writing from any other, so it need not settle.
+    private static let farthestAhead: Int64 = 10
+
+    /// A time of our own tells this writing from any other, so it need not settle. Dovecot and mutt know a change in place by its
+    /// second alone, and write the flags of before over what they do not see: so there never stands the second of the writing
+    /// before, even if it has to be one that comes.
     private func wrote(_ file: borrowing Descriptor) throws(SystemError) {
-        try file.setModified(Time.now())
+        var time = Time.now()
+        if (0..<Self.farthestAhead).contains(lastSecond - time.seconds) {
+            time = Time(seconds: lastSecond + 1)
+        }
+        lastSecond = time.seconds
+        try file.setModified(time)
         generation += 1
         seen = Glance(try file.status(), try file.read(upTo: Glance.frontSize, at: 0), isSettled: true)
     }
