@@ -95,6 +95,13 @@ import Unix
             ])
     }
 
+    @Test("a byte order mark is no part of the first name")
+    func byteOrderMark() throws {
+        let aliases = try aliases("\u{FEFF}root: ann\n\u{FEFF}bob: ann\n")
+        #expect(try aliases.targets(of: [UInt8]("root")) == [.address([UInt8]("ann"))])
+        #expect(try aliases.targets(of: [UInt8]("bob")) == nil)
+    }
+
     @Test("newaliases looks into a list that an alias includes")
     func included() throws {
         for (number, (text, mode, fault)) in [

@@ -109,7 +109,7 @@ ROWS = [
     ("CR alone", "n: u@b.example\rm: v@b.example\n", TOLD),
     ("NUL", "n: u@b.example\0, v@b.example\n", TOLD),
     ("no line end", "n: u@b.example", None),
-    ("a byte order mark", "\xef\xbb\xbfn: u@b.example\n", None),
+    ("a byte order mark", "\xef\xbb\xbfn: u@b.example\n", "what editors put in front of a file is no part of a name; Postfix returns the mail"),
     ("100 KB", "n: " + ", ".join(f"u{n:05}@b.example" for n in range(5500)) + "\n", None),
     ("100 KB on lines", "n: " + ",\n ".join(f"u{n:05}@b.example" for n in range(5500)) + "\n", None),
     ("one name of 3,000", "n: " + "u" * 3000 + "@b.example\n", TOLD),
@@ -136,7 +136,8 @@ def play(both, peer, place, path, lines, name):
         with open(f"{files}/{listed}", "w") as file:
             file.write(text)
     with open(path, "wb") as file:
-        file.write(f"postmaster: {USER}\nroot: {USER}\n".encode() + lines.replace("DIR", files).encode("latin-1"))
+        parts = [f"postmaster: {USER}\nroot: {USER}\n", lines.replace("DIR", files)]
+        file.write("".join(parts[::-1] if lines[0] == "\xef" else parts).encode("latin-1"))
     told = newaliases(peer)
     if os.path.exists(path + ".db"):
         # Postfix's local sees a change by the second.

@@ -18,6 +18,8 @@ package struct LogicalLines: ~Copyable {
     /// Enough for a list of ten thousand addresses.
     package static let longest = 1 << 20
 
+    private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+
     private let file: Descriptor
     private var buffer: [UInt8] = []
     private var start = 0
@@ -57,8 +59,10 @@ package struct LogicalLines: ~Copyable {
 
     /// The next line that says something, without its end.
     private mutating func physicalLine() throws(Failure) -> Line? {
-        while let line = try rawLine() {
+        while var line = try rawLine() {
             number += 1
+            // What some editors put in front of a file.
+            if number == 1, line.starts(with: Self.byteOrderMark) { line = line.dropFirst(3) }
             let said = line.trimmed()
             if said.isEmpty || said.first == .ascii("#") { continue }
             return Line(number: number, bytes: Array(line))
