@@ -42,6 +42,8 @@ package final class Part {
     }
 
     package var isMultipart: Bool { type.equalsFolded("multipart") && !children.isEmpty }
+    /// A multipart in which its boundary is nowhere: one part, all of its text.
+    package var isUndivided: Bool { type.equalsFolded("multipart") && children.isEmpty }
     package var isMessage: Bool { message != nil }
     package var isText: Bool { type.equalsFolded("text") }
 
@@ -96,12 +98,13 @@ package final class Part {
     package func part(_ path: ArraySlice<Int>) -> Part? {
         var part = self
         for (depth, number) in path.enumerated() {
-            // Further numbers are those of the message that a part carries.
+            // Further numbers are those of the message that a part carries, or of a multipart's parts.
+            let isWhole = depth == 0 || part.isMessage || part.isUndivided
             if depth > 0, let message = part.message { part = message }
             if part.isMultipart {
                 guard (1...part.children.count).contains(number) else { return nil }
                 part = part.children[number - 1]
-            } else if number != 1 {
+            } else if number != 1 || !isWhole {
                 // The one part of a message that is no multipart is number 1: its body.
                 return nil
             }

@@ -131,7 +131,8 @@ extension Cursor {
         var second = 0
         if skip(.ascii(":")) {
             skipCFWS()
-            second = Int(try decimal(upTo: 60, "second"))
+            // A leap second is the end of its minute.
+            second = min(59, Int(try decimal(upTo: 60, "second")))
         }
         return hour * 3600 + minute * 60 + second
     }

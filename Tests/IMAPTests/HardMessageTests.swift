@@ -39,6 +39,37 @@ import Testing
     }
 
     @Test(
+        "a multipart in which its boundary is nowhere is one text",
+        arguments: ["", "; boundary=x", "; boundary=\"\""])
+    func undivided(parameters: String) {
+        let message =
+            "Content-Type: multipart/mixed\(parameters)\nContent-Transfer-Encoding:\n\nneedle\n-- \nx\n"
+        let part = "(\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 16 3"
+        #expect(answer(message, "FETCH 1 BODY").hasPrefix("* 1 FETCH (BODY (\(part)) \"MIXED\"))\r\n"))
+        let said = answer(message, "FETCH 1 BODYSTRUCTURE")
+        #expect(said.hasPrefix("* 1 FETCH (BODYSTRUCTURE (\(part) NIL NIL NIL NIL) \"MIXED\" "), "\(said)")
+        #expect(answer(message, "FETCH 1 BODY.PEEK[1]").contains("BODY[1] {16}\r\nneedle\r\n-- \r\nx\r\n)"))
+        #expect(answer(message, "SEARCH BODY needle").hasPrefix("* SEARCH 1\r\n"))
+    }
+
+    @Test("a part that is no multipart and carries no message has no parts")
+    func noParts() {
+        for message in ["\nx\n", "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b--\n"] {
+            let said = answer(message, "FETCH 1 (BODY.PEEK[1] BODY.PEEK[1.1] BODY.PEEK[1.1.1])")
+            #expect(said.contains("BODY[1] {") && said.contains("BODY[1.1] NIL BODY[1.1.1] NIL)"), "\(said)")
+        }
+    }
+
+    @Test(
+        "the encoding that nothing was said of is 7BIT; a leap second is of its day",
+        arguments: ["Thu, 1 Jan 2026 23:59:60 +0000", "Thu, 1 Jan 2026 23:59:60 -1130"])
+    func small(date: String) {
+        let message = "Date: \(date)\nContent-Type: text/html\nContent-Transfer-Encoding: \n\nx\n"
+        #expect(answer(message, "FETCH 1 BODY").contains("\"TEXT\" \"HTML\" NIL NIL NIL \"7BIT\" 3 1)"))
+        #expect(answer(message, "SEARCH SENTON 1-Jan-2026").hasPrefix("* SEARCH 1\r\n"))
+    }
+
+    @Test(
         "addresses are found as they are written, and as they are meant",
         arguments: [
             ("<ann (there)@ (of) example.com>", "ann@example.com", true),

@@ -7,8 +7,13 @@ enum BodyStructure {
     /// `extended`: BODYSTRUCTURE, else BODY. Nesting is bounded by the parser of parts.
     static func append(_ part: Part, extended: Bool, to output: inout [UInt8]) {
         output += "("
-        if part.isMultipart {
+        if part.isMultipart || part.isUndivided {
             for child in part.children { append(child, extended: extended, to: &output) }
+            // The grammar wants a part at least.
+            if part.isUndivided {
+                output += "(\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\""
+                output += " \(part.bodyWireSize) \(part.bodyLines)\(extended ? " NIL NIL NIL NIL" : ""))"
+            }
             output += " "
             output.append(string: part.subtype.map { $0.uppercased })
             if extended {
@@ -38,7 +43,8 @@ enum BodyStructure {
             output.append(nstring: text)
         }
         output += " "
-        output.append(string: part.encoding?.map { $0.uppercased } ?? [UInt8]("7BIT"))
+        let encoding = part.encoding ?? []
+        output.append(string: encoding.isEmpty ? [UInt8]("7BIT") : encoding.map { $0.uppercased })
         output += " \(part.bodyWireSize)"
         // Of message/global RFC 3501's grammar knows nothing: to its clients it is a part like others, as RFC 6532 §3.7 wants.
         if let message = part.message, part.subtype.equalsFolded("rfc822") {

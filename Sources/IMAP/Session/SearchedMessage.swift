@@ -80,5 +80,7 @@ struct SearchedMessage {
 
 extension Part {
     /// Text, and what a message/… part that is no message has to say: delivery status, disposition (RFC 3464, RFC 8098).
-    fileprivate var isSearchable: Bool { children.isEmpty && (isText || type.equalsFolded("message")) }
+    fileprivate var isSearchable: Bool {
+        children.isEmpty && (isText || isUndivided || type.equalsFolded("message"))
+    }
 }
