@@ -98,8 +98,9 @@ package final class Part {
     package func part(_ path: ArraySlice<Int>) -> Part? {
         var part = self
         for (depth, number) in path.enumerated() {
-            // Further numbers are those of the message that a part carries, or of a multipart's parts.
-            let isWhole = depth == 0 || part.isMessage || part.isUndivided
+            // Further numbers are those of the message that a part carries, or of a multipart's parts. A part of a multipart that has
+            // neither is number 1 of itself, as UW's imapd and Dovecot have it; a message is not.
+            let isWhole = depth == 0 || part !== self || part.isMessage || part.isUndivided
             if depth > 0, let message = part.message { part = message }
             if part.isMultipart {
                 guard (1...part.children.count).contains(number) else { return nil }
