@@ -36,6 +36,8 @@ class Books:
         self.lock, self.trace = threading.Lock(), []
         # Mutt expunges what was marked as deleted when it looked, whatever became of that.
         self.purging = threading.Lock()
+        # Of an mbox mutt reads only what is new, and writes all of it: what others set meanwhile it may undo.
+        self.when, self.rewritten = {}, 0
         self.flags, self.uids, self.validities = {}, {}, {}
         # Which messages must be there, must not, and may have been marked as deleted when somebody expunged; the last of a
         # message's life is to be kept.
@@ -63,6 +65,12 @@ class Books:
         with self.lock:
             self.present.discard(name)
             self.perhaps.add(name)
+
+    def mutt_wrote(self, since):
+        with self.lock:
+            self.rewritten = time.time()
+            for key in [key for key, moment in self.when.items() if moment >= since and self.kind(key[0]) != "mutt"]:
+                self.flags.pop(key, None)
 
     def note(self, who, what, *rest):
         with self.lock:
@@ -166,12 +174,15 @@ class Reader(threading.Thread):
     def set_flag(self, uid, name, flag, on):
         with self.books.lock:
             self.books.flags.pop((name, flag), None)
+        begun = time.time()
         done, data = self.uid("STORE", str(uid), "+FLAGS" if on else "-FLAGS", f"({flag})")
         flags = self.flags_of(data, uid) if done else None
         if flags is None or (flag in flags) != on:
             return False
         with self.books.lock:
-            self.books.flags[name, flag] = on
+            self.books.when[name, flag] = time.time()
+            if self.books.rewritten < begun:
+                self.books.flags[name, flag] = on
         self.books.note(self.who, "set" if on else "unset", name, flag, self.folder, uid)
         return True
 
@@ -295,8 +306,13 @@ class Mutt(threading.Thread):
         if not names:
             return
         victim = self.random.choice(names) if self.random.random() < 0.15 else None
-        with self.books.purging if victim else contextlib.nullcontext():
+        is_mbox, begun = not os.path.isdir(self.box), time.time()
+        with self.books.purging if victim or is_mbox else contextlib.nullcontext():
             self.visit(names, victim)
+            if is_mbox:
+                self.books.mutt_wrote(begun)
+        if is_mbox:
+            time.sleep(self.random.uniform(1, 3))
 
     def visit(self, names, victim):
         # Without a victim it expunges nothing.
@@ -315,9 +331,12 @@ class Mutt(threading.Thread):
             keys += f"<delete-pattern>~s {victim}<enter>"
         # Where an mbox has changed, it reads that, and does not write.
         keys += "<sync-mailbox><sync-mailbox><sync-mailbox><quit><exit>"
-        subprocess.run(["script", "-qec", f"mutt -n -F {self.home}/muttrc -f {self.box} -e 'push \"{keys}\"'", "/dev/null"],
+        done = subprocess.run(["script", "-qec", f"timeout --foreground 5 mutt -n -F {self.home}/muttrc -f {self.box} -e 'push \"{keys}\"'", "/dev/null"],
                        stdin=subprocess.DEVNULL, capture_output=True, timeout=120,
                        env={"TERM": "xterm", "HOME": self.home, "PATH": os.environ["PATH"], "USER": USER})
+        if done.returncode == 124:
+            # It forgets what was typed ahead when something fails.
+            self.books.note("mutt", "gave up")
         now = self.listing("INBOX")
         for name, flag, on in marked:
             if name in now and (flag in now[name]) == on:
