@@ -298,6 +298,31 @@ import Unix
         #expect(try place.read("mail/.imap/.relais-uids") == "7 9 old\n8 0 other\n")
     }
 
+    @Test(
+        "a message alone in its mbox is whole in it at any call, however short it is",
+        arguments: [1, 50, 100, 300, 5000])
+    func alone(length: Int) throws {
+        let body =
+            String(repeating: "0123456789\n", count: length / 11) + String(repeating: "x", count: length % 11)
+        func perform(_ call: Int) throws -> Bool {
+            let one = try mbox()
+            SystemCall.arm(.failFromThere(.inputOutput), at: call)
+            defer { SystemCall.arm(.none, at: 0) }
+            _ = try? one.refresh(claiming: true)
+            return SystemCall.callCount < call
+        }
+        for call in 1... {
+            try put("From a@x Thu Jan  1 00:00:00 1970\n\n\(body)\n\n")
+            place.run("rm", "-f", place.path + ".relais-uids", path + ".lock")
+            let isDone = try perform(call)
+            place.run("rm", "-f", path + ".lock")
+            // Empty lines behind it are none of its text.
+            let texts = try fresh().map { text in String(text.reversed().drop { $0 == "\n" }.reversed()) }
+            #expect(texts.contains { $0.hasSuffix(": \n\(body)") }, "call \(call)")
+            if isDone { return }
+        }
+    }
+
     @Test("a process that dies at any call loses no message", arguments: [0, 1, 2, 3])
     func dying(what: Int) throws {
         let long = String(repeating: "x", count: 66_000)

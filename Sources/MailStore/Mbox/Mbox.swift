@@ -221,7 +221,7 @@ package final class Mbox {
             }
             throw error
         }
-        try file.synchronize()
+        try insisting { () throws(SystemError) in try file.synchronize() }
         for number in changed where number < moved ?? index.messages.count {
             self.index.mended(number, marks[number])
         }
@@ -249,7 +249,7 @@ package final class Mbox {
             try appender.flush(file)
             try file.synchronize()
         } catch {
-            try? file.truncate(to: index.size)
+            try? insisting { () throws(SystemError) in try file.truncate(to: index.size) }
             throw error
         }
         try index.reread(file, from: max(0, index.messages.count - 1))

@@ -4,7 +4,7 @@ import Unix
 /// Changes messages of an mbox in place, because who reads it may not make files beside it: gives them other fields,
 /// takes them out. Who calls it holds the locks, and has read the file under them.
 ///
-/// What moves is written behind the end of the file first, and then moved down over what was. So a process that dies on
+/// What moves is written behind the end of the file first, and then in its place, over what was. So a process that dies on
 /// the way leaves each message that stays whole in the file; some can come to be there twice, one of them cut. Where there
 /// is no room for that, and something is taken out, the rest moves at once: mail must be removable from a full disk. Where it is
 /// only to grow, it moves in parts, the last messages first: that takes room for what is new and for one part, which is as
@@ -31,21 +31,31 @@ struct MboxRewrite {
         for number in index.messages.indices.prefix(moved ?? index.messages.count) { try mend(number, file) }
         guard let moved else { return nil }
         let start = index.messages[moved].start
-        do throws(SystemError) {
-            if hasRoomForCopy(from: moved, to: start) {
-                try moveByCopy(from: moved, to: start, file)
-            } else if let parts = parts(from: moved) {
-                try moveUp(from: moved, parts, file)
-            } else {
-                throw SystemError("write", .noSpace, "mbox")
-            }
-        } catch {
-            guard error.isForWantOfRoom, let size = movesDown(from: moved, to: start) else { throw error }
-            try write(from: moved, to: start, file)
-            try file.synchronize()
-            try file.truncate(to: start + size)
+        if hasRoomForCopy(from: moved, to: start), try moveByCopy(from: moved, to: start, file) {
+            return moved
         }
+        if let parts = parts(from: moved), try moveUp(from: moved, parts, file) { return moved }
+        guard let size = movesDown(from: moved, to: start) else {
+            throw SystemError("write", .noSpace, "mbox")
+        }
+        try write(from: moved, to: start, file)
+        try insisting { () throws(SystemError) in try file.synchronize() }
+        try insisting { () throws(SystemError) in try file.truncate(to: start + size) }
         return moved
+    }
+
+    /// Makes the room that is wanted behind the end of the file; where there is not so much, all is as if nothing had been.
+    private func begin(
+        _ file: borrowing Descriptor, _ body: () throws(SystemError) -> Void
+    ) throws(SystemError) -> Bool {
+        do throws(SystemError) {
+            try body()
+            return true
+        } catch {
+            try insisting { () throws(SystemError) in try file.truncate(to: index.size) }
+            if error.isForWantOfRoom { return false }
+            throw error
+        }
     }
 
     // MARK: Room
@@ -60,7 +70,8 @@ struct MboxRewrite {
 
     private func hasRoomForCopy(from first: Int, to start: Int) -> Bool {
         guard let room else { return true }
-        return room >= size(from: first, to: start).size
+        let size = size(from: first, to: start).size
+        return room >= size + max(0, start + size - index.size)
     }
 
     // MARK: New fields of the same size
@@ -177,21 +188,54 @@ struct MboxRewrite {
         return target
     }
 
+    /// False where there was no room.
     private func moveByCopy(from first: Int, to start: Int, _ file: borrowing Descriptor) throws(SystemError)
+        -> Bool
     {
-        let old = index.size
-        let end: Int
-        do throws(SystemError) {
-            end = try write(from: first, to: old, file)
-            try file.synchronize()
-        } catch {
-            // As if nothing had been.
-            try file.truncate(to: old)
-            throw error
+        let end = start + size(from: first, to: start).size
+        // Behind what is there and behind what will be, at the beginning of a line.
+        let copy = max(index.size, end)
+        var copied = copy
+        let hasBegun = try begin(file) { () throws(SystemError) in
+            try Self.fill(index.size..<copy, file)
+            copied = try write(from: first, to: copy, file)
+            try insisting { () throws(SystemError) in try file.synchronize() }
         }
-        try Self.move(old..<end, down: old - start, file)
-        try file.synchronize()
-        try file.truncate(to: start + end - old)
+        guard hasBegun else { return false }
+        // The rest of an old message behind what is new would be taken for the last one's.
+        let rest = index.messages.first { $0.start >= end }?.start ?? index.size
+        try Self.put(copy..<copied, at: start, emptying: max(0, rest - end), file)
+        try insisting { () throws(SystemError) in try file.truncate(to: end) }
+        return true
+    }
+
+    /// Fills a range with empty lines.
+    private static func fill(_ range: Range<Int>, _ file: borrowing Descriptor) throws(SystemError) {
+        var position = range.lowerBound
+        while position < range.upperBound {
+            let count = min(chunk, range.upperBound - position)
+            try file.write([UInt8](repeating: .lf, count: count), at: position)
+            position += count
+        }
+    }
+
+    /// Writes a copy in its place, durably, and empty lines over `gap` bytes behind it; the two lie apart.
+    private static func put(
+        _ copy: Range<Int>, at target: Int, emptying gap: Int = 0, _ file: borrowing Descriptor
+    ) throws(SystemError) {
+        var position = copy.lowerBound
+        while position < copy.upperBound {
+            var part = try file.read(upTo: min(chunk, copy.upperBound - position), at: position)
+            if part.isEmpty { throw SystemError("read", .inputOutput, "mbox") }
+            let place = target + position - copy.lowerBound
+            position += part.count
+            // With the last of it, so that a process cannot die in between.
+            if position == copy.upperBound { part += [UInt8](repeating: .lf, count: min(gap, chunk)) }
+            try file.write(part, at: place)
+        }
+        let end = target + copy.count
+        if gap > chunk { try fill(end + chunk..<end + gap, file) }
+        try insisting { () throws(SystemError) in try file.synchronize() }
     }
 
     // MARK: In parts
@@ -230,20 +274,15 @@ struct MboxRewrite {
     /// Writes a part behind the end that the file will have, and then in its place, over what it was: of each message that is
     /// not yet in its place there is always the other copy. What is left of the front of a part's old text ends with a line
     /// end until the part before it is written over it.
-    private func moveUp(from first: Int, _ parts: Parts, _ file: borrowing Descriptor) throws(SystemError) {
+    private func moveUp(
+        from first: Int, _ parts: Parts, _ file: borrowing Descriptor
+    ) throws(SystemError) -> Bool {
         let end = parts.starts[parts.starts.count - 1]
-        do throws(SystemError) {
-            // What all of it needs, before anything is changed.
-            var position = index.size
-            while position < end + parts.longest {
-                let count = min(Self.chunk, end + parts.longest - position)
-                try file.write([UInt8](repeating: .lf, count: count), at: position)
-                position += count
-            }
-        } catch {
-            try file.truncate(to: index.size)
-            throw error
+        // What all of it needs, before anything is changed.
+        let hasBegun = try begin(file) { () throws(SystemError) in
+            try Self.fill(index.size..<end + parts.longest, file)
         }
+        guard hasBegun else { return false }
         var last = index.messages.count
         while last > first {
             var next = last - 1
@@ -252,36 +291,17 @@ struct MboxRewrite {
             }
             let target = parts.starts[next - first]
             let copied = try write(from: next, before: last, to: end, file)
-            try file.synchronize()
+            try insisting { () throws(SystemError) in try file.synchronize() }
             if target > index.messages[next].start { try file.write([.lf], at: target - 1) }
-            var position = end
-            while position < copied {
-                let part = try file.read(upTo: min(Self.chunk, copied - position), at: position)
-                if part.isEmpty { throw SystemError("read", .inputOutput, "mbox") }
-                try file.write(part, at: target + position - end)
-                position += part.count
-            }
-            try file.synchronize()
+            try Self.put(end..<copied, at: target, file)
             last = next
         }
-        try file.truncate(to: end)
+        try insisting { () throws(SystemError) in try file.truncate(to: end) }
+        return true
     }
+}
 
-    /// Moves a range towards the beginning. In parts as long as the way, and synchronized in between: of what is not yet
-    /// in its place there is always the other copy.
-    private static func move(_ range: Range<Int>, down distance: Int, _ file: borrowing Descriptor)
-        throws(SystemError)
-    {
-        var position = range.lowerBound
-        while position < range.upperBound {
-            if position > range.lowerBound { try file.synchronize() }
-            let end = min(range.upperBound, position + distance)
-            while position < end {
-                let part = try file.read(upTo: min(chunk, end - position), at: position)
-                if part.isEmpty { throw SystemError("read", .inputOutput, "mbox") }
-                try file.write(part, at: position - distance)
-                position += part.count
-            }
-        }
-    }
+/// Once more where it failed: what it would leave half done nobody else would finish.
+func insisting(_ body: () throws(SystemError) -> Void) throws(SystemError) {
+    do throws(SystemError) { try body() } catch { try body() }
 }
