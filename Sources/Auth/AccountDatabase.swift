@@ -40,6 +40,28 @@ package struct AccountDatabase {
         return account
     }
 
+    /// Whose mailbox it is that has this name, whether or not it can be logged in to: by the users file, if this process may read
+    /// it, and then by the system. Nobody is let in by this.
+    package func account(named name: [UInt8]) throws(SystemError) -> Account? {
+        guard Self.isName(name) else { return nil }
+        let user = try users.user(named: String(decoding: name, as: UTF8.self))
+        if !usersFile.isEmpty {
+            do throws(SystemError) {
+                let line = try PasswordFile(usersFile).fields(of: name) ?? []
+                if line.count >= 2, let found = virtualAccount(name, user, line) { return found.account }
+            } catch { guard error.code == .accessDenied else { throw error } }
+        }
+        return user.map {
+            Account(name: $0.name, uid: $0.uid, gid: $0.gid, home: $0.home, shell: $0.shell, password: [])
+        }
+    }
+
+    /// What a line can begin with.
+    private static func isName(_ name: [UInt8]) -> Bool {
+        !name.isEmpty && name.count <= 255
+            && name.allSatisfy { $0.isVisible && $0 != .ascii(":") && $0 != .ascii("/") }
+    }
+
     private struct Candidate {
         let account: Account
         /// Neither expired nor closed by its shell.
@@ -47,9 +69,7 @@ package struct AccountDatabase {
     }
 
     private func find(_ name: [UInt8], in file: PasswordFile) throws(SystemError) -> Candidate? {
-        guard !name.isEmpty, name.count <= 255,
-            name.allSatisfy({ $0.isVisible && $0 != .ascii(":") && $0 != .ascii("/") })
-        else { return nil }
+        guard Self.isName(name) else { return nil }
         let user = try users.user(named: String(decoding: name, as: UTF8.self))
         guard let line = file.fields(of: name), line.count >= 2 else { return nil }
         return usersFile.isEmpty ? systemAccount(user, line) : virtualAccount(name, user, line)

@@ -84,7 +84,7 @@ package final class Log {
     private static let host = Array(Host.bareName.utf8.prefix { $0 != .dot })
 
     /// A text as it may stand in a log or on a terminal: one line of bounded length, nothing raw that is not printable.
-    static func printable(_ text: String) -> String {
+    package static func printable(_ text: String) -> String {
         text.utf8.count <= longest && text.utf8.allSatisfy { $0.isPrintable }
             ? text : Array(text.utf8).escapedControls(limit: longest)
     }

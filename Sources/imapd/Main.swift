@@ -8,18 +8,29 @@ import Unix
 @main
 enum Main {
     static let tool = Tool(
-        "imapd", synopsis: "[-C file] [--tls | --mailbox]",
+        "imapd", synopsis: "[-C file] [--tls | --mailbox | --verify [-n] user]",
         summary: "Serve mailboxes by IMAP on standard input and output; started by inetd and checkpassword.",
         options: [
             .config, .flag(nil, "tls", "speak TLS from the first byte (the imaps port)"),
             .flag(nil, "mailbox", "serve the mailboxes of the user who runs it, who has logged in"),
+            .flag(nil, "verify", "check the mailboxes of a user, and mend them"),
+            .flag("n", "dry-run", "with --verify: only say"),
         ],
         farewell: "* BYE [UNAVAILABLE] The service is not available for now\r\n")
 
     static func main() {
         StandardDescriptors.fillHoles()
         let arguments = tool.arguments()
-        guard arguments.operands.isEmpty else { tool.wrong("it takes no operands") }
+        let isVerifying = arguments.has("verify")
+        if isVerifying {
+            guard arguments.operands.count == 1 else { tool.wrong("--verify takes one user") }
+            guard !arguments.has("tls"), !arguments.has("mailbox") else {
+                tool.wrong("--verify serves no client")
+            }
+        } else {
+            guard arguments.operands.isEmpty else { tool.wrong("it takes no operands") }
+            guard !arguments.has("dry-run") else { tool.wrong("-n goes with --verify") }
+        }
         Environment.keepOnly(["TZ", "HOME", "USER"])
         StandardDescriptors.ignoreBrokenPipes()
         do throws(SystemError) { try Sandbox.enter(.imapd) } catch {
@@ -31,6 +42,9 @@ enum Main {
             configuration = try Configuration.load(arguments.value("config"))
         } catch {
             tool.fail("\(error)", .configuration)
+        }
+        if isVerifying {
+            Verification(configuration, isDry: arguments.has("dry-run")).run(arguments.operands[0]).leave()
         }
         let log = configuration.openLog("imapd")
         if arguments.has("mailbox") {

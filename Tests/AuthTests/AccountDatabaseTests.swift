@@ -215,6 +215,22 @@ import Unix
         }
     }
 
+    @Test(
+        "whose mailbox it is says the users file, without a password, and for whom it has no line the system")
+    func owners() throws {
+        let database = try database(users: "anna::::::\nvirtual:{PLAIN}x:2007:2008::/v:\nodd:x\n")
+        func owner(_ name: String) throws -> Account? { try database.account(named: Array(name.utf8)) }
+        let user = try #require(
+            try UserDatabase(passwd: directory + "/passwd", group: directory + "/group").user(named: "anna"))
+        let anna = try #require(try owner("anna"))
+        #expect(anna.uid == user.uid && anna.gid == user.gid && anna.home == user.home)
+        let virtual = try #require(try owner("virtual"))
+        #expect(virtual.uid == 2007 && virtual.gid == 2008 && virtual.home == "/v")
+        for name in ["", "none", "odd", "a:b", "../x", "a\n"] { #expect(try owner(name) == nil) }
+        try write("users", "other:{PLAIN}x:2007:2008::/v:\n")
+        #expect(try owner("anna")?.uid == user.uid)
+    }
+
     @Test("who has no home directory may log in where mailboxes are elsewhere")
     func homeless() throws {
         try write("users", "homeless:{PLAIN}secret:2007:2007:::\n")

@@ -72,7 +72,7 @@ struct DotLock {
     }
 
     /// Only a plain file can be a lock left over; a link in its place is somebody's trick and stays.
-    private static func isStale(
+    static func isStale(
         _ name: String, in directory: borrowing Directory, _ staleAge: Duration, _ mayLackHost: Bool
     ) throws(SystemError) -> Bool {
         guard let status = try directory.status(of: name), status.kind == .regular else { return false }

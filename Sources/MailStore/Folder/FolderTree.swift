@@ -34,6 +34,12 @@ package struct FolderTree {
         _ = try MaildirDelivery(path, host: Host.name())
     }
 
+    /// One that is only looked at.
+    init(existing path: String) {
+        self.path = path
+        uids = UIDTable(in: path)
+    }
+
     package static func isInbox(_ name: [UInt8]) -> Bool { name.equalsFolded("INBOX") }
 
     /// The directory of a folder, with a slash at its end.
@@ -140,9 +146,9 @@ package struct FolderTree {
         try? removeWhatIsGone(root)
     }
 
-    private static let gone = [UInt8]("..relais-gone.")
+    static let gone = [UInt8]("..relais-gone.")
 
-    private func removeWhatIsGone(_ root: borrowing Directory) throws(SystemError) {
+    func removeWhatIsGone(_ root: borrowing Directory) throws(SystemError) {
         var gone: [[UInt8]] = []
         try root.forEachName { name in
             if name.starts(with: Self.gone) { gone.append(name) }
@@ -228,7 +234,7 @@ package struct FolderTree {
 
     // MARK: Subscriptions
 
-    private var subscribed: Subscriptions {
+    var subscribed: Subscriptions {
         Subscriptions(directory: path, file: "subscriptions", separator: Self.separator)
     }
 

@@ -7,12 +7,15 @@ extension KeywordNames {
     init(file bytes: [UInt8]) {
         self.init()
         for line in bytes.split(separator: .lf) {
-            let parts = line.split(separator: .space, maxSplits: 1)
-            guard parts.count == 2, let number = Int(strictDecimal: parts[0]),
-                number < MessageFlags.mostKeywords
-            else { continue }
-            set(Array(parts[1]), number)
+            if let (number, name) = Self.keyword(line) { set(Array(name), number) }
         }
+    }
+
+    private static func keyword(_ line: ArraySlice<UInt8>) -> (number: Int, name: ArraySlice<UInt8>)? {
+        let parts = line.split(separator: .space, maxSplits: 1)
+        guard parts.count == 2, let number = Int(strictDecimal: parts[0]), number < MessageFlags.mostKeywords
+        else { return nil }
+        return (number, parts[1])
     }
 
     var file: [UInt8] {
@@ -25,5 +28,39 @@ extension KeywordNames {
             text.append(.lf)
         }
         return text
+    }
+}
+
+/// What is wrong in such a file.
+extension KeywordNames {
+    /// The lines that are none, and those whose number a later one has.
+    static func faults(file bytes: [UInt8]) -> (bad: [Int], repeated: [Int]) {
+        var bad: [Int] = []
+        var repeated: [Int] = []
+        var lines: [Int: Int] = [:]
+        for (place, line) in zip(1..., bytes.split(separator: .lf, omittingEmptySubsequences: false))
+        where !line.isEmpty {
+            guard let (number, _) = keyword(line) else {
+                bad.append(place)
+                continue
+            }
+            if let earlier = lines.updateValue(place, forKey: number) { repeated.append(earlier) }
+        }
+        return (bad, repeated)
+    }
+
+    /// Numbers whose name a smaller one has: those that messages are marked with, and the others.
+    func doublets(_ used: MessageFlags) -> (needed: [Int], idle: [Int]) {
+        var needed: [Int] = []
+        var idle: [Int] = []
+        for number in names.indices {
+            guard let name = names[number], self.number(of: name) != number else { continue }
+            if used.contains(MessageFlags(keyword: number)) {
+                needed.append(number)
+            } else {
+                idle.append(number)
+            }
+        }
+        return (needed, idle)
     }
 }

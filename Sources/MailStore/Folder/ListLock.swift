@@ -23,6 +23,11 @@ struct ListLock: ~Copyable {
         self.directory = directory
     }
 
+    /// Whether a crash has left a dot lock there.
+    static func isStale(in directory: borrowing Directory) throws(SystemError) -> Bool {
+        try DotLock.isStale("dovecot-uidlist.lock", in: directory, stale, true)
+    }
+
     /// Nil where there is no room for one, or no right to make it: mail must be readable there, and can be removed.
     private static func dotLock(
         in directory: borrowing Directory, by deadline: Deadline

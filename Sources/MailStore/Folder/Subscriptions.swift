@@ -24,10 +24,14 @@ struct Subscriptions {
 
     /// Durably, and under the lock that Dovecot takes, too: two sessions at once lose no name.
     func set(_ name: [UInt8], _ isSubscribed: Bool) throws(SystemError) {
+        try change { names in names.filter { $0 != name } + (isSubscribed ? [name] : []) }
+    }
+
+    private func change(_ change: ([[UInt8]]) -> [[UInt8]]) throws(SystemError) {
         let root = try Directory(directory)
         let lock: DotLock?
         do throws(MboxDelivery.Failure) {
-            lock = try DotLock(file, in: root, by: .after(.seconds(30)), staleAge: .seconds(60))
+            lock = try DotLock(file, in: root, by: .after(.seconds(30)), staleAge: Self.stale)
         } catch {
             guard case .system(let error) = error else { throw SystemError("lock", .again, directory + file) }
             guard error.isForWantOfRoom else { throw error }
@@ -36,15 +40,37 @@ struct Subscriptions {
         defer { lock?.release(in: root) }
         let isVersion2 =
             try Path.contents(directory + file, limit: 1 << 20)?.starts(with: [UInt8]("V\t2\n")) == true
-        var all = try names().filter { $0 != name }
-        if isSubscribed { all.append(name) }
-        let lines = all.map { name in
+        let lines = change(try names()).map { name in
             isVersion2
                 ? Array(name.split(separator: separator).map(Self.escaped).joined(separator: [.tab])) : name
         }
         let text = Array(lines.map { $0 + [.lf] }.joined())
         try root.replaceDurably(file, with: isVersion2 ? Self.version2 + text : text)
         try root.synchronize()
+    }
+
+    private static let stale = Duration.seconds(60)
+
+    // MARK: For who looks what is wrong
+
+    static func isName(_ name: [UInt8]) -> Bool { !name.contains { $0.isControl } }
+
+    /// The names that stand there a second time.
+    static func repeated(_ names: [[UInt8]]) -> [[UInt8]] {
+        var seen: Set<[UInt8]> = []
+        return names.filter { !seen.insert($0).inserted }
+    }
+
+    /// Leaves out what is no name, or stands there already.
+    func mend() throws(SystemError) {
+        try change { names in
+            var seen: Set<[UInt8]> = []
+            return names.filter { Self.isName($0) && seen.insert($0).inserted }
+        }
+    }
+
+    func hasStaleLock(in directory: borrowing Directory) throws(SystemError) -> Bool {
+        try DotLock.isStale("\(file).lock", in: directory, Self.stale, false)
     }
 
     private static let escapes: [(plain: UInt8, letter: UInt8)] = [

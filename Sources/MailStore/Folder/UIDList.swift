@@ -23,6 +23,15 @@ struct UIDList: Equatable {
     private(set) var entries: [Entry] = []
     /// Read without a fault, in the version that we write.
     private(set) var isSound = true
+    private(set) var faults = Faults()
+
+    /// What was wrong in the file, for who asks: numbers of lines, and how many have a UID that an earlier one has.
+    struct Faults: Equatable {
+        var isOld = false
+        var badLines: [Int] = []
+        var unordered: [Int] = []
+        var repeated = 0
+    }
 
     init(validity: UInt32) {
         self.validity = validity
@@ -56,16 +65,21 @@ struct UIDList: Equatable {
             header.validity, header.next, header.recentFrom, header.otherWords
         )
         isSound = header.isCurrent
+        faults.isOld = !header.isCurrent
         var last: UInt32 = 0
         var ascends = true
-        for line in bytes[(end + 1)...].split(separator: .lf) {
+        for (number, line) in zip(
+            2..., bytes[(end + 1)...].split(separator: .lf, omittingEmptySubsequences: false))
+        where !line.isEmpty {
             guard let entry = header.isCurrent ? Self.entry(line) : Self.oldEntry(line), entry.uid > 0,
                 entry.uid < UInt32.max
             else {
                 isSound = false
+                faults.badLines.append(number)
                 continue
             }
             if entry.uid <= last { ascends = false }
+            if entry.uid < last { faults.unordered.append(number) }
             last = max(last, entry.uid)
             entries.append(entry)
         }
@@ -78,7 +92,9 @@ struct UIDList: Equatable {
     private mutating func putInOrder() {
         isSound = false
         var seen: Set<UInt32> = []
+        let count = entries.count
         entries = entries.filter { seen.insert($0.uid).inserted }.sorted { $0.uid < $1.uid }
+        faults.repeated = count - entries.count
     }
 
     private struct Header {

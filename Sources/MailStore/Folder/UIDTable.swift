@@ -133,13 +133,40 @@ package struct UIDTable {
         var entries: [[UInt8]: Entry] = [:]
         guard let bytes = try Path.contents(directory + Self.file) else { return [:] }
         for line in bytes.split(separator: .lf) {
-            let words = line.split(separator: .space, maxSplits: 2)
-            guard words.count == 3, let validity = UInt32(strictDecimal: words[0]), validity > 0,
-                let next = UInt32(strictDecimal: words[1])
-            else { continue }
-            entries[Array(words[2])] = Entry(validity: validity, next: next)
+            if let (name, entry) = Self.entry(line) { entries[Array(name)] = entry }
         }
         return entries
+    }
+
+    private static func entry(_ line: ArraySlice<UInt8>) -> (name: ArraySlice<UInt8>, entry: Entry)? {
+        let words = line.split(separator: .space, maxSplits: 2)
+        guard words.count == 3, let validity = UInt32(strictDecimal: words[0]), validity > 0,
+            let next = UInt32(strictDecimal: words[1])
+        else { return nil }
+        return (words[2], Entry(validity: validity, next: next))
+    }
+
+    // MARK: For who looks what is wrong
+
+    var path: String { directory + Self.file }
+
+    /// The numbers of the lines that are none.
+    func badLines() throws(SystemError) -> [Int] {
+        var bad: [Int] = []
+        let lines = (try Path.contents(path) ?? []).split(separator: .lf, omittingEmptySubsequences: false)
+        for (number, line) in zip(1..., lines) where !line.isEmpty && Self.entry(line) == nil {
+            bad.append(number)
+        }
+        return bad
+    }
+
+    /// Leaves the bad lines out.
+    func rewrite() throws(SystemError) {
+        if try badLines().isEmpty { return }
+        let lock = try openLock()
+        if lock == nil { throw SystemError("open", .accessDenied, directory) }
+        try Self.write(try read(), Directory(directory))
+        _ = consume lock
     }
 
     private static func write(_ entries: [[UInt8]: Entry], _ root: borrowing Directory) throws(SystemError) {

@@ -75,7 +75,7 @@ package struct MaildirFile: Equatable, Sendable {
     // MARK: Sizes
 
     /// What the name says of the message's size in octets: on disk (`,S=`), and with CRLF (`,W=`). Only the file knows.
-    private var storedSize: Int? { number(behind: ",S=") }
+    var storedSize: Int? { number(behind: ",S=") }
     private var wireSize: Int? { number(behind: ",W=") }
 
     /// The size with CRLF, if the name says one that goes with the size that the file has.

@@ -9,8 +9,9 @@ struct MaildirScan {
     /// Files whose base another has as well, or that no line of a list can name.
     private(set) var strays: [MaildirFile] = []
 
-    init(_ maildir: Maildir) throws(SystemError) {
-        let found = try maildir.files()
+    init(_ maildir: Maildir) throws(SystemError) { self.init(try maildir.files()) }
+
+    init(_ found: [MaildirFile]) {
         files.reserveCapacity(found.count)
         places.reserveCapacity(found.count)
         for file in found { add(file) }

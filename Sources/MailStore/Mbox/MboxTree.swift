@@ -18,7 +18,7 @@ package struct MboxTree {
     package let uids: UIDTable
     /// Why the directory could not be made.
     package let unmade: SystemError?
-    private let subscribed: Subscriptions
+    let subscribed: Subscriptions
 
     /// Makes the directory if it is missing. Who has no home, or no room or right to make it there, has INBOX alone.
     package init(inbox: String, folders path: String) throws(SystemError) {
@@ -37,6 +37,13 @@ package struct MboxTree {
             }
         }
         Self.makeHidden(in: path)
+    }
+
+    /// One that is only looked at.
+    init(existing inbox: String, folders path: String) {
+        (self.inbox, self.path, unmade) = (inbox, path, nil)
+        uids = UIDTable(in: path + Self.hidden + "/")
+        subscribed = Subscriptions(directory: path, file: ".subscriptions", separator: Self.separator)
     }
 
     /// Where Dovecot has its indexes, and looks for no mailboxes. Beside them it took the lock of our table for the dot lock of a
