@@ -54,7 +54,7 @@ struct MailboxServer {
         do throws(SystemError) {
             return path.hasSuffix("/")
                 ? MaildirStore(try FolderTree(path))
-                : MboxStore(try MboxTree(inbox: path, folders: "\(home)/mail/"))
+                : MboxStore(try MboxTree(inbox: path, folders: MboxTree.folders(home: home)))
         } catch {
             log.error("user=<\(user)>: \(error)")
             return nil

@@ -29,7 +29,7 @@ struct MailboxServer {
         if let start { stream.take(start.pipelined) }
         let path = configuration.mailboxPath(user: user, home: home)
         do throws(MaildropFailure) {
-            let maildrop = try UserMaildrop.open(path, output: stream)
+            let maildrop = try UserMaildrop.open(path, home: home, output: stream)
             serve(maildrop, user)
         } catch {
             refuse(

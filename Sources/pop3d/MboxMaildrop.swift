@@ -16,11 +16,11 @@ final class MboxMaildrop: Maildrop {
     var uniqueIDs: [[UInt8]] { identities.map { $0.text } }
 
     /// Fails with ENOENT where there is no mbox, with EAGAIN while another session has it.
-    init(_ path: String, output: ByteStream) throws(SystemError) {
+    init(_ path: String, home: String, output: ByteStream) throws(SystemError) {
         self.output = output
         lock = try Self.openLock(path)
         guard try lock.tryLock() else { throw SystemError("flock", .again, path) }
-        mbox = try Mbox(path)
+        mbox = try Mbox(path, journal: .ofInbox(home: home))
         try mbox.refresh()
         identities = MboxIdentity.all(of: mbox.messages)
         sizes = mbox.messages.map { $0.wireSize }

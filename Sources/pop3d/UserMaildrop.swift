@@ -18,10 +18,12 @@ enum MaildropFailure: Error, Equatable, CustomStringConvertible {
 
 /// Opens what the configuration calls the user's mailbox.
 enum UserMaildrop {
-    static func open(_ path: String, output: ByteStream) throws(MaildropFailure) -> any Maildrop {
+    static func open(_ path: String, home: String, output: ByteStream) throws(MaildropFailure) -> any Maildrop
+    {
         do throws(SystemError) {
             return path.hasSuffix("/")
-                ? try MaildirMaildrop(path, output: output) : try MboxMaildrop(path, output: output)
+                ? try MaildirMaildrop(path, output: output)
+                : try MboxMaildrop(path, home: home, output: output)
         } catch {
             switch error.code {
             case .noEntry: return EmptyMaildrop()

@@ -75,9 +75,12 @@ class MailboxScene(Scene):
                 subject = re.search(rb"Subject: (\S+)", literals[0] or b"")
                 subject = subject[1].decode() if subject else "?"
                 if literals[0].rstrip(b"\r\n") != wire(subject).rstrip(b"\r\n"):
-                    # A killed writer leaves a part of what it appended, as imapd(8) says.
+                    # Who dies while it appends leaves a part of that, or zeros in its place, behind the last message, as imapd(8) says.
                     if subject in self.partial and wire(subject).startswith(literals[0].rstrip(b"\r\n")):
                         continue
+                    if self.partial and literals[0].startswith(wire(subject).rstrip(b"\r\n")) and b"\0" in literals[0]:
+                        literals[0] = wire(subject)
+                if literals[0].rstrip(b"\r\n") != wire(subject).rstrip(b"\r\n"):
                     self.wrong.append(f"{name}: {match[1]} is damaged: {literals[0][:60]}…, {len(literals[0])} bytes")
                 mailboxes[name][int(match[1])] = subject, frozenset(match[2].split()) - {b"\\Recent"}
             elif match := re.match(rb"\* OK \[UIDVALIDITY (\d+)\]", line):
@@ -107,11 +110,25 @@ class MailboxScene(Scene):
                         os.utime(f"{place}/{name}", (1_000_000_000,) * 2)
         return []
 
+    def mboxes(self):
+        return [f"{place}/{name}" for place, _, names in os.walk(self.home) for name in names if not name.startswith(".")]
+
     def context(self, step):
-        return self.states[step.key]
+        return self.states[step.key], {os.stat(path).st_ino: os.path.relpath(path, self.home) for path in self.mboxes()}
 
     def believe(self, step, context):
-        self.states[step.key] = context
+        """What is told of a file is told by its inode, which a copy does not keep."""
+        self.states[step.key], inodes = context
+        for path in [f"{self.home}/mail/{name}" for name in os.listdir(f"{self.home}/mail") if name.startswith(".relais-move-")] if step.local == "mbox" else []:
+            with open(path, "rb") as file:
+                words = file.read().split(b" ")
+            if len(words) < 2 or int(words[1]) not in inodes:
+                continue
+            inode = os.stat(f"{self.home}/{inodes[int(words[1])]}").st_ino
+            with open(path, "wb") as file:
+                file.write(b" ".join([words[0], b"%d" % inode, *words[2:]]))
+            if not path.endswith("-inbox") and path.endswith(words[1].decode()):
+                os.rename(path, f"{self.home}/mail/.relais-move-{inode}")
 
     def violations(self, step, acknowledged, cut=False):
         before, after = self.states[step.key]

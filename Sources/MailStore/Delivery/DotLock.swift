@@ -42,7 +42,8 @@ struct DotLock {
                     try write(holder, to: file)
                     return try directory.link(file, as: name)
                 }
-                let temporary = "\(name).\(Host.bareName).\(Identity.process)"
+                // Hidden: in a directory of mboxes it is none.
+                let temporary = ".\(name).\(Host.bareName).\(Identity.process)"
                 try directory.removeIfPresent(temporary)
                 let file = try directory.open(temporary, .createNew(mode: 0o600))
                 defer { _ = try? directory.removeIfPresent(temporary) }

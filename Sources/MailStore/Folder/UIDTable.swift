@@ -25,6 +25,11 @@ package struct UIDTable {
 
     package init(in directory: String) { self.directory = directory }
 
+    /// Where it is told what becomes of the mbox of this name.
+    func journal(of name: [UInt8]) -> MboxJournal {
+        MboxJournal(in: directory, isInbox: FolderTree.isInbox(name))
+    }
+
     /// What the file says of `name`, if anything.
     func known(_ name: [UInt8]) throws(SystemError) -> Entry? {
         guard let entry = try written()[name], !entry.isGone else { return nil }
@@ -123,10 +128,15 @@ package struct UIDTable {
     }
 
     private func read() throws(SystemError) -> [[UInt8]: Entry] {
-        // Whoever could write it since knew more.
-        try written().merging(unwritten.entries) { now, own in
-            own.isGone || (now.validity, now.next) < (own.validity, own.next) ? own : now
+        var entries = try written()
+        for (name, own) in unwritten.entries {
+            // Whoever could write it since knew more.
+            if let now = entries[name], !own.isGone, (now.validity, now.next) >= (own.validity, own.next) {
+                continue
+            }
+            entries[name] = own
         }
+        return entries
     }
 
     private func written() throws(SystemError) -> [[UInt8]: Entry] {

@@ -21,6 +21,7 @@ package final class Mbox {
     /// Grows whenever the index becomes another.
     private(set) var generation = 0
     private let patience: Duration
+    private let journal: MboxJournal?
     /// What the file's disk has, as far as it says.
     var freeSpace: (borrowing Descriptor) -> Int? = { $0.freeSpace() }
 
@@ -50,8 +51,11 @@ package final class Mbox {
     }
 
     /// Opens the mbox at `path`; a file that is missing is an empty mbox.
-    package init(_ path: String, patience: Duration = .seconds(30)) throws(SystemError) {
+    package init(
+        _ path: String, journal: MboxJournal? = nil, patience: Duration = .seconds(30)
+    ) throws(SystemError) {
         self.path = path
+        self.journal = journal
         self.patience = patience
         let (parent, name) = Path.split(path)
         self.name = name
@@ -71,6 +75,7 @@ package final class Mbox {
         _ body: (borrowing Descriptor) throws(SystemError) -> Result
     ) throws(SystemError) -> Result {
         let deadline = Deadline.after(patience)
+        var writing = writing
         while true {
             guard let file = try opened() else {
                 if !index.messages.isEmpty || seen != nil { generation += 1 }
@@ -86,7 +91,10 @@ package final class Mbox {
                 self.file = nil
                 continue
             }
-            try look(file.descriptor)
+            guard try look(file, writing: writing) else {
+                writing = true
+                continue
+            }
             if writing { try beSure(file.descriptor) }
             let result = try body(file.descriptor)
             _ = consume lock
@@ -118,19 +126,62 @@ package final class Mbox {
         _ = try directory.directory.open(name, .create(mode: 0o600)).raw
     }
 
-    /// Brings the index up to date: with what was appended, or anew.
-    private func look(_ file: borrowing Descriptor) throws(SystemError) {
-        let status = try file.status()
+    /// Brings the index up to date: with what was appended, or anew. False where a move was interrupted, and the lock does not
+    /// allow to mend that.
+    private func look(_ file: OpenMbox, writing: Bool) throws(SystemError) -> Bool {
+        let status = try file.descriptor.status()
         lastSecond = status.modified.seconds
-        let now = Glance(status, try file.read(upTo: Glance.frontSize, at: 0))
-        if let seen, seen == now, seen.isSettled { return }
-        let first = if let seen, try hasOnlyGrown(seen, now, file) { index.messages.count - 1 } else { 0 }
+        let now = Glance(status, try file.descriptor.read(upTo: Glance.frontSize, at: 0))
+        if let seen, seen == now, seen.isSettled { return true }
+        if let move = try interrupted(file, status) {
+            guard writing else { return false }
+            try mend(move, file.descriptor, size: status.size)
+            return try look(file, writing: true)
+        }
+        let first =
+            if let seen, try hasOnlyGrown(seen, now, file.descriptor) { index.messages.count - 1 } else { 0 }
         seen = nil
         isPartial = first > 0
-        try index.reread(file, from: first)
-        generation += 1
+        try reread(file.descriptor, from: first)
+        // A power cut can leave zeros of what was appended to an empty file.
+        if index.isForeign, file.isWritable, try MboxMove.endOfZeros(file.descriptor, from: 0) == status.size
+        {
+            try file.descriptor.truncate(to: 0)
+            return try look(file, writing: writing)
+        }
         guard !index.isForeign else { throw SystemError("read", .invalid, path) }
         seen = now
+        return true
+    }
+
+    /// What cannot be read to its end is not known at all.
+    private func reread(_ file: borrowing Descriptor, from first: Int) throws(SystemError) {
+        generation += 1
+        do throws(SystemError) { try index.reread(file, from: first) } catch {
+            index.forget()
+            seen = nil
+            throw error.withoutRoom()
+        }
+    }
+
+    private func interrupted(_ file: OpenMbox, _ status: FileStatus) throws(SystemError) -> MboxMove? {
+        guard file.isWritable, let move = try journal?.move(of: status.inode),
+            try move.isUnfinished(file.descriptor, size: status.size)
+        else { return nil }
+        return move
+    }
+
+    /// Ends what a process that died had begun.
+    private func mend(_ move: MboxMove, _ file: borrowing Descriptor, size: Int) throws(SystemError) {
+        seen = nil
+        let filled = try move.mend(file, size: size)
+        journal?.forget(move.inode)
+        guard let filled else { return }
+        try reread(file, from: 0)
+        // Where there is no room for that now its reader sees it, and what it says.
+        if let number = index.messages.firstIndex(where: { $0.start == filled }) {
+            _ = try? rewrite(file, removing: [number])
+        }
     }
 
     /// Where the file has only grown, messages are where they were, but their marks may be others: nobody writes anything that
@@ -138,8 +189,7 @@ package final class Mbox {
     private func beSure(_ file: borrowing Descriptor) throws(SystemError) {
         guard isPartial else { return }
         isPartial = false
-        try index.reread(file, from: 0)
-        generation += 1
+        try reread(file, from: 0)
     }
 
     /// Whether the last message that we know begins where it did, and the file as it did: then nothing in front has moved.
@@ -197,7 +247,10 @@ package final class Mbox {
         guard !removing.isEmpty || !marks.isEmpty || (saysMore && first != nil) else { return [] }
         var changed = Set(marks.keys)
         if saysMore, let first { changed.insert(first) }
-        var rewrite = MboxRewrite(index: index, room: freeSpace(file), removing: removing) { number in
+        let inode = try file.status().inode
+        var rewrite = MboxRewrite(
+            index: index, inode: inode, journal: journal, room: freeSpace(file), removing: removing
+        ) { number in
             let message = index.messages[number]
             return MboxFields.text(
                 marks[number] ?? message.marks, base: number == first ? base ?? index.base : nil,
@@ -216,17 +269,20 @@ package final class Mbox {
         do throws(SystemError) { moved = try rewrite.run(file) } catch {
             // What it had done by then stays.
             if error.isForWantOfRoom {
-                try self.index.reread(file, from: 0)
+                try reread(file, from: 0)
                 try wrote(file)
             }
             throw error
         }
-        try insisting { () throws(SystemError) in try file.synchronize() }
+        do throws(SystemError) {
+            try insisting { () throws(SystemError) in try file.synchronize() }
+        } catch { throw error.withoutRoom() }
+        if moved != nil { journal?.forget(inode) }
         for number in changed where number < moved ?? index.messages.count {
             self.index.mended(number, marks[number])
         }
         if first == 0, saysMore, !misfits.contains(0) { self.index.base = base }
-        if let moved { try self.index.reread(file, from: moved) }
+        if let moved { try reread(file, from: moved) }
         try wrote(file)
         return misfits
     }
@@ -235,13 +291,13 @@ package final class Mbox {
     func endLastLine(_ file: borrowing Descriptor) throws(SystemError) {
         guard index.size > 0, try file.read(upTo: 1, at: index.size - 1) != [.lf] else { return }
         try file.write([.lf], at: index.size)
-        try index.reread(file, from: max(0, index.messages.count - 1))
+        try reread(file, from: max(0, index.messages.count - 1))
     }
 
-    /// Appends what `write` writes, durably, or nothing.
+    /// Appends what `write` writes, durably, or nothing. False where it is there, and cannot be read.
     func append(
         _ file: borrowing Descriptor, _ write: (inout MboxAppender) throws(SystemError) -> Void
-    ) throws(SystemError) {
+    ) throws(SystemError) -> Bool {
         seen = nil
         var appender = try MboxAppender(file, at: index.size)
         do throws(SystemError) {
@@ -252,8 +308,14 @@ package final class Mbox {
             try? insisting { () throws(SystemError) in try file.truncate(to: index.size) }
             throw error
         }
-        try index.reread(file, from: max(0, index.messages.count - 1))
-        try wrote(file)
+        do throws(SystemError) {
+            try reread(file, from: max(0, index.messages.count - 1))
+            try wrote(file)
+            return true
+        } catch {
+            seen = nil
+            return false
+        }
     }
 
     private static let farthestAhead: Int64 = 10

@@ -4,13 +4,17 @@ import Unix
 /// Changes messages of an mbox in place, because who reads it may not make files beside it: gives them other fields,
 /// takes them out. Who calls it holds the locks, and has read the file under them.
 ///
-/// What moves is written behind the end of the file first, and then in its place, over what was. So a process that dies on
-/// the way leaves each message that stays whole in the file; some can come to be there twice, one of them cut. Where there
-/// is no room for that, and something is taken out, the rest moves at once: mail must be removable from a full disk. Where it is
-/// only to grow, it moves in parts, the last messages first: that takes room for what is new and for one part, which is as
-/// long as the longest message or longer.
+/// What moves is told in the journal, written behind the end of the file, and then put in its place, over what was: a process
+/// that dies on the way leaves what was, or what is to be (`MboxMove`).
+///
+/// Where there is no room for that, and something is taken out, the rest moves at once: mail must be removable from a full disk.
+/// Where it is only to grow, it moves in parts, the last messages first: that takes room for what is new and for one part, which
+/// is as long as the longest message or longer. So a process that dies while it does that leaves each message that stays whole
+/// in the file; some can come to be there twice, one of them cut.
 struct MboxRewrite {
     let index: MboxIndex
+    let inode: UInt64
+    let journal: MboxJournal?
     /// Free bytes on the disk; nil where that is not known.
     let room: Int?
     /// Messages that go.
@@ -71,7 +75,7 @@ struct MboxRewrite {
     private func hasRoomForCopy(from first: Int, to start: Int) -> Bool {
         guard let room else { return true }
         let size = size(from: first, to: start).size
-        return room >= size + max(0, start + size - index.size)
+        return room >= size + MboxMove.gap + max(0, start + size - index.size)
     }
 
     // MARK: New fields of the same size
@@ -157,19 +161,12 @@ struct MboxRewrite {
         return (target - start, isAhead)
     }
 
-    /// Writes the pieces at `start`; the end of what it wrote. What it reads lies behind what it writes, or apart from it.
-    @discardableResult
-    private func write(
-        from first: Int, before last: Int = .max, to start: Int, _ file: borrowing Descriptor
-    ) throws(SystemError) -> Int {
-        var target = start
+    /// What the pieces come to, in parts. Each is handed out before the next is read.
+    private func forEachPart(
+        from first: Int, before last: Int = .max, _ file: borrowing Descriptor,
+        _ body: ([UInt8]) throws(SystemError) -> Void
+    ) throws(SystemError) {
         var output: [UInt8] = []
-        // Gathered, and written before it grows: what is read next lies behind it still.
-        func flush() throws(SystemError) {
-            try file.write(output, at: target)
-            target += output.count
-            output.removeAll(keepingCapacity: true)
-        }
         try forEachPiece(from: first, to: last) { piece throws(SystemError) in
             switch piece {
             case .new(let bytes): output += bytes
@@ -180,11 +177,26 @@ struct MboxRewrite {
                     if part.isEmpty { throw SystemError("read", .inputOutput, "mbox") }
                     position += part.count
                     output += part
-                    if output.count >= Self.chunk { try flush() }
+                    if output.count >= Self.chunk {
+                        try body(output)
+                        output.removeAll(keepingCapacity: true)
+                    }
                 }
             }
         }
-        try flush()
+        if !output.isEmpty { try body(output) }
+    }
+
+    /// Writes the pieces at `start`; the end of what it wrote. What it reads lies behind what it writes, or apart from it.
+    @discardableResult
+    private func write(
+        from first: Int, before last: Int = .max, to start: Int, _ file: borrowing Descriptor
+    ) throws(SystemError) -> Int {
+        var target = start
+        try forEachPart(from: first, before: last, file) { part throws(SystemError) in
+            try file.write(part, at: target)
+            target += part.count
+        }
         return target
     }
 
@@ -192,25 +204,30 @@ struct MboxRewrite {
     private func moveByCopy(from first: Int, to start: Int, _ file: borrowing Descriptor) throws(SystemError)
         -> Bool
     {
-        let end = start + size(from: first, to: start).size
-        // Behind what is there and behind what will be, at the beginning of a line.
-        let copy = max(index.size, end)
-        var copied = copy
-        let hasBegun = try begin(file) { () throws(SystemError) in
-            try Self.fill(index.size..<copy, file)
-            copied = try write(from: first, to: copy, file)
-            try insisting { () throws(SystemError) in try file.synchronize() }
+        let count = size(from: first, to: start).size
+        if count > 0 {
+            var sum = CRC32C()
+            try forEachPart(from: first, file) { part throws(SystemError) in sum.update(part[...]) }
+            let move = MboxMove(
+                inode: inode, start: start, old: index.size, count: count, checksum: sum.value)
+            let hasBegun = try begin(file) { () throws(SystemError) in
+                _ = try journal?.tell(move)
+                try move.makeRoom(file)
+                try write(from: first, to: move.copy, file)
+                try insisting { () throws(SystemError) in try file.synchronize() }
+            }
+            guard hasBegun else { return false }
+            // From here on there is only one way; what fails is mended by the next look.
+            do throws(SystemError) { try move.finish(file) } catch { throw error.withoutRoom() }
         }
-        guard hasBegun else { return false }
-        // The rest of an old message behind what is new would be taken for the last one's.
-        let rest = index.messages.first { $0.start >= end }?.start ?? index.size
-        try Self.put(copy..<copied, at: start, emptying: max(0, rest - end), file)
-        try insisting { () throws(SystemError) in try file.truncate(to: end) }
+        do throws(SystemError) {
+            try insisting { () throws(SystemError) in try file.truncate(to: start + count) }
+        } catch { throw error.withoutRoom() }
         return true
     }
 
     /// Fills a range with empty lines.
-    private static func fill(_ range: Range<Int>, _ file: borrowing Descriptor) throws(SystemError) {
+    static func fill(_ range: Range<Int>, _ file: borrowing Descriptor) throws(SystemError) {
         var position = range.lowerBound
         while position < range.upperBound {
             let count = min(chunk, range.upperBound - position)
@@ -219,22 +236,17 @@ struct MboxRewrite {
         }
     }
 
-    /// Writes a copy in its place, durably, and empty lines over `gap` bytes behind it; the two lie apart.
-    private static func put(
-        _ copy: Range<Int>, at target: Int, emptying gap: Int = 0, _ file: borrowing Descriptor
+    /// Writes a copy in its place, durably; the two lie apart.
+    static func put(
+        _ copy: Range<Int>, at target: Int, _ file: borrowing Descriptor
     ) throws(SystemError) {
         var position = copy.lowerBound
         while position < copy.upperBound {
-            var part = try file.read(upTo: min(chunk, copy.upperBound - position), at: position)
+            let part = try file.read(upTo: min(chunk, copy.upperBound - position), at: position)
             if part.isEmpty { throw SystemError("read", .inputOutput, "mbox") }
-            let place = target + position - copy.lowerBound
+            try file.write(part, at: target + position - copy.lowerBound)
             position += part.count
-            // With the last of it, so that a process cannot die in between.
-            if position == copy.upperBound { part += [UInt8](repeating: .lf, count: min(gap, chunk)) }
-            try file.write(part, at: place)
         }
-        let end = target + copy.count
-        if gap > chunk { try fill(end + chunk..<end + gap, file) }
         try insisting { () throws(SystemError) in try file.synchronize() }
     }
 
@@ -304,4 +316,11 @@ struct MboxRewrite {
 /// Once more where it failed: what it would leave half done nobody else would finish.
 func insisting(_ body: () throws(SystemError) -> Void) throws(SystemError) {
     do throws(SystemError) { try body() } catch { try body() }
+}
+
+extension SystemError {
+    /// The same, where nothing can be done about it by doing with less.
+    func withoutRoom() -> SystemError {
+        isForWantOfRoom ? SystemError("write", .inputOutput, object) : self
+    }
 }

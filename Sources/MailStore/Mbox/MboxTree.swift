@@ -20,6 +20,9 @@ package struct MboxTree {
     package let unmade: SystemError?
     let subscribed: Subscriptions
 
+    /// Where a user's mboxes are, beside the one that mail comes into.
+    package static func folders(home: String) -> String { "\(home)/mail/" }
+
     /// Makes the directory if it is missing. Who has no home, or no room or right to make it there, has INBOX alone.
     package init(inbox: String, folders path: String) throws(SystemError) {
         self.inbox = inbox

@@ -27,7 +27,7 @@ package final class NumberedMbox {
     private var generation: Int?
 
     package init(_ path: String, named name: [UInt8], _ table: UIDTable) throws(SystemError) {
-        mbox = try Mbox(path)
+        mbox = try Mbox(path, journal: table.journal(of: name))
         self.table = table
         self.name = name
     }
@@ -311,7 +311,7 @@ package final class NumberedMbox {
             }
             var base = mbox.index.messages.isEmpty ? baseToWrite : nil
             var uid = first
-            try mbox.append(file) { appender throws(SystemError) in
+            let isKnown = try mbox.append(file) { appender throws(SystemError) in
                 for addition in additions {
                     // Recent to whoever looks first, as a delivered message is.
                     let marks = MboxMarks(uid: notes.isAlone ? 0 : uid, flags: addition.flags, isOld: false)
@@ -322,11 +322,13 @@ package final class NumberedMbox {
                     uid += 1
                 }
             }
+            guard isKnown else { return [] }
             if notes.isAlone {
                 _ = numberAlone(claiming: false)
                 return []
             }
-            try mbox.rewrite(file, base: self.base)
+            // The table has it, too.
+            _ = try? mbox.rewrite(file, base: self.base)
             return Array(first..<uid)
         }
     }
