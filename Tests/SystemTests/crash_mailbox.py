@@ -119,7 +119,8 @@ class MailboxScene(Scene):
     def believe(self, step, context):
         """What is told of a file is told by its inode, which a copy does not keep."""
         self.states[step.key], inodes = context
-        for path in [f"{self.home}/mail/{name}" for name in os.listdir(f"{self.home}/mail") if name.startswith(".relais-move-")] if step.local == "mbox" else []:
+        place = f"{self.home}/mail/.imap"
+        for path in [f"{place}/{name}" for name in os.listdir(place) if name.startswith(".relais-move-")] if os.path.isdir(place) else []:
             with open(path, "rb") as file:
                 words = file.read().split(b" ")
             if len(words) < 2 or int(words[1]) not in inodes:
@@ -128,7 +129,7 @@ class MailboxScene(Scene):
             with open(path, "wb") as file:
                 file.write(b" ".join([words[0], b"%d" % inode, *words[2:]]))
             if not path.endswith("-inbox") and path.endswith(words[1].decode()):
-                os.rename(path, f"{self.home}/mail/.relais-move-{inode}")
+                os.rename(path, f"{place}/.relais-move-{inode}")
 
     def violations(self, step, acknowledged, cut=False):
         before, after = self.states[step.key]

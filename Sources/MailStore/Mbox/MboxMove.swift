@@ -118,7 +118,7 @@ package struct MboxJournal {
 
     /// Of the mbox that a user's mail comes into.
     package static func ofInbox(home: String) -> MboxJournal {
-        MboxJournal(in: MboxTree.folders(home: home), isInbox: true)
+        MboxJournal(in: MboxTree.hidden(in: MboxTree.folders(home: home)), isInbox: true)
     }
 
     private func name(_ inode: UInt64) -> String { ".relais-move-\(isInbox ? "inbox" : "\(inode)")" }
@@ -143,7 +143,7 @@ package struct MboxJournal {
         let text =
             "relais-move \(move.inode) \(move.start) \(move.old) \(move.copy) \(move.count) \(move.checksum) end\n"
         do throws(SystemError) {
-            let place = try opened()
+            let place = try Self.made(String(directory.dropLast()))
             try place.replaceDurably(name(move.inode), with: Array(text.utf8))
             try place.synchronize()
             return true
@@ -153,13 +153,14 @@ package struct MboxJournal {
         }
     }
 
-    private func opened() throws(SystemError) -> Directory {
-        do throws(SystemError) { return try Directory(directory) } catch {
-            guard error.code == .noEntry else { throw error }
+    /// Who has read mail by POP3 alone has neither the directory nor the one above it.
+    private static func made(_ path: String, depth: Int = 2) throws(SystemError) -> Directory {
+        do throws(SystemError) { return try Directory(path) } catch {
+            guard error.code == .noEntry, depth > 0 else { throw error }
         }
-        let (parent, last) = Path.split(String(directory.dropLast()))
-        try Directory(parent).makeDirectory(last, mode: 0o700)
-        return try Directory(directory)
+        let (parent, last) = Path.split(path)
+        try made(parent, depth: depth - 1).makeDirectory(last, mode: 0o700)
+        return try Directory(path)
     }
 
     /// It is over: one that stays is known by the file.

@@ -27,7 +27,7 @@ package struct MboxTree {
     package init(inbox: String, folders path: String) throws(SystemError) {
         self.inbox = inbox
         self.path = path
-        uids = UIDTable(in: path + Self.hidden + "/")
+        uids = UIDTable(in: Self.hidden(in: path))
         subscribed = Subscriptions(directory: path, file: ".subscriptions", separator: Self.separator)
         let (parent, name) = Path.split(String(path.dropLast()))
         do throws(SystemError) {
@@ -52,6 +52,8 @@ package struct MboxTree {
     /// Where Dovecot has its indexes, and looks for no mailboxes. Beside them it took the lock of our table for the dot lock of a
     /// mailbox, and waited for two minutes whenever it listed them.
     private static let hidden = ".imap"
+
+    static func hidden(in folders: String) -> String { "\(folders)\(hidden)/" }
 
     /// Where it cannot be made, the table is in memory. An older imapd had it beside the mailboxes.
     private static func makeHidden(in path: String) {
