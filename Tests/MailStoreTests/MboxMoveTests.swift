@@ -72,6 +72,22 @@ import Unix
         #expect(try journal.move(of: mbox.inodeOfFile()) == nil)
     }
 
+    @Test("a check of the mailboxes tells of it, and has it mended")
+    func checked() throws {
+        let (_, new) = try interrupted(.moving, delivered: "")
+        let before = try place.read("mbox")
+        for isDry in [true, false] {
+            let mbox = MboxCheck(path: path, name: Array("INBOX".utf8), uids: UIDTable(in: place.path))
+            #expect(mbox.look().map { $0.what } == ["its rewriting was interrupted"])
+            #expect(try place.read("mbox") == before)
+            if !isDry { try mbox.mend() }
+        }
+        let mbox = try NumberedMbox(path, named: Array("INBOX".utf8), UIDTable(in: place.path))
+        _ = try mbox.refresh(claiming: false)
+        #expect(mbox.messages.map { $0.marks.uid } == [1, 2])
+        #expect(try place.read("mbox")?.contains("Subject: 1\n") == false && new.contains("Subject: 2\n"))
+    }
+
     @Test("what is told of another file, or is damaged, is nothing")
     func strange() throws {
         _ = try interrupted(.copied, delivered: "")

@@ -380,7 +380,7 @@ def watched_and_mended(i):
         finally:
             runner.terminate()
             runner.wait()
-        assert log_of(host).count("is there a line for it in inetd.conf?") == 4, log_of(host)
+        assert log_of(host).count("is there a line for it in inetd.conf") == 4, log_of(host)
 
 
 @test("a deliverer that takes no jobs holds up nobody else: the next messages for it wait for what becomes of one")

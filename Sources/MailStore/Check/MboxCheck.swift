@@ -21,6 +21,12 @@ struct MboxCheck {
         }
         guard let status = try Path.status(path, following: false) else { return }
         guard status.kind == .regular else { return findings.add(path, "is no plain file", .left) }
+        // Behind that the rest can be told.
+        if let move = try uids.journal(of: name).move(of: status.inode),
+            try move.isUnfinished(Directory(parent).open(file, .read), size: status.size)
+        {
+            return findings.add(path, "its rewriting was interrupted", .done("brought to an end"))
+        }
         let mbox = try Mbox(path)
         do throws(SystemError) { try mbox.refresh() } catch {
             guard error.code == .invalid else { throw error }
