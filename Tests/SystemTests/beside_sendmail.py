@@ -245,6 +245,8 @@ def peers(both):
     run("mount", "--bind", both.theirs.config, "/etc/postfix")
     run("postconf", "-e", "message_size_limit=2000000")
     run("postfix", "reload")
+    # What waits from other tables would be tried again meanwhile, and logged.
+    run("postsuper", "-d", "ALL")
     with open(both.ours.host.config) as file:
         text = re.sub(r"(?m)^message-size-limit.*\n", "", file.read())
     with open(both.ours.host.config, "w") as file:
@@ -279,7 +281,10 @@ def play(both, peer, command, log, words, text):
     # Several messages to the next host are copies of one.
     messages, both.next_hop.messages[:] = list(both.next_hop.messages), []
     local = peer.take(0, 1) if peer.paths() else []
-    ends = [(address, status) for address, status in re.findall(r": to=<(.*?)>, .*status=(\w+)", report)]
+    # Of what is new: what is tried again has no message-id line.
+    new = set(re.findall(ID + "message-id=", report)) | set(re.findall(r"non-delivery notification: (\w+)", report))
+    ends = [(address, status) for queue_id, address, status in re.findall(ID + r"to=<(.*?)>, .*status=(\w+)", report)
+            if peer is both.ours or queue_id in new]
     recipients = sorted(address + ("" if status == "sent" else "!" + status) for address, status in ends)
     senders = {sender.split(b"> ")[0].rstrip(b">").decode("latin-1") + ">" for sender, _, _ in messages}
     content = messages[0][2].replace(b"\r\n", b"\n") if messages else local[0] if local and {status for _, status in ends} == {"sent"} else b""

@@ -490,8 +490,13 @@ def crowd_maildir(i):
     return crowd(i, host, path + "/", f"maildir:{path}", path, maildir_listing(path))
 
 
-@test("the same in one mbox")
+# Dovecot and mutt know a change in place by the file's second alone, and write what they knew over it: where so much is written
+# as here each short run can meet that, in flags and in what they remove. So it is for reading, and not among the tests.
 def crowd_mbox(i):
     host, home = i.a, f"{i.a.directory}/home/{USER}"
     path = f"{home}/mbox"
     return crowd(i, host, path, f"mbox:{home}/mail:INBOX={path}", path, mbox_listing(path, f"{home}/mail"))
+
+
+if "RELAIS_SECONDS" in os.environ:
+    test("the same in one mbox")(crowd_mbox)
