@@ -37,7 +37,8 @@ struct Verification {
         }
         let count =
             path.hasSuffix("/")
-            ? check.checkMaildir(path) : check.checkMboxes(inbox: path, folders: "\(account.home)/mail/")
+            ? check.checkMaildir(path)
+            : check.checkMboxes(inbox: path, folders: MboxTree.folders(home: account.home))
         var text = "\(count) mailbox\(count == 1 ? "" : "es") verified: "
         if mended + left == 0 {
             text += "all is well"
