@@ -11,6 +11,8 @@ package enum SystemCall {
         /// What happens at the call whose number `countdown` reaches.
         package enum Fault {
             case none, die, fail(Errno), failFromThere(Errno), writeHalf, writeHalfThenFail(Errno)
+            /// Something that happens meanwhile.
+            case run(() -> Void)
         }
 
         /// One a thread: tests run side by side, and a fault is for the calls of the one that armed it.
@@ -78,6 +80,9 @@ package enum SystemCall {
                 kill(getpid(), SIGKILL)
                 return nil
             case .fail(let code): return code
+            case .run(let body):
+                body()
+                return nil
             case .failFromThere(let code):
                 plan.countdown = 1
                 return code

@@ -137,13 +137,10 @@ final class MaildirAppending: Appending {
 
     /// Makes what is staged visible, and finds the UIDs that it got.
     static func commit(_ delivery: MaildirDelivery, _ folder: Folder) throws(StoreFailure) -> AppendResult {
-        let bases = delivery.stagedBases
-        if let failure = delivery.commit(together: true).compactMap({ $0 }).first {
-            throw StoreFailure(failure)
-        }
-        // They are there, whether their UIDs can be told or not.
-        let uids = (try? folder.numbers(of: bases)) ?? []
-        return AppendResult(uidValidity: folder.uidValidity, uids: folder.keepsUIDs ? uids : [])
+        do throws(SystemError) {
+            let uids = try folder.add(delivery)
+            return AppendResult(uidValidity: folder.uidValidity, uids: folder.keepsUIDs ? uids : [])
+        } catch { throw StoreFailure(error) }
     }
 
     /// System flags, and keywords under the target's numbers.

@@ -13,6 +13,8 @@ package final class MaildirDelivery {
     private var staged: [Staged] = []
     private var random = Randomness()
     private var deliveries = 0
+    /// So many of what is staged have durable contents.
+    private var durableCount = 0
 
     private final class Staged {
         let file: Descriptor
@@ -117,9 +119,12 @@ package final class MaildirDelivery {
     /// Makes everything staged durable and visible; per message, by its number, what failed. A message that
     /// failed is not there; `together`: nor is any other then.
     package func commit(together: Bool = false) -> [SystemError?] {
-        defer { staged.removeAll() }
+        defer {
+            staged.removeAll()
+            durableCount = 0
+        }
         guard !staged.isEmpty else { return [] }
-        if let failure = synchronizeContents() { return giveUp(failure) }
+        do throws(SystemError) { try synchronizeContents() } catch { return giveUp(error) }
         var results: [SystemError?] = []
         for message in staged {
             do throws(SystemError) {
@@ -142,12 +147,15 @@ package final class MaildirDelivery {
     /// From this many files on, one flush of the filesystem costs less than one for each.
     private static let fewFiles = 4
 
-    private func synchronizeContents() -> SystemError? {
-        do throws(SystemError) {
-            if staged.count > Self.fewFiles, try staged[0].file.synchronizeFilesystem() { return nil }
-            for message in staged { try message.file.synchronize() }
-            return nil
-        } catch { return error }
+    /// Makes the contents durable: what `commit` begins with, for who has to be done with it before a lock.
+    package func synchronizeContents() throws(SystemError) {
+        let rest = staged[durableCount...]
+        guard let first = rest.first else { return }
+        let isAllAtOnce = rest.count > Self.fewFiles ? try first.file.synchronizeFilesystem() : false
+        if !isAllAtOnce {
+            for message in rest { try message.file.synchronize() }
+        }
+        durableCount = staged.count
     }
 
     private func reveal(_ message: Staged) throws(SystemError) {

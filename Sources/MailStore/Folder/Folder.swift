@@ -37,6 +37,10 @@ package final class Folder {
     package let isWritable: Bool
     /// The list may differ from `files`.
     var needsMerge = true
+    /// What this session has moved out of `new`, and nobody has numbered yet.
+    private var claimed: Set<MaildirBase> = []
+    /// This session has the list's lock.
+    private var isLocked = false
     var knownSizes: [UInt32: Int] = [:]
 
     /// The directories' times at the last look. Within `grain` of a change another may leave no trace.
@@ -112,7 +116,6 @@ package final class Folder {
 
     private func look() throws(SystemError) {
         var scan = try MaildirScan(maildir)
-        let claimed = try claimNew(&scan)
         let numbers = try number(&scan)
         if let bytes = try read("dovecot-keywords") { keywords = KeywordNames(file: bytes) }
         if numbers.validity != uidValidity, uidValidity != 0 { isRenumbered = true }
@@ -129,26 +132,24 @@ package final class Folder {
         for (uid, _, base) in numbers.entries {
             guard let file = scan[base] else { continue }
             files.append(NumberedFile(uid: uid, file: file))
-            if claimed.contains(base) { recent.insert(uid) }
+            if isReadOnly ? file.half == .new : !claimed.isEmpty && claimed.remove(base) != nil {
+                recent.insert(uid)
+            }
         }
     }
 
-    /// Moves what is in `new` to `cur`: whoever moves a file is the one to whom it is recent (RFC 3501 §2.3.2).
-    private func claimNew(_ scan: inout MaildirScan) throws(SystemError) -> Set<MaildirBase> {
-        var recent: Set<MaildirBase> = []
+    /// Moves what is in `new` to `cur`: whoever moves a file is the one to whom it is recent (RFC 3501 §2.3.2). Under the list's
+    /// lock, or the list's word that it is recent could go to another session.
+    private func claimNew(_ scan: inout MaildirScan) throws(SystemError) {
+        if isReadOnly { return }
         for place in scan.files.indices where scan.files[place].half == .new {
             let file = scan.files[place]
-            if isReadOnly {
-                recent.insert(file.base)
-            } else {
-                do throws(SystemError) {
-                    guard let moved = try maildir.claim(file) else { continue }
-                    scan.replace(at: place, with: moved)
-                } catch { guard error.isForWantOfRoom || error.isForWantOfRights else { throw error } }
-                recent.insert(file.base)
-            }
+            do throws(SystemError) {
+                guard let moved = try maildir.claim(file) else { continue }
+                scan.replace(at: place, with: moved)
+            } catch { guard error.isForWantOfRoom || error.isForWantOfRights else { throw error } }
+            claimed.insert(file.base)
         }
-        return recent
     }
 
     // MARK: Numbers
@@ -158,12 +159,20 @@ package final class Folder {
     /// Nobody's UID is dropped on the word of a scan made before the lock, when another session may have listed a
     /// message that came later, nor of a single scan: readdir can miss a file that is being renamed.
     private func number(_ scan: inout MaildirScan) throws(SystemError) -> UIDList {
-        if let alone { return try numberAlone(alone, scan) }
+        if let alone {
+            try claimNew(&scan)
+            return try numberAlone(alone, scan)
+        }
         if let known = try readList(), !needsChange(known, scan) {
             awaitsRoom = false
             return known
         }
-        let lock = try ListLock(in: directory)
+        let numbers = try locked { () throws(SystemError) in try numberLocked(&scan) }
+        if awaitsRoom, uidValidity == 0 { return try stayAlone(&scan) }
+        return numbers
+    }
+
+    private func numberLocked(_ scan: inout MaildirScan) throws(SystemError) -> UIDList {
         let listed = try readList()
         var numbers = if let listed { listed } else { try newList() }
         var isChanged = listed == nil || !numbers.isSound
@@ -173,6 +182,7 @@ package final class Folder {
             if again.files != scan.files { scan = again }
             try scan.mend(maildir)
         }
+        try claimNew(&scan)
         if !isReadOnly, let first = numbers.recentFrom {
             for entry in numbers.entries where entry.uid >= first { recent.insert(entry.uid) }
             numbers.recentFrom = nil
@@ -188,13 +198,22 @@ package final class Folder {
         }
         isChanged = isChanged || numbers.entries.count != count || !fresh.isEmpty
         awaitsRoom = isChanged ? try !write(numbers, over: listed) : false
-        _ = consume lock
-        guard awaitsRoom else { return numbers }
-        if uidValidity == 0 { return try stayAlone(&scan) }
-        // New messages wait for room, or for another session.
-        numbers.keep { known.contains($0) }
-        numbers.next = listed?.next ?? numbers.next
+        if awaitsRoom {
+            // New messages wait for room, or for another session.
+            numbers.keep { known.contains($0) }
+            numbers.next = listed?.next ?? numbers.next
+        }
         return numbers
+    }
+
+    private func locked<Result>(_ body: () throws(SystemError) -> Result) throws(SystemError) -> Result {
+        if isLocked { return try body() }
+        let lock = try ListLock(in: directory)
+        isLocked = true
+        defer { isLocked = false }
+        let result = try body()
+        _ = consume lock
+        return result
     }
 
     /// Numbers the messages for this session, under a UIDVALIDITY of its own: the second in which one came or went last. Every
@@ -233,9 +252,20 @@ package final class Folder {
     /// What this session has just put there by APPEND or COPY.
     private var arriving: Set<MaildirBase> = []
 
-    /// Finds the UIDs of messages that were just put here, in their order; they are recent to who looks next. None where one of
-    /// them has none.
-    package func numbers(of bases: [MaildirBase]) throws(SystemError) -> [UInt32] {
+    /// Makes what is staged visible, all of it or nothing, and gives it UIDs, in its order; none where one of them has none. They are
+    /// recent to who looks next, this session or another. All under the list's lock: who numbers a message that another session
+    /// has put here does not know that nobody has seen it.
+    package func add(_ delivery: MaildirDelivery) throws(SystemError) -> [UInt32] {
+        let bases = delivery.stagedBases
+        try delivery.synchronizeContents()
+        return try locked { () throws(SystemError) in
+            if let failure = delivery.commit(together: true).compactMap({ $0 }).first { throw failure }
+            // They are there, whether their UIDs can be told or not.
+            return (try? numbers(of: bases)) ?? []
+        }
+    }
+
+    private func numbers(of bases: [MaildirBase]) throws(SystemError) -> [UInt32] {
         arriving = Set(bases)
         defer { arriving = [] }
         var uids: [MaildirBase: UInt32] = [:]
@@ -252,7 +282,7 @@ package final class Folder {
 
     private func needsChange(_ list: UIDList, _ scan: MaildirScan) -> Bool {
         guard list.isSound, list.entries.count == scan.files.count, scan.strays.isEmpty,
-            isReadOnly || list.recentFrom == nil
+            isReadOnly || list.recentFrom == nil && !scan.files.contains(where: { $0.half == .new })
         else { return true }
         var isListed = [Bool](repeating: false, count: scan.files.count)
         for entry in list.entries {
