@@ -130,6 +130,10 @@ let package = Package(
         tool("checkpassword", ["Auth"] + everyTool),
         tool("tls-relay", ["TLS"] + everyTool),
 
+        // What reads and plays the transcripts of Tests/*/Dialogs.
+        .target(
+            name: "DialogFiles", dependencies: ["Unix", "Bytes"], path: "Tests/DialogFiles",
+            exclude: ["prelude.sh"], swiftSettings: strict),
         tests("Bytes"),
         tests("Unix", ["Bytes"]),
         tests("Mail", ["Bytes"]),
@@ -140,9 +144,10 @@ let package = Package(
         tests("Queue", ["Unix", "Mail", "Bytes"]),
         tests("MailStore", ["Unix", "Mail", "Bytes"]),
         tests("Auth", ["Unix", "Bytes"]),
-        tests("SMTP", ["Unix", "Mail", "Bytes"], data: ["Dialogs"]),
-        tests("POP3", ["Mail", "Bytes"]),
-        tests("IMAP", ["MIME", "Mail", "Bytes"]),
+        tests("SMTP", ["DialogFiles", "Mail", "Bytes"], data: ["Dialogs"]),
+        tests("POP3", ["DialogFiles", "pop3d", "MailStore", "Unix", "Mail", "Bytes"], data: ["Dialogs"]),
+        tests(
+            "IMAP", ["DialogFiles", "imapd", "MailStore", "Unix", "MIME", "Mail", "Bytes"], data: ["Dialogs"]),
         tests("Delivery", ["Program", "Unix", "Mail", "Bytes"]),
         tests("Checking", ["Delivery", "Program", "Unix", "Bytes"]),
         fuzz,

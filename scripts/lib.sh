@@ -116,6 +116,7 @@ public_copy() {
     rm -rf $copy && mkdir -p $copy/.build-release/release $copy/Tests
     chmod 755 $copy
     cp -r "$top/scripts" "$top/man" "$top/Sources" $copy/ && cp -r "$top/Tests/SystemTests" $copy/Tests/
+    (cd "$top" && tar -cf - Tests/DialogFiles Tests/*/Dialogs) | tar -xf - -C $copy
     for program in $programs; do cp "$release/$program" $copy/.build-release/release/; done
     chmod -R a+rX $copy
     echo $copy

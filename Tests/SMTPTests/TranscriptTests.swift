@@ -1,4 +1,4 @@
-import Bytes
+import DialogFiles
 import SMTP
 import Testing
 
@@ -73,17 +73,9 @@ private struct EngineClient {
     }
 
     /// All that was heard since the last time is these lines.
-    mutating func expect(_ lines: [(line: String, isPattern: Bool)], _ name: String) {
-        var cursor = Cursor(heard)
+    mutating func expect(_ lines: [ExpectedLine], _ name: String) {
+        let difference = ExpectedLine.difference(lines, heard: heard, end: Array("\r\n".utf8))
         heard = []
-        for (line, isPattern) in lines {
-            let found = Array(cursor.take { $0 != .cr })
-            let isEnded = cursor.skip("\r\n")
-            let wanted = Array(line.utf8)
-            #expect(
-                isEnded && (isPattern ? Dialog.matches(found, wanted) : found == wanted),
-                "\(name): \(line) expected, found \(found.escaped())")
-        }
-        #expect(cursor.isAtEnd, "\(name): unexpected \(cursor.rest.escaped())")
+        #expect(difference == nil, "\(name)")
     }
 }

@@ -6,12 +6,11 @@ usage: smtpd.py PROGRAM [TLS-RELAY]
 A queue and a configuration of its own in a temporary directory; every client is a stranger on loopback. After
 each row the queue holds what was acknowledged and nothing else, and no process is left.
 """
-import glob, os, re, shutil, smtplib, socket, ssl, struct, subprocess, sys, tempfile, threading, time
+import os, re, shutil, smtplib, socket, ssl, struct, subprocess, sys, tempfile, threading, time
+import dialogfiles
 
 PROGRAM = os.path.abspath(sys.argv[1])
 RELAY = os.path.abspath(sys.argv[2]) if len(sys.argv) > 2 else None
-HERE = os.path.dirname(os.path.abspath(__file__))
-DIALOGS = os.path.join(HERE, "..", "SMTPTests", "Dialogs")
 ROOT = tempfile.mkdtemp(prefix="smtpd-test-")
 QUEUE = os.path.join(ROOT, "queue")
 LOG = os.path.join(ROOT, "log")
@@ -108,36 +107,26 @@ def check(row, found, expected):
         failures.append(f"{row}: expected {expected!r}, found {found!r}")
 
 
-def unescape(text):
-    table = {b"r": b"\r", b"n": b"\n", b"0": b"\0"}
-    return re.sub(rb"\\(.)", lambda found: table.get(found[1], found[1]), text)
-
-
 def dialog(path, configuration):
     name = os.path.basename(path)
     messages, fresh, closed = [], True, False
-    with open(path, "rb") as file:
-        lines = file.read().split(b"\n")
-    if b"offer TLS" in lines:
+    lines = list(dialogfiles.lines(path))
+    if ("offer", b"TLS") in lines:
         return 0
-    if b"our own client" in lines:
+    if ("our", b"own client") in lines:
         configuration = configure(relay_networks="127.0.0.0/8")
     session = Session(configuration)
-    for line in lines:
-        kind, rest = line[:2], line[3:]
-        if kind == b"C:":
-            session.say(unescape(rest) + b"\r\n")
-        elif kind in (b"S:", b"S~"):
+    for kind, rest in lines:
+        if kind == "C:":
+            session.say(dialogfiles.unescape(rest) + b"\r\n")
+        elif kind in ("S:", "S~"):
             heard = session.line() or ""
-            pattern = re.escape(rest.decode())
-            if kind == b"S~":
-                pattern = pattern.replace(r"\*", ".*")
-            if not re.fullmatch(pattern, heard):
+            if not dialogfiles.matches(kind, rest, heard.encode("latin-1")):
                 failures.append(f"{name}: expected {rest.decode()}, heard {heard!r}")
                 break
-        elif kind == b"cl":
+        elif kind == "closed":
             closed = True
-        elif kind == b"to":
+        elif kind == "to":
             if fresh:
                 messages.append(([], b""))
             fresh = False
@@ -145,7 +134,7 @@ def dialog(path, configuration):
             recipient = b" ".join([words[0] if b"@" in words[0] else words[0] + b"@here"] + words[1:])
             if recipient not in messages[-1][0]:
                 messages[-1][0].append(recipient)
-        elif kind == b"M:":
+        elif kind == "M:":
             fresh = True
             messages[-1] = (messages[-1][0], messages[-1][1] + rest + b"\n")
     if closed:
@@ -514,7 +503,7 @@ def tls(_):
 
 prepare()
 try:
-    ran = sum(dialog(path, configure()) for path in sorted(glob.glob(os.path.join(DIALOGS, "*.txt"))))
+    ran = sum(dialog(path, configure()) for path in dialogfiles.paths("SMTPTests"))
     check("dialogs", ran >= 7, True)
     rows = [half_close, reset, floods, endless, silence, steady, slots, loop, full, broken, large, beyond, ourselves, fronts, by_pipe, peers, tls]
     for row in rows:
