@@ -20,6 +20,7 @@ package final class Log {
 
     private static let mailFacility = 2
     private static let longest = 2000
+    private static let patience = Duration.seconds(1)
 
     private var target: Target
     private var tag: String
@@ -64,7 +65,17 @@ package final class Log {
             open(path)
             guard let file else { return }
             let stamp = LocalTime(.now()).logStamp
-            try? File.writeAll(file, tagged(line, behind: stamp + [.space] + Self.host + [.space]))
+            append(tagged(line, behind: stamp + [.space] + Self.host + [.space]), to: file)
+        }
+    }
+
+    /// No mail waits for the reader of a FIFO: after a while its line is lost. One that is shorter than PIPE_BUF goes whole or not.
+    private func append(_ line: [UInt8], to file: CInt) {
+        do throws(SystemError) { try File.writeAll(file, line) } catch {
+            guard error.code == .again,
+                (try? Poll.wait(file, for: .writing, until: .after(Self.patience))) == true
+            else { return }
+            try? File.writeAll(file, line)
         }
     }
 

@@ -20,7 +20,14 @@ package enum NameServers {
         return servers.isEmpty ? [.ip(.v4([127, 0, 0, 1]), port: port)] : servers
     }
 
-    package static func ofHost(port: UInt16 = port) -> [SocketAddress] {
-        parse((try? Path.contents("/etc/resolv.conf", limit: 65536)) ?? [], port: port)
+    /// The host's; where its resolv.conf is missing or cannot be read, the local host, as libc has it: the second is `told`.
+    package static func ofHost(
+        port: UInt16 = port, path: String = "/etc/resolv.conf", told: (SystemError) -> Void
+    ) -> [SocketAddress] {
+        do throws(SystemError) { return parse(try Path.contents(path, limit: 65536) ?? [], port: port) } catch
+        {
+            told(error)
+            return parse([], port: port)
+        }
     }
 }

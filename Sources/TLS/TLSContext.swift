@@ -1,4 +1,5 @@
 import COpenSSL
+import Unix
 
 /// What the sessions of one kind share: role, protocol versions, certificate or trust. At least TLS 1.2, no
 /// renegotiation, no compression (T9); OpenSSL's configuration file is never read.
@@ -61,7 +62,14 @@ import COpenSSL
         return unsafe handle
     }
 
+    /// OpenSSL would wait for ever at a FIFO.
+    private static func expectFile(_ path: String, _ step: StaticString) throws(TLSError) {
+        do throws(SystemError) { _ = try Path.openFile(path) } catch { throw TLSError(step, "\(error)") }
+    }
+
     private func load(certificate: String, key: String) throws(TLSError) {
+        try Self.expectFile(certificate, "certificate")
+        try Self.expectFile(key, "private key")
         guard unsafe SSL_CTX_use_certificate_chain_file(handle, certificate) == 1 else {
             throw TLSError("certificate")
         }
@@ -76,6 +84,7 @@ import COpenSSL
             unsafe SSL_CTX_set_verify(handle, SSL_VERIFY_NONE, nil)
             return
         }
+        if let file { try Self.expectFile(file, "certificate authorities") }
         unsafe SSL_CTX_set_verify(handle, SSL_VERIFY_PEER, nil)
         let loaded =
             if let file {

@@ -4,18 +4,41 @@ import CSystem
 package enum Path {
     /// The bytes of a small file of the operator's; nil if there is none.
     package static func contents(_ path: String, limit: Int = 1 << 24) throws(SystemError) -> [UInt8]? {
-        switch unsafe path.withCString({ path in
-            SystemCall.attempt { unsafe cs_open(AT_FDCWD, path, O_RDONLY | O_NOCTTY, 0) }
-        }) {
-        case .failure(.noEntry): return nil
-        case .failure(let code): throw SystemError("open", code, path)
-        case .success(let raw):
-            let file = Descriptor(adopting: raw)
-            guard let bytes = try file.readAll(limit: limit) else {
-                throw SystemError("read", Errno(EFBIG), path)
-            }
-            return bytes
+        let file: Descriptor
+        do throws(SystemError) { file = try openFile(path) } catch {
+            if error.code == .noEntry { return nil }
+            throw error
         }
+        guard let bytes = try file.readAll(limit: limit) else {
+            throw SystemError("read", Errno(EFBIG), path)
+        }
+        return bytes
+    }
+
+    /// Opens a file that says something, and nothing else: a FIFO without a writer, a terminal or a socket would keep its
+    /// reader for ever, /dev/zero has no end, and a pipe (`-C <(…)`) is empty for a program that stays and reads its
+    /// configuration again. /dev/null is a file without a line.
+    package static func openFile(_ path: String) throws(SystemError) -> Descriptor {
+        let file: Descriptor
+        do throws(SystemError) {
+            file = try open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK)
+        } catch {
+            // What a socket is opened with, and some devices.
+            if error.code == .noSuchDevice || error.code == .notSupported, let about = try status(path),
+                about.kind != .regular
+            {
+                throw SystemError(noFile: about.kind, path)
+            }
+            throw error
+        }
+        let about = try file.status()
+        if about.kind != .regular, try !isNull(about) { throw SystemError(noFile: about.kind, path) }
+        return file
+    }
+
+    private static func isNull(_ about: FileStatus) throws(SystemError) -> Bool {
+        guard about.kind == .other, let null = try status("/dev/null") else { return false }
+        return null.isSameFile(as: about)
     }
 
     package static func status(_ path: String, following: Bool = true) throws(SystemError) -> FileStatus? {
@@ -35,11 +58,12 @@ package enum Path {
             })
     }
 
-    /// Opens a log for appending; made with `mode` if missing.
+    /// Opens a log for appending; made with `mode` if missing. A FIFO that nobody reads fails with ENXIO, and one whose reader
+    /// stopped takes no more than fits.
     package static func openForAppending(_ path: String, mode: UInt32 = 0o640) throws(SystemError)
         -> Descriptor
     {
-        try open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY, mode: mode)
+        try open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK, mode: mode)
     }
 
     package static func changeDirectory(to path: String) throws(SystemError) {
@@ -106,5 +130,20 @@ package enum Path {
             slash == 0 ? "/" : String(decoding: bytes[..<slash], as: UTF8.self),
             String(decoding: bytes[(slash + 1)...], as: UTF8.self)
         )
+    }
+}
+
+extension SystemError {
+    fileprivate init(noFile kind: FileStatus.Kind, _ path: String) {
+        let found =
+            switch kind {
+            case .fifo: "a FIFO or pipe"
+            case .socket: "a socket"
+            case .directory: "a directory"
+            case .regular, .symbolicLink, .other: "a device"
+            }
+        self.init(
+            "open", kind == .directory ? .isDirectory : .invalid, path,
+            reason: "is \(found): put a regular file there, or name another")
     }
 }

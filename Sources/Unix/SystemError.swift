@@ -6,15 +6,19 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
     package let call: String
     package let code: Errno
     package let object: String
+    /// What is said instead of the system's word for `code`.
+    private let reason: String?
 
-    package init(_ call: StaticString, _ code: Errno, _ object: String) {
+    package init(_ call: StaticString, _ code: Errno, _ object: String, reason: String? = nil) {
         self.call = call.description
         self.code = code
         self.object = object
+        self.reason = reason
     }
 
     package var description: String {
-        object.isEmpty ? "\(call): \(code)" : "\(call) \(object): \(code)"
+        let reason = reason ?? code.description
+        return object.isEmpty ? "\(call): \(reason)" : "\(call) \(object): \(reason)"
     }
 }
 

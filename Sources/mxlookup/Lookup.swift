@@ -174,7 +174,7 @@ struct Lookup {
                 return nil
             }
         } else {
-            let standard = configured.isEmpty ? NameServers.ofHost(port: port) : configured
+            let standard = configured.isEmpty ? hostServers(port) : configured
             resolver.servers = standard.filter(isUsable)
         }
         return resolver
@@ -189,7 +189,7 @@ struct Lookup {
                 .filter(isUsable)
         }
         var host = self.resolver
-        host.servers = NameServers.ofHost().filter(isUsable)
+        host.servers = hostServers(NameServers.port).filter(isUsable)
         let answers = host.lookUp(
             [Question(name, .a), Question(name, .aaaa)], by: deadline(for: host))
         return answers.flatMap { answer -> [SocketAddress] in
@@ -198,6 +198,10 @@ struct Lookup {
                 if case .address(let address) = $0.data { .ip(address, port: port) } else { nil }
             }
         }.filter(isUsable)
+    }
+
+    private func hostServers(_ port: UInt16) -> [SocketAddress] {
+        NameServers.ofHost(port: port) { Main.tool.complain("\($0)") }
     }
 
     private func isUsable(_ server: SocketAddress) -> Bool {

@@ -50,10 +50,10 @@ struct Main {
                 source, overlay: { overlay($0, arguments) }, log: configuration.openLog(tool.name)
             ).run().leave()
         }
-        let settings = Settings(configuration)
+        let log = Log(.stderr, name: configuration.syslogName, program: tool.name)
+        let settings = Settings(configuration, log: log)
         if arguments.has("explain") { ByHand.explain(settings, arguments.operands).leave() }
         do throws(UsageError) {
-            let log = Log(.stderr, name: configuration.syslogName, program: tool.name)
             try ByHand(
                 settings, log: log, dialect: arguments.has("lmtp") ? .lmtp : .smtp,
                 operands: arguments.operands

@@ -21,7 +21,7 @@ final class Service {
         self.source = source
         self.overlay = overlay
         self.log = log
-        settings = Settings(overlay(source.current))
+        settings = Settings(overlay(source.current), log: log)
     }
 
     private static let socket: CInt = 0
@@ -134,8 +134,8 @@ final class Service {
             log.error("\(error); what was read before still holds")
             return false
         case .changed:
-            settings = Settings(overlay(source.current))
             log.continueAs(overlay(source.current).openLog(Main.tool.name))
+            settings = Settings(overlay(source.current), log: log)
             return true
         }
     }

@@ -29,12 +29,12 @@ struct Settings {
     /// The longest message that is taken by hand.
     let sizeLimit: Int
 
-    init(_ configuration: Configuration) {
+    init(_ configuration: Configuration, log: Log) {
         sizeLimit = configuration.messageSizeLimit
         hostname = configuration.hostname
         localDomains = configuration.localDomains
         let servers = configuration.dnsServers
-        resolver = Resolver(servers: servers.isEmpty ? NameServers.ofHost() : servers)
+        resolver = Resolver(servers: servers.isEmpty ? NameServers.ofHost { log.error("\($0)") } : servers)
         lookupTimeout = configuration.lookupTimeout
         surroundings = Surroundings.ofHost(
             names: [configuration.hostname] + configuration.localDomains,

@@ -305,6 +305,13 @@ func at(_ addresses: String...) -> Answer {
                 == ["192.0.2.1:53", "[2001:db8::1]:53", "192.0.2.3:53"])
     }
 
-    @Test("Without any, the local host is asked")
-    func none() { #expect(NameServers.parse([]).map(\.description) == ["127.0.0.1:53"]) }
+    @Test("Without any, the local host is asked; it is told if the file cannot be read")
+    func none() {
+        #expect(NameServers.parse([]).map(\.description) == ["127.0.0.1:53"])
+        for (path, isTold) in [("/dev/null/x", true), ("/nonexistent", false), ("/dev/zero", true)] {
+            var told = false
+            let servers = NameServers.ofHost(path: path) { _ in told = true }
+            #expect(servers.map(\.description) == ["127.0.0.1:53"] && told == isTold)
+        }
+    }
 }

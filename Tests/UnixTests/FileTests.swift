@@ -67,6 +67,38 @@ import Unix
         #expect(throws: SystemError.self) { _ = try directory.open("x", .create(mode: 0o600)).raw }
     }
 
+    @Test(
+        "what says something is a regular file: nothing else is read, or waited for, and /dev/null is empty",
+        arguments: [
+            ("fifo", "a FIFO or pipe"), ("directory", "a directory"), ("socket", "a socket"),
+            ("zero", "a device"),
+        ])
+    func kinds(name: String, shown: String) throws {
+        let place = try TemporaryDirectory()
+        let path = name == "zero" ? "/dev/zero" : "\(place.path)/\(name)"
+        switch name {
+        case "fifo": _ = try ChildProcess.output(of: "/usr/bin/mkfifo", arguments: ["mkfifo", path])
+        case "directory": try Directory(place.path).makeDirectory(name, mode: 0o700)
+        case "socket":
+            let server = "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])"
+            _ = try ChildProcess.output(of: "/usr/bin/python3", arguments: ["python3", "-c", server, path])
+        default: break
+        }
+        var told = ""
+        do throws(SystemError) { _ = try Path.contents(path) } catch { told = error.description }
+        #expect(told == "open \(path): is \(shown): put a regular file there, or name another")
+        #expect(try Path.contents("/dev/null") == [])
+        #expect(try Path.contents(place.path + "/missing") == nil)
+    }
+
+    @Test("a log that is a FIFO without a reader is no log, and nobody waits for one")
+    func logs() throws {
+        let place = try TemporaryDirectory()
+        let path = place.path + "/fifo"
+        _ = try ChildProcess.output(of: "/usr/bin/mkfifo", arguments: ["mkfifo", path])
+        #expect(throws: SystemError("open", .noSuchDevice, path)) { _ = try Path.openForAppending(path).raw }
+    }
+
     @Test("a lock is the open file's: another open file does not get it")
     func locks() throws {
         let place = try TemporaryDirectory()

@@ -9,10 +9,10 @@ enum CertificateCheck {
         guard !configuration.tlsCertificate.isEmpty else { return [] }
         let key = configuration.tlsKey.isEmpty ? configuration.tlsCertificate : configuration.tlsKey
         do throws(SystemError) {
-            _ = try Path.openForReading(key)
-            _ = try Path.openForReading(configuration.tlsCertificate)
+            _ = try Path.openFile(key)
+            _ = try Path.openFile(configuration.tlsCertificate)
         } catch {
-            // That it is missing, PlaceCheck says.
+            // That it is missing or no file, PlaceCheck says.
             return error.code == .accessDenied ? [.unseen("the certificate: \(error)")] : []
         }
         let program = "\(installation.libexec)/tls-relay"

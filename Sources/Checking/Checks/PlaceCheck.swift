@@ -10,7 +10,7 @@ enum PlaceCheck {
             + named([configuration.tlsCertificate, configuration.tlsAuthorities])
             + secrets(
                 configuration.tlsKey.isEmpty ? configuration.tlsCertificate : configuration.tlsKey,
-                what: "holds the private key")
+                what: "holds the private key") + resolver()
     }
 
     /// The gate to the services that strangers' servers may ask.
@@ -40,9 +40,22 @@ enum PlaceCheck {
         paths.compactMap { path in
             guard !path.isEmpty else { return nil }
             do throws(SystemError) {
-                return try Path.status(path) == nil ? missing(path) : nil
+                guard let about = try Path.status(path) else { return missing(path) }
+                return noFile(path, about)
             } catch { return .unseen("\(error)") }
         }
+    }
+
+    /// Nobody reads it then.
+    private static func noFile(_ path: String, _ about: FileStatus) -> Finding? {
+        about.kind == .regular || path == "/dev/null"
+            ? nil : .fault("\(path): is no regular file, and cannot be read: put one there")
+    }
+
+    private static func resolver() -> [Finding] {
+        let path = "/etc/resolv.conf"
+        guard let about = (try? Path.status(path)) ?? nil, let fault = noFile(path, about) else { return [] }
+        return [fault]
     }
 
     private static func missing(_ path: String) -> Finding {
@@ -53,6 +66,7 @@ enum PlaceCheck {
         guard !path.isEmpty else { return [] }
         do throws(SystemError) {
             guard let about = try Path.status(path) else { return [missing(path)] }
+            if let fault = noFile(path, about) { return [fault] }
             return about.mode & 0o007 == 0
                 ? [] : [.fault("\(path): \(what) and anybody may read it: chmod 0640 \(path)")]
         } catch { return [.unseen("\(path): \(error)")] }

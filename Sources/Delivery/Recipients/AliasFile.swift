@@ -95,7 +95,7 @@ package struct AliasFile {
     private func open() throws(Failure) -> LogicalLines? {
         var fault: String?
         do throws(SystemError) {
-            let file = try Path.openForReading(path)
+            let file = try Path.openFile(path)
             fault = Self.fault(try file.status())
             if fault == nil { return LogicalLines(file) }
         } catch {
@@ -107,6 +107,8 @@ package struct AliasFile {
 
     /// Who else may write it.
     private static func fault(_ status: FileStatus) -> String? {
+        // Nothing stays in /dev/null, whoever writes it.
+        guard status.kind == .regular else { return nil }
         if status.mode & 0o002 != 0 { return "can be written by everybody, and is not followed" }
         let isGroups = status.mode & 0o020 != 0 && status.group != 0
         return isGroups ? "can be written by its group, and is not followed" : nil

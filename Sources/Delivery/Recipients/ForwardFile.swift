@@ -37,6 +37,8 @@ package enum ForwardFile {
             file = opened
         } catch {
             if error.code == .tooManyLinks { throw .unsafe("is a symbolic link") }
+            // A socket cannot be opened.
+            if error.code == .noSuchDevice || error.code == .notSupported { throw .unsafe("is not a file") }
             throw .system(error)
         }
         return try targets(of: file, owner: owner)

@@ -41,6 +41,7 @@ package final class MboxDelivery {
         } catch {
             if error.code == .tooManyLinks { throw .unsuitable("a symbolic link") }
             if error.code == .isDirectory { throw .unsuitable("a directory") }
+            if error.code == .noSuchDevice || error.code == .notSupported { throw .unsuitable("not a file") }
             throw .system(error)
         }
         try Self.check(file, owner: owner)
