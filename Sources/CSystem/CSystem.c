@@ -252,7 +252,6 @@ static int cs_limit(int resource, uint64_t most) {
     return setrlimit(resource, &limit);
 }
 int cs_limit_core(void) { return cs_limit(RLIMIT_CORE, 0); }
-int cs_limit_processor_time(uint64_t seconds) { return cs_limit(RLIMIT_CPU, seconds); }
 int cs_limit_open_files(uint64_t most) { return cs_limit(RLIMIT_NOFILE, most); }
 int cs_set_user(unsigned user) { return setresuid(user, user, user); }
 int cs_pipe(int *ends) { return pipe2(ends, O_CLOEXEC); }

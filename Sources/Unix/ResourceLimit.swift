@@ -5,10 +5,6 @@ package enum ResourceLimit {
     /// No core files: they would hold mail.
     package static func forbidCoreFiles() { _ = cs_limit_core() }
 
-    package static func processorTime(_ most: Duration) {
-        _ = cs_limit_processor_time(UInt64(max(1, most.components.seconds)))
-    }
-
     /// A file that would grow beyond its limit is an error of write, not the end of the process.
     package static func reportFileSize() { cs_ignore_signal(SIGXFSZ) }
 

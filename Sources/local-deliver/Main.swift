@@ -39,7 +39,6 @@ struct Main {
             tool.fail(error.description, .configuration)
         }
         let configuration = source.current
-        ResourceLimit.processorTime(configuration.programTimeout)
         let log = configuration.openLog(tool.name)
 
         if isService {

@@ -68,6 +68,15 @@ import Unix
         #expect(outcome.text == Array(said.utf8))
     }
 
+    @Test("a command and what it starts have as much processor time as it has time, and cannot have more")
+    func processorTime() {
+        for seconds in [77, 20, 500] {
+            #expect(
+                run("ulimit -St; ulimit -Ht", limit: .seconds(seconds)).output
+                    == Array("\(seconds)\n\(seconds)\n".utf8))
+        }
+    }
+
     @Test("a command that is not there is tried again")
     func missing() {
         #expect(run("/nonexistent/program").outcome.verdict == .deferred)

@@ -56,6 +56,27 @@ def changed_in_batch(i):
         assert log_of(host).count("status=sent") == 3 and len(queued(host)) == 2, log_of(host)
 
 
+@test("a changed program-timeout holds for the next command of a batch, with its processor time, be it shorter or longer")
+def changed_limit(i):
+    with another_host(i, "limits", **{"program-timeout": "300s"}) as host:
+        ran, before = f"{host.directory}/ran", open(host.config).read()
+        program = script(host, "limited", f"cat >/dev/null\nulimit -St >>{ran}\nulimit -Ht >>{ran}\nn=$(wc -l <{ran})\nwhile [ ! -e {host.directory}/go.$n ]; do sleep 0.1; done\n")
+        aliases(host, f'prog: "|{program}"\n')
+        put(host, *["prog@c.example"] * 3)
+        runner = subprocess.Popen(host.command("queue-runner"), stdin=subprocess.DEVNULL)
+        try:
+            for number, seconds in enumerate((300, 200, 400), 1):
+                eventually(lambda: len(lines(ran)) == 2 * number, f"command {number}")
+                assert lines(ran)[-2:] == [str(seconds)] * 2, lines(ran)
+                replace(host.config, before.replace("300s", "200s" if number == 1 else "400s"))
+                go(host, 2 * number)
+            runner.wait(60)
+        finally:
+            for number in (2, 4, 6):
+                go(host, number)
+        assert log_of(host).count("status=sent") == 3, log_of(host)
+
+
 @test("remote-deliver in the middle of a session sees a changed relais.conf before the next message, and keeps the old one while it is damaged")
 def changed_in_session(i):
     port = i.a.ports["smtp"]

@@ -78,7 +78,6 @@ int cs_set_group(unsigned group);
 int cs_set_group_saving(unsigned group, unsigned saved);
 /// Soft and hard limit at once; never above the hard limit that holds.
 int cs_limit_core(void);
-int cs_limit_processor_time(uint64_t seconds);
 int cs_limit_open_files(uint64_t most);
 int cs_set_user(unsigned user);
 int cs_pipe(int *ends);

@@ -3,7 +3,7 @@ package import Unix
 
 /// A `|command` of an alias or a .forward: sh -c, with the message as its input, as whoever this process
 /// is. It gets a clean environment, nothing open but its three standard descriptors, a process group of
-/// its own, and a time limit after which the group is ended (T61).
+/// its own, and a time limit after which the group is ended. What it leaves running has as much processor time (T61).
 package struct Command {
     package let text: [UInt8]
     package let environment: [String]
@@ -44,6 +44,11 @@ package struct Command {
         }
     }
 
+    /// Runs `$0` with as much processor time: our own limit, lowered once, could not be raised for the next command.
+    private var limited: String {
+        "ulimit -t \(max(1, timeLimit.components.seconds)) 2>/dev/null; exec sh -c \"$0\""
+    }
+
     private func run(
         _ prefix: [UInt8], _ content: MessageContent, _ output: inout [UInt8]
     ) throws(SystemError) -> Ending {
@@ -51,7 +56,7 @@ package struct Command {
         let input = try DescriptorPair.pipe()
         let result = try DescriptorPair.pipe()
         let child = try ChildProcess.start(
-            "/bin/sh", arguments: ["sh", "-c", String(decoding: text, as: UTF8.self)],
+            "/bin/sh", arguments: ["sh", "-c", limited, String(decoding: text, as: UTF8.self)],
             environment: environment, input: input.first.raw, output: result.second.raw,
             error: result.second.raw, ownGroup: true)
         let writer = input.keepSecond()
