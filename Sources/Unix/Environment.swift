@@ -9,6 +9,17 @@ package enum Environment {
         return (0..<Int(count)).compactMap { unsafe words[$0].map { unsafe String(cString: $0) } }
     }
 
+    /// The same as they came: `arguments` has other characters in the place of what is not UTF-8.
+    package static var rawArguments: [[UInt8]] {
+        var count: CInt = 0
+        guard let words = unsafe cs_arguments(&count) else { return [] }
+        return (0..<Int(count)).compactMap { index in
+            guard let word = unsafe words[index] else { return nil }
+            let start = unsafe UnsafeRawPointer(word).assumingMemoryBound(to: UInt8.self)
+            return unsafe Array(UnsafeBufferPointer(start: start, count: strlen(word)))
+        }
+    }
+
     package static func value(of name: String) -> String? {
         guard let text = unsafe getenv(name) else { return nil }
         return unsafe String(cString: text)

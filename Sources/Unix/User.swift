@@ -6,7 +6,8 @@ package struct User: Equatable {
     package let name: String
     package let uid: UInt32
     package let gid: UInt32
-    package let gecos: String
+    /// In whatever charset.
+    package let gecos: [UInt8]
     package let home: String
     package let shell: String
 
@@ -19,15 +20,15 @@ package struct User: Equatable {
         func text(_ index: Int) -> String { String(decoding: fields[index], as: UTF8.self) }
         self.uid = uid
         self.gid = gid
-        (name, gecos, home, shell) = (text(0), text(4), text(5), text(6))
+        gecos = Array(fields[4])
+        (name, home, shell) = (text(0), text(5), text(6))
     }
 
     /// The part of GECOS that is the person's name; `&` stands for the login name.
-    package var fullName: String {
-        let first = gecos.split(separator: ",", omittingEmptySubsequences: false).first ?? ""
-        guard first.contains("&") else { return String(first) }
-        let login = name.prefix(1).uppercased() + name.dropFirst()
-        return first.split(separator: "&", omittingEmptySubsequences: false).joined(separator: login)
+    package var fullName: [UInt8] {
+        var login = Array(name.utf8)
+        if let first = login.first { login[0] = first.uppercased }
+        return gecos.prefix { $0 != .ascii(",") }.flatMap { $0 == .ascii("&") ? login : [$0] }
     }
 }
 

@@ -43,7 +43,7 @@ struct Main {
         let invocation: Invocation
         do throws(Invocation.Mistake) {
             invocation = try Invocation(
-                name: Environment.arguments.first ?? "", Environment.arguments.dropFirst())
+                name: Environment.arguments.first ?? "", Environment.rawArguments.dropFirst())
         } catch { tool.fail(error.message, .usage) }
         switch invocation.mode {
         case .help: answer(help)

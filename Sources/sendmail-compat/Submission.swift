@@ -101,10 +101,10 @@ struct Submission {
         let hostname = Array(configuration.hostname.utf8)
         // An account that is in no file (a container's) still has its number.
         let login = user?.name ?? "uid\(Identity.user)"
-        let name = invocation.fullName ?? user?.fullName ?? ""
         return SubmittedHeader.Author(
-            address: Array(login.utf8) + [.ascii("@")] + hostname, fullName: Array(name.utf8),
-            hostname: hostname, date: DateTime(seconds: arrival.seconds),
+            address: Array(login.utf8) + [.ascii("@")] + hostname,
+            fullName: invocation.fullName ?? user?.fullName ?? [], hostname: hostname,
+            date: DateTime(seconds: arrival.seconds),
             messageID: Array(id.text.utf8) + [.ascii("@")] + hostname)
     }
 

@@ -125,6 +125,33 @@ import Testing
         #expect(text.hasPrefix(expected + "\nDate:"), "\(text)")
     }
 
+    @Test(
+        "a name that is not UTF-8 keeps its bytes, in words of a charset that is not told; one that is cut stays UTF-8",
+        arguments: [
+            ([UInt8]("J") + [0xF6] + [UInt8]("rg"), "=?unknown-8bit?B?SvZyZw==?="),
+            ([0xFF], "=?unknown-8bit?B?/w==?="),
+            // Cut off in the middle, and what would be a character in another place.
+            ([UInt8]("J") + [0xC3] + [UInt8]("rg"), "=?unknown-8bit?B?SsNyZw==?="),
+            ([UInt8]("J") + [0xB6], "=?unknown-8bit?B?SrY=?="),
+            (
+                [UInt8](repeating: 0xB6, count: 40),
+                "=?unknown-8bit?B?\(String(repeating: "tra2", count: 13))?=\n =?unknown-8bit?B?tg==?="
+            ),
+            (
+                [UInt8]("ö") + [UInt8](repeating: 0x61, count: 197) + [UInt8]("ö"),
+                "=?UTF-8?B?w7Zh\(String(repeating: "YWFh", count: 14))?=\n "
+                    + String(repeating: "=?UTF-8?B?\(String(repeating: "YWFh", count: 15))?=\n ", count: 3)
+                    + "=?UTF-8?B?\(String(repeating: "YWFh", count: 6))YQ==?="
+            ),
+        ])
+    func otherCharsets(name: [UInt8], expected: String) throws {
+        var author = Self.author
+        author.fullName = name
+        let header = try #require(SubmittedHeader(MessageHeader([])))
+        let text = String(decoding: header.completed(by: author), as: UTF8.self)
+        #expect(text.hasPrefix("From: \(expected) <ann@h.example>\nDate:"), "\(text)")
+    }
+
     @Test("10,000 recipients (T76); more fields than are looked at are refused")
     func limits() throws {
         let list = (0..<10_000).map { "user\($0)@example.org" }.joined(separator: ",\n ")
@@ -200,7 +227,7 @@ import Testing
 
 @Suite struct InvocationTests {
     private func read(_ line: String, name: String = "sendmail") throws(Invocation.Mistake) -> Invocation {
-        try Invocation(name: name, line.split(separator: " ").map(String.init))
+        try Invocation(name: name, line.split(separator: " ").map { Array($0.utf8) })
     }
 
     static let good: [(String, @Sendable (inout Invocation) -> Void)] = [
@@ -211,7 +238,7 @@ import Testing
         ("-o i bob", { ($0.dotIsContent, $0.recipients) = (true, ["bob"]) }),
         ("-oem -oi -odb -om -oMsx bob", { ($0.dotIsContent, $0.recipients) = (true, ["bob"]) }),
         ("-f a@b bob", { ($0.sender, $0.recipients) = ("a@b", ["bob"]) }),
-        ("-fa@b -Fx bob", { ($0.sender, $0.fullName, $0.recipients) = ("a@b", "x", ["bob"]) }),
+        ("-fa@b -Fx bob", { ($0.sender, $0.fullName, $0.recipients) = ("a@b", Array("x".utf8), ["bob"]) }),
         ("-r a@b -f c@d bob", { ($0.sender, $0.recipients) = ("c@d", ["bob"]) }),
         ("-f <> bob", { ($0.sender, $0.recipients) = ("<>", ["bob"]) }),
         ("bob -- carol", { $0.recipients = ["bob", "carol"] }),
@@ -270,8 +297,21 @@ import Testing
         let id = String(repeating: "x", count: MailParameters.longestEnvelopeID)
         #expect(try read("-V \(id)").envelopeID == Array(id.utf8))
         let words = ["-N", "failure, delay", "-V", "a b"]
-        let invocation = try Invocation(name: "sendmail", words)
+        let invocation = try Invocation(name: "sendmail", words.map { Array($0.utf8) })
         #expect(invocation.notify == [.failure, .delay] && invocation.envelopeID == Array("a b".utf8))
+    }
+
+    @Test("an argument that is not UTF-8 is a name as it came, and no address or file that would be another")
+    func otherCharsets() throws {
+        let name = [UInt8]("J") + [0xF6] + [UInt8]("rg")
+        #expect(try Invocation(name: "", [[UInt8]("-F") + name, [UInt8]("bob")]).fullName == name)
+        for words in [
+            [name], [[UInt8]("-f"), name, [UInt8]("bob")], [[UInt8]("-C") + name, [UInt8]("bob")],
+        ] {
+            #expect(throws: Invocation.Mistake.self) { try Invocation(name: "", words) }
+        }
+        // A hyphen with an accent is a hyphen.
+        #expect(throws: Invocation.Mistake.self) { try read("-- -\u{301}bob") }
     }
 
     @Test("mailq and newaliases are names of modes")

@@ -50,7 +50,7 @@ def untouched(i):
 def named_sender(i):
     host = i.a.name
     for words, expected in ((("-F", "Net Data", "-f", "alerts@corp.example"), "Net Data <alerts@corp.example>"), (("-f", "alerts@corp.example"), "alerts@corp.example"),
-                            (("-f", "alerts"), rf"alerts@\S*{host}"), (("-F", "Net Data"), rf"Net Data <{USER}@\S*{host}>")):
+                            (("-f", "alerts"), rf"alerts@\S*{host}"), (("-F", "Net Data"), rf"Net Data <{USER}@\S*{host}>"), (("-F", b"J\xf6rg"), rf"=\?unknown-8bit\?B\?SvZyZw==\?= <{USER}@\S*{host}>")):
         subject = f"named-{len(words)}-{words[-1]}"
         assert sendmail(i.a, *words, address(i.a), input=f"Subject: {subject}\n\nx\n").returncode == 0
         text = arrived(i.a, f"Subject: {subject}\n".encode())

@@ -30,8 +30,8 @@ package struct Invocation: Equatable {
     package var isVerbose = false
     /// `-f` or `-r`
     package var sender: String?
-    /// `-F`
-    package var fullName: String?
+    /// `-F`, in whatever charset.
+    package var fullName: [UInt8]?
     /// `-C`
     package var configuration: String?
     /// `-B8BITMIME` or `-B7BIT`, in capitals; nil for anything else.
@@ -56,20 +56,22 @@ package struct Invocation: Equatable {
     /// An argument only where it is attached.
     private static let mayTakeArgument = "dqQ"
 
-    package init(name: String, _ words: some Sequence<String>) throws(Mistake) {
+    package init(name: String, _ words: some Sequence<[UInt8]>) throws(Mistake) {
         let base = name.split(separator: "/").last ?? ""
         if base == "mailq" { mode = .listQueue }
         if base == "newaliases" { mode = .checkAliases }
         var rest = Array(words)[...]
-        if rest == ["-h"] || rest == ["--help"] { mode = .help }
-        if rest == ["--version"] { mode = .version }
+        if rest.count == 1, let word = rest.first {
+            if word == [UInt8]("-h") || word == [UInt8]("--help") { mode = .help }
+            if word == [UInt8]("--version") { mode = .version }
+        }
         if mode == .help || mode == .version { return }
         while let word = rest.popFirst() {
-            if word == "--" {
+            if word == [UInt8]("--") {
                 for word in rest { try addRecipient(word) }
                 return
             }
-            if word.hasPrefix("-"), word != "-" {
+            if word.first == .ascii("-"), word.count > 1 {
                 try readOptions(word, &rest)
             } else {
                 try addRecipient(word)
@@ -78,74 +80,88 @@ package struct Invocation: Equatable {
     }
 
     /// A word that begins with a hyphen is no address, even behind `--`: somewhere it would be an option.
-    private mutating func addRecipient(_ word: String) throws(Mistake) {
-        guard word.utf8.count <= Self.longestWord, !word.utf8.contains(where: { $0.isControl }),
-            !word.hasPrefix("-"), !word.isEmpty
+    private mutating func addRecipient(_ word: [UInt8]) throws(Mistake) {
+        guard word.count <= Self.longestWord, !word.contains(where: { $0.isControl }),
+            word.first != .ascii("-"), !word.isEmpty, let text = Self.text(word)
         else {
-            throw Mistake(message: "bad recipient \"\(Array(word.utf8).escaped(limit: 60))\"")
+            throw Mistake(message: "bad recipient \"\(word.escaped(limit: 60))\"")
         }
-        recipients.append(word)
+        recipients.append(text)
     }
 
-    private mutating func readOptions(_ word: String, _ rest: inout ArraySlice<String>) throws(Mistake) {
+    /// Nil where bytes would have to be replaced: that is another address, or another file.
+    private static func text(_ word: [UInt8]) -> String? {
+        let text = String(decoding: word, as: UTF8.self)
+        return text.utf8.elementsEqual(word) ? text : nil
+    }
+
+    private mutating func readOptions(_ word: [UInt8], _ rest: inout ArraySlice<[UInt8]>) throws(Mistake) {
         var letters = word.dropFirst()
         while let letter = letters.popFirst() {
-            if Self.flags.contains(letter) {
+            if Self.flags.utf8.contains(letter) {
                 setFlag(letter)
                 continue
             }
-            let attached = String(letters)
-            if Self.mayTakeArgument.contains(letter) {
-                if letter == "q" { mode = .runQueue }
+            if Self.mayTakeArgument.utf8.contains(letter) {
+                if letter == .ascii("q") { mode = .runQueue }
                 return
             }
-            guard Self.takesArgument.contains(letter) else {
-                throw Mistake(message: "unknown option -\(Array(String(letter).utf8).escaped(limit: 8))")
+            let shown = [letter].escaped(limit: 8)
+            guard Self.takesArgument.utf8.contains(letter) else {
+                throw Mistake(message: "unknown option -\(shown)")
             }
-            guard let value = attached.isEmpty ? rest.popFirst() : attached else {
-                throw Mistake(message: "option -\(letter) needs an argument")
+            guard let value = letters.isEmpty ? rest.popFirst() : Array(letters) else {
+                throw Mistake(message: "option -\(shown) needs an argument")
             }
             try setOption(letter, value)
             return
         }
     }
 
-    private mutating func setFlag(_ letter: Character) {
+    private mutating func setFlag(_ letter: UInt8) {
         switch letter {
-        case "I": mode = .checkAliases
-        case "i": dotIsContent = true
-        case "t": takesRecipientsFromHeader = true
-        case "v": isVerbose = true
+        case .ascii("I"): mode = .checkAliases
+        case .ascii("i"): dotIsContent = true
+        case .ascii("t"): takesRecipientsFromHeader = true
+        case .ascii("v"): isVerbose = true
         default: break
         }
     }
 
-    private mutating func setOption(_ letter: Character, _ value: String) throws(Mistake) {
-        guard value.utf8.count <= Self.longestWord else {
-            throw Mistake(message: "the argument of -\(letter) is too long")
+    private mutating func setOption(_ letter: UInt8, _ value: [UInt8]) throws(Mistake) {
+        let shown = [letter].escaped()
+        guard value.count <= Self.longestWord else {
+            throw Mistake(message: "the argument of -\(shown) is too long")
         }
         switch letter {
-        case "f", "r": sender = try Self.line(letter, value)
-        case "F": fullName = try Self.line(letter, value)
-        case "C": configuration = value
-        case "B": bodyType = ["8BITMIME", "7BIT"].first { Array(value.utf8).equalsFolded($0.utf8) }
-        case "o": if value == "i" || value == "itrue" { dotIsContent = true }
-        case "b": try setMode(value)
-        case "N", "R", "V": try setNotification(letter, value)
+        case .ascii("F"): fullName = try Self.line(letter, value)
+        case .ascii("N"), .ascii("R"), .ascii("V"): try setNotification(letter, value)
+        case .ascii("B"): bodyType = ["8BITMIME", "7BIT"].first { value.equalsFolded($0.utf8) }
+        case .ascii("f"), .ascii("r"), .ascii("C"), .ascii("o"), .ascii("b"):
+            guard let text = Self.text(value) else {
+                throw Mistake(message: "the argument of -\(shown) is not UTF-8: \(value.escaped(limit: 60))")
+            }
+            switch letter {
+            case .ascii("C"): configuration = text
+            case .ascii("o"): if text == "i" || text == "itrue" { dotIsContent = true }
+            case .ascii("b"): try setMode(text)
+            default:
+                _ = try Self.line(letter, value)
+                sender = text
+            }
         default: break
         }
     }
 
     /// What the sender wants to hear of the delivery: the parameters of RFC 3461.
-    private mutating func setNotification(_ letter: Character, _ value: String) throws(Mistake) {
-        let bytes = Array(value.utf8)
+    private mutating func setNotification(_ letter: UInt8, _ bytes: [UInt8]) throws(Mistake) {
         switch letter {
-        case "N":
+        case .ascii("N"):
             notify = RecipientParameters.Notify(bytes.filter { !$0.isWhitespace })
             if notify == nil {
                 throw Mistake(message: "-N takes never, or success, failure and delay with commas between")
             }
-        case "R":
+        case .ascii("R"):
             returning = MailParameters.Return(bytes)
             if returning == nil { throw Mistake(message: "-R takes full or hdrs") }
         default:
@@ -157,12 +173,12 @@ package struct Invocation: Equatable {
     }
 
     /// What goes into an envelope or a header field holds no control byte (T76), and is no option (T74).
-    private static func line(_ letter: Character, _ value: String) throws(Mistake) -> String {
-        guard !value.utf8.contains(where: { $0.isControl }) else {
-            throw Mistake(message: "the argument of -\(letter) holds a control character")
+    private static func line(_ letter: UInt8, _ value: [UInt8]) throws(Mistake) -> [UInt8] {
+        guard !value.contains(where: { $0.isControl }) else {
+            throw Mistake(message: "the argument of -\([letter].escaped()) holds a control character")
         }
-        guard letter == "F" || !value.hasPrefix("-") else {
-            throw Mistake(message: "the argument of -\(letter) is no address")
+        guard letter == .ascii("F") || value.first != .ascii("-") else {
+            throw Mistake(message: "the argument of -\([letter].escaped()) is no address")
         }
         return value
     }

@@ -131,31 +131,38 @@ package struct SubmittedHeader {
         text.append(.lf)
     }
 
-    /// A name as a phrase of RFC 5322 §3.2.5: plain, quoted, or where it is not ASCII as an encoded word
+    /// A name as a phrase of RFC 5322 §3.2.5: plain, quoted, or where it is not ASCII as encoded words
     /// (RFC 2047 §2).
     static func phrase(_ name: [UInt8]) -> [UInt8] {
-        let name = Array(name.filter { !$0.isControl }.prefix(200))
-        if name.allSatisfy({ $0.isAtext || $0 == .space }) { return name }
-        guard name.allSatisfy({ $0.isASCII }) else {
-            // An encoded word is at most 75 bytes: 45 of text make 60.
-            return encodedWords(name)
-        }
+        let name = name.filter { !$0.isControl }
+        let isUTF8 = String(decoding: name, as: UTF8.self).utf8.elementsEqual(name)
+        let short = name.prefix(length(of: name[...], most: 200, isUTF8))
+        if short.allSatisfy({ $0.isAtext || $0 == .space }) { return Array(short) }
+        guard short.allSatisfy({ $0.isASCII }) else { return encodedWords(short, isUTF8) }
         var quoted: [UInt8] = [.quote]
-        for byte in name {
+        for byte in short {
             if byte == .quote || byte == .backslash { quoted.append(.backslash) }
             quoted.append(byte)
         }
         return quoted + [.quote]
     }
 
-    private static func encodedWords(_ name: [UInt8]) -> [UInt8] {
+    /// How many bytes to take so that no character is cut in two: a byte 10xxxxxx is inside one.
+    private static func length(of text: ArraySlice<UInt8>, most: Int, _ isUTF8: Bool) -> Int {
+        guard text.count > most else { return text.count }
+        var count = most
+        while isUTF8, text[text.startIndex + count] & 0xC0 == 0x80 { count -= 1 }
+        return count
+    }
+
+    /// An encoded word is at most 75 bytes. Which charset it is in that is not UTF-8 cannot be told (RFC 1428 §3).
+    private static func encodedWords(_ name: ArraySlice<UInt8>, _ isUTF8: Bool) -> [UInt8] {
+        let front = [UInt8](isUTF8 ? "=?UTF-8?B?" : "=?unknown-8bit?B?")
         var words: [[UInt8]] = []
-        var rest = name[...]
+        var rest = name
         while !rest.isEmpty {
-            var count = min(45, rest.count)
-            // No character is cut in two: a byte 10xxxxxx is inside one.
-            while count > 1, count < rest.count, rest[rest.startIndex + count] & 0xC0 == 0x80 { count -= 1 }
-            words.append([UInt8]("=?UTF-8?B?") + Base64.encode(rest.prefix(count)) + [UInt8]("?="))
+            let count = length(of: rest, most: isUTF8 ? 45 : 39, isUTF8)
+            words.append(front + Base64.encode(rest.prefix(count)) + [UInt8]("?="))
             rest = rest.dropFirst(count)
         }
         return Array(words.joined(separator: [UInt8]("\n ")))
