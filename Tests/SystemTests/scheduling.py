@@ -289,6 +289,27 @@ def parked_at_the_failing(i):
         assert left == ([], MANY), left
 
 
+@test("messages with two destinations that both have enough waiting go to the one that takes them, and wait for the other with nobody else's recipients")
+def parked_at_two(i):
+    # Five pairs of destinations: at which of the two a message waits must not be a matter of luck.
+    port, many = i.a.ports["smtp"], 1800
+    with Gated("127.0.0.5", port) as live, Gated("127.0.0.6", port) as shut, another_host(i, "two") as host:
+        queuefiles.fill(f"{host.queue}/incoming", (("s@far.example", [f"u{n}@d{n % 5}.live.example", f"u{n}@d{n % 5}.gone.example"]) for n in range(many)))
+        runner = subprocess.Popen(host.command("queue-runner"), stdin=subprocess.DEVNULL)
+        try:
+            # All that has no room at either has been looked at.
+            eventually(lambda: live.waiting and shut.waiting and log_of(host).count("queue active") >= 1000, "sessions with both", 40)
+            time.sleep(2)
+            live.gate.set()
+            eventually(lambda: len(live.taken) == many, f"{many} messages at the one that takes them", 60)
+            assert set(live.taken.values()) == {1} and not shut.taken
+        finally:
+            shut.gate.set()
+            runner.wait(60)
+        assert len(shut.taken) == many and set(shut.taken.values()) == {1} and set(live.taken.values()) == {1}
+        assert not os.listdir(f"{host.queue}/incoming") and not os.listdir(f"{host.queue}/deferred") and not os.listdir(f"{host.queue}/log")
+
+
 @test(f"{MANY} messages that are asked for while a runner has some of them in its hands, and has parked the others, all go")
 def asked_of_the_busy(i):
     now = int(time.time())

@@ -26,9 +26,9 @@ final class DelivererServices {
     private static let afterRefusal = Duration.seconds(10)
 
     /// What waits for it, and is asked with, one by one, until it works.
-    private var waiting: [Service: Fifo<ParkedMessage>] = [:]
+    private var waiting: [Service: Fifo<Candidate>] = [:]
     /// It works again: what waits may go.
-    var comeBack: (ParkedMessage) -> Void = { _ in }
+    var comeBack: (Candidate) -> Void = { _ in }
     /// What is wrong has changed.
     var tell: (_ local: String?, _ remote: String?) -> Void = { _, _ in }
 
@@ -66,7 +66,7 @@ final class DelivererServices {
     // MARK: What waits for it
 
     /// A message for which nothing was done.
-    func keep(_ message: ParkedMessage, for destination: Job.Destination) {
+    func keep(_ message: Candidate, for destination: Job.Destination) {
         let service = service(destination)
         if troubles[service] != nil { waiting[service, default: Fifo()].append(message) }
     }

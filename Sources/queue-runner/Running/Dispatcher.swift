@@ -34,12 +34,12 @@ final class Dispatcher {
     private let settlement: Settlement
     private let queue: QueueDirectory
     private let log: Log
-    /// Claims a parked message: what of it goes to the destination.
+    /// What of a parked message goes to the destination.
     var unpark: (ParkedMessage, Job.Destination) -> [Assignment] = { _, _ in [] }
     /// An assignment has come back with all its reports.
     var complete: (Assignment) -> Void = { _ in }
-    /// A parked message has to look at its destination again.
-    var comeBack: (ParkedMessage) -> Void = { _ in }
+    /// A parked message is not to wait for this destination any longer.
+    var suspend: (ParkedMessage, Job.Destination, FailingDestination) -> Void = { _, _, _ in }
     /// What waits in a bucket need not wait for its minute.
     var hurry: (Place) -> Void = { _ in }
 
@@ -364,7 +364,7 @@ final class Dispatcher {
                     settlement.suspend(number, of: assignment.work, by: state)
                 }
                 complete(assignment)
-            case .parked(let message): comeBack(message)
+            case .parked(let message): suspend(message, destination, state)
             }
         }
     }

@@ -14,7 +14,7 @@ final class Intake {
     var horizon: Duration
     /// What came by a kick goes first.
     private var fresh = Fifo<MessageID>()
-    private var backlog = Fifo<ParkedMessage>()
+    private var backlog = Fifo<Candidate>()
     /// Messages that are in the runner's hands already: claimed, or parked at their destination.
     private var known: Set<MessageID> = []
     /// Those among them that are to be looked at again in another minute.
@@ -47,7 +47,7 @@ final class Intake {
     func leave(_ id: MessageID) { left.insert(id) }
 
     /// What was parked or left alone is not to wait any more.
-    func comeBack(_ message: ParkedMessage) {
+    func comeBack(_ message: Candidate) {
         known.remove(message.id)
         left.remove(message.id)
         backlog.append(message)
@@ -95,45 +95,49 @@ final class Intake {
         for name in strange {
             setAside(name, in: place, "its name is no id")
         }
-        for id in ids where !known.contains(id) { backlog.append(ParkedMessage(id: id, place: place)) }
+        for id in ids where !known.contains(id) { backlog.append(Candidate(id: id, place: place)) }
         if ids.isEmpty { queue.tidy(place) }
     }
 
     // MARK: Claiming
 
-    /// A message, and whom a go that has begun has not come to yet.
-    typealias Taken = (message: ClaimedMessage, rest: [Int])
+    /// A message, and what of it waits where this go has begun.
+    typealias Taken = (message: ClaimedMessage, parked: ParkedMessage?)
 
     /// The next message that is ours now; nil when nothing is left.
     func next() -> Taken? {
         while let id = fresh.popFirst() {
-            if let taken = take(ParkedMessage(id: id, place: .incoming)) { return taken }
+            if let taken = take(Candidate(id: id, place: .incoming)) { return taken }
         }
-        while let waiting = backlog.popFirst() {
-            if let taken = take(waiting) { return taken }
+        while let candidate = backlog.popFirst() {
+            if let taken = take(candidate) { return taken }
         }
         return nil
     }
 
-    private func take(_ waiting: ParkedMessage) -> Taken? {
-        guard !known.contains(waiting.id), let taken = claim(waiting) else { return nil }
-        known.insert(waiting.id)
-        return taken
+    private func take(_ candidate: Candidate) -> Taken? {
+        guard !known.contains(candidate.id) else { return nil }
+        if let parked = candidate.parked { return claimAgain(parked).map { ($0, parked) } }
+        guard let message = claim(candidate.id, in: candidate.place) else { return nil }
+        known.insert(candidate.id)
+        return (message, nil)
     }
 
     /// A message that was parked; nil when somebody else has it, or it is gone: it is forgotten then.
-    func claimAgain(_ parked: ParkedMessage) -> Taken? {
-        if let taken = claim(parked) { return taken }
+    ///
+    /// It is where it was; or, as no lock keeps what waits here, where the operator's commands put it meanwhile: nobody
+    /// looks there again for one that is known, and all its recipients were asked for.
+    func claimAgain(_ parked: ParkedMessage) -> ClaimedMessage? {
+        known.insert(parked.id)
+        if let message = claim(parked.id, in: parked.place) { return message }
+        if parked.place != .incoming, let message = claim(parked.id, in: .incoming) {
+            parked.place = .incoming
+            parked.rest = []
+            return message
+        }
+        parked.destinations = []
         known.remove(parked.id)
         return nil
-    }
-
-    /// Where it was; or, as no lock keeps what waits here, where the operator's commands put it meanwhile: nobody
-    /// looks there again for one that is known, and all its recipients were asked for.
-    private func claim(_ waiting: ParkedMessage) -> Taken? {
-        if let message = claim(waiting.id, in: waiting.place) { return (message, waiting.rest) }
-        guard waiting.place != .incoming, let message = claim(waiting.id, in: .incoming) else { return nil }
-        return (message, [])
     }
 
     private func claim(_ id: MessageID, in place: Place) -> ClaimedMessage? {

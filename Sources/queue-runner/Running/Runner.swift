@@ -62,14 +62,11 @@ final class Runner {
         mostClaimed = max(16, min(4000, raiseFileLimit(to: 8192) / 2))
         // The dispatcher keeps the runner, and both last as long as the process.
         dispatcher.complete = { [self] in complete($0) }
-        dispatcher.comeBack = { [self] in intake.comeBack($0) }
+        dispatcher.suspend = { [self] in suspend($0, at: $1, by: $2) }
         dispatcher.services.comeBack = { [intake] in intake.comeBack($0) }
         dispatcher.services.tell = { [lock] in lock.note(local: $0, remote: $1) }
         dispatcher.hurry = { [self] in try? intake.read($0) }
-        dispatcher.unpark = { [self] parked, destination in
-            guard let (message, recipients) = intake.claimAgain(parked) else { return [] }
-            return begin(message, recipients, for: destination)
-        }
+        dispatcher.unpark = { [self] in unpark($0, for: $1) }
     }
 
     func run() throws(QueueError) {
@@ -117,8 +114,8 @@ final class Runner {
     /// Reads on for a while, then looks what the deliverers say.
     private func takeMessages() {
         for _ in 0..<100 {
-            guard let (message, recipients) = intake.next() else { return }
-            _ = begin(message, recipients, for: nil)
+            guard let (message, parked) = intake.next() else { return }
+            _ = begin(message, parked, for: nil)
         }
     }
 
@@ -134,45 +131,33 @@ final class Runner {
     // MARK: One message
 
     /// Sorts the open recipients of a message into destinations. Those for `wanted` are the result, and
-    /// have a session waiting; the others wait for theirs. `rest`: whom this go has not come to yet, where it
-    /// has begun.
+    /// have a session waiting; the others wait for theirs. `parked`: what waits already, where this go has begun.
     private func begin(
-        _ message: ClaimedMessage, _ rest: [Int], for wanted: Job.Destination?
+        _ message: ClaimedMessage, _ parked: ParkedMessage?, for wanted: Job.Destination?
     ) -> [Assignment] {
-        let work: Work
-        do throws(QueueError) {
-            let log = try MessageLog.open(for: message, in: queue, creating: false)
-            if let log, log.endsInRemoval {
-                intake.release(message.id)
-                try queue.remove(message, log: log)
-                return []
-            }
-            // Recipients who have it would get it again if that could not be written down.
-            if log == nil, message.envelope.recipients.count > 1 { try queue.checkRoom() }
-            work = Work(message, log: log, at: .now())
-        } catch {
-            settlement.complain(of: message.id, error)
-            intake.leave(message.id)
+        guard let work = work(message) else {
+            parked?.destinations = []
             return []
         }
         claimed += 1
+        let parked = parked ?? ParkedMessage(message)
         var taken: [Assignment] = []
-        // In `incoming/` is what is new, and what the operator wants tried now.
-        let isAsked = message.place == .incoming
-        let numbers =
-            rest.isEmpty ? isAsked ? work.open : work.due(at: work.claimed) : work.open(among: rest)
-        var parked: Job.Destination?
         var assigned: Set<Int> = []
+        let numbers = recipients(of: work, parked.rest)
         for (destination, recipients) in Dictionary(grouping: numbers, by: { destination(of: $0, work) }) {
             if let trouble = dispatcher.services.trouble(for: destination) {
                 for number in recipients {
                     settlement.withhold(number, of: work, trouble, quietly: true)
                 }
+                parked.destinations.remove(destination)
             } else if let failing = dispatcher.pause(of: destination, at: work.claimed) {
                 for number in recipients { settlement.suspend(number, of: work, by: failing) }
+                parked.destinations.remove(destination)
             } else if destination == wanted {
                 taken += assign(recipients, of: work)
                 assigned.formUnion(recipients)
+            } else if parked.destinations.contains(destination) {
+                work.waiting[destination] = recipients
             } else if claimed <= mostClaimed, dispatcher.hasRoom(for: destination) {
                 for assignment in assign(recipients, of: work) {
                     dispatcher.add(
@@ -180,16 +165,71 @@ final class Runner {
                 }
                 assigned.formUnion(recipients)
             } else {
-                parked = destination
+                work.waiting[destination] = recipients
+                parked.destinations.insert(destination)
+                dispatcher.add(.parked(parked), from: message.envelope.reversePath, to: destination)
             }
         }
-        if let parked {
+        if !work.waiting.isEmpty {
             // As long as nobody was tried, the place tells who is to be.
-            let hasBegun = !rest.isEmpty || !assigned.isEmpty
-            work.parked = (parked, hasBegun ? numbers.filter { !assigned.contains($0) } : [])
+            let hasBegun = !parked.rest.isEmpty || !assigned.isEmpty
+            parked.rest = hasBegun ? numbers.filter { !assigned.contains($0) } : []
+            (parked.work, work.parked) = (work, parked)
         }
         if work.assignments > 0 { settlement.announce(work) } else { finish(work) }
         return taken
+    }
+
+    /// A message with what is known of it; nil when it is done with, or cannot be worked on.
+    private func work(_ message: ClaimedMessage) -> Work? {
+        do throws(QueueError) {
+            let log = try MessageLog.open(for: message, in: queue, creating: false)
+            if let log, log.endsInRemoval {
+                intake.release(message.id)
+                try queue.remove(message, log: log)
+                return nil
+            }
+            // Recipients who have it would get it again if that could not be written down.
+            if log == nil, message.envelope.recipients.count > 1 { try queue.checkRoom() }
+            return Work(message, log: log, at: .now())
+        } catch {
+            settlement.complain(of: message.id, error)
+            intake.leave(message.id)
+            return nil
+        }
+    }
+
+    /// Whom this go is for. `rest`: whom it has not come to yet, where it has begun.
+    private func recipients(of work: Work, _ rest: [Int]) -> [Int] {
+        if !rest.isEmpty { return work.open(among: rest) }
+        // In `incoming/` is what is new, and what the operator wants tried now.
+        return work.message.place == .incoming ? work.open : work.due(at: work.claimed)
+    }
+
+    /// What of a parked message goes to a destination whose turn it is.
+    private func unpark(_ parked: ParkedMessage, for destination: Job.Destination) -> [Assignment] {
+        guard parked.destinations.remove(destination) != nil else { return [] }
+        if let work = parked.work {
+            let recipients = work.waiting.removeValue(forKey: destination) ?? []
+            parked.rest.removeAll { recipients.contains($0) }
+            return assign(recipients, of: work)
+        }
+        guard let message = intake.claimAgain(parked) else { return [] }
+        return begin(message, parked, for: destination)
+    }
+
+    /// Its destination fails: the recipients wait until it is tried again.
+    private func suspend(
+        _ parked: ParkedMessage, at destination: Job.Destination, by state: FailingDestination
+    ) {
+        guard parked.destinations.remove(destination) != nil else { return }
+        if let work = parked.work {
+            for number in work.waiting.removeValue(forKey: destination) ?? [] {
+                settlement.suspend(number, of: work, by: state)
+            }
+        } else {
+            intake.comeBack(Candidate(id: parked.id, place: parked.place, parked: parked))
+        }
     }
 
     private func destination(of recipient: Int, _ work: Work) -> Job.Destination {
@@ -215,17 +255,13 @@ final class Runner {
     private func finish(_ work: Work) {
         claimed -= 1
         let message = work.message
-        if let (destination, rest) = work.parked {
-            settlement.writeDown(work)
-            dispatcher.add(
-                .parked(ParkedMessage(id: message.id, place: message.place, rest: rest)),
-                from: message.envelope.reversePath, to: destination)
-        } else {
-            if settlement.finish(work) { intake.release(message.id) } else { intake.leave(message.id) }
-            for destination in Set(work.withheld.map { self.destination(of: $0, work) }) {
-                dispatcher.services.keep(
-                    ParkedMessage(id: message.id, place: message.place), for: destination)
-            }
+        work.parked?.work = nil
+        // It is let go; where it waits it is claimed again.
+        if !work.waiting.isEmpty { return settlement.writeDown(work) }
+        work.parked?.destinations = []
+        if settlement.finish(work) { intake.release(message.id) } else { intake.leave(message.id) }
+        for destination in Set(work.withheld.map { self.destination(of: $0, work) }) {
+            dispatcher.services.keep(Candidate(id: message.id, place: message.place), for: destination)
         }
     }
 

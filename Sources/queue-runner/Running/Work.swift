@@ -63,9 +63,10 @@ final class Work {
     var isUntold = false
     /// Recipients for whom no deliverer can be had: the message stays due.
     var withheld: Set<Int> = []
-    /// A destination that had no room for its recipients: the message comes back for them. With whom this go
-    /// has not come to yet: see `ParkedMessage`.
-    var parked: (destination: Job.Destination, rest: [Int])?
+    /// Recipients whose destinations had no room, and have the message waiting: each takes its own as its turn comes.
+    var waiting: [Job.Destination: [Int]] = [:]
+    /// With whom this go has not come to yet.
+    var parked: ParkedMessage?
 
     func recipient(_ number: Int) -> Envelope.Recipient { message.envelope.recipients[number - 1] }
 
@@ -98,13 +99,29 @@ final class Work {
     }
 }
 
-/// A message that was let go again, because enough others were waiting for its destination already.
-struct ParkedMessage {
+/// A message that waits at destinations, because enough others were waiting there already. Each of them has an entry in its
+/// lane, and takes its own recipients in its turn, whatever the others do: out of the runner's hands, where
+/// another has it there just then, else claimed anew.
+final class ParkedMessage {
     let id: MessageID
-    let place: Place
+    var place: Place
     /// Of the recipients that were due, or asked for, when this go began, those that it has not come to yet;
     /// empty while it has come to none: then the place tells, and what the operator asks for meanwhile counts.
     var rest: [Int] = []
+    /// Where it waits. An entry of another's is void.
+    var destinations: Set<Job.Destination> = []
+    /// While it is in hand.
+    var work: Work?
+
+    init(_ message: ClaimedMessage) { (id, place) = (message.id, message.place) }
+}
+
+/// A message that is to be claimed.
+struct Candidate {
+    let id: MessageID
+    let place: Place
+    /// What of it waits already.
+    var parked: ParkedMessage?
 }
 
 /// Some recipients of one message that go to one destination.
