@@ -202,6 +202,50 @@ def not_looked_for(i):
         assert not looks, looks[:3]
 
 
+@test("DSN: a runner that is at work looks for no earlier copy, owner's notice or warning of what came in its own time; of what came before, it does")
+def not_looked_for_by_the_busy(i):
+    directory = f"{i.directory}/busy-buckets"
+    host = instance.Host(directory, "c.example", "127.0.0.8", i.a.ports["smtp"], i.dns.port, extra={
+        "peer-port": i.a.ports["smtp"], "delay-warning": "30s", "local-domains": "c.example lists.example localhost"})
+    host.make()
+    later = int(time.time()) // 60 + 60
+    for minute in range(later, later + 50):
+        os.mkdir(f"{host.queue}/deferred/{minute}", 0o700)
+    with open(f"{directory}/aliases", "a") as file:
+        file.write(f"led: {USER}\nlist: {USER}, {USER}+x\nowner-bad: {USER}\nbad: :include:/nonexistent/list\nlong: loop1\nloop1: long\n")
+    # The runner that inetd starts is watched.
+    trace, watched = f"{directory}/trace", f"{directory}/watched"
+    with open(watched, "w") as file:
+        file.write(f'#!/bin/sh\nexec {need("strace")} -f -qq -e trace=%file -o {trace}.$$ {RELEASE}/queue-runner "$@"\n')
+    os.chmod(watched, 0o755)
+    table = open(f"{directory}/inetd.conf").read()
+    with open(f"{directory}/inetd.conf", "w") as file:
+        file.write(re.sub(r"\S+/queue-runner queue-runner", f"{watched} queue-runner", table))
+
+    def looked(id):
+        """Where what derives from a message was looked for: the trace names the copy, the log whose it is."""
+        return [line for name in os.listdir(directory) if name.startswith("trace.") for line in open(f"{directory}/{name}") if re.search(rf'"deferred/\d+/{id}', line)]
+
+    def made(words):
+        return eventually(lambda: re.findall(words, log_of(host)) if os.path.exists(host.log) else None, words)
+
+    queuefiles.fill(f"{host.queue}/incoming", [("x@far.example", ["led@c.example"])])
+    host.start()
+    try:
+        run(*host.command("sendmail-compat", "-f", "y@far.example", f"{USER}@c.example"), input=b"Subject: begin\n\n")
+        [before] = made(r"forwarded as (\w{24})")
+        for sender, recipient in (("z@far.example", "led@c.example"), (f"{USER}@c.example", "x@dead.example"), (f"{USER}+s@c.example", "long@c.example")):
+            run(*host.command("sendmail-compat", "-f", sender, recipient), input=b"Subject: later\n\n")
+        copies = eventually(lambda: len(made(r"forwarded as (\w{24})")) >= 2 and made(r"forwarded as (\w{24})"), "the second copy")
+        warnings, notices = made(r"sender delay notification: (\w{24})"), made(r"owner notification: (\w{24})")
+    finally:
+        host.stop()
+        eventually(lambda: subprocess.run(["pgrep", "-f", f"{host.config} --kick"], capture_output=True).returncode != 0, "the end of the runner", 30)
+    assert looked(before), "what came before the runner is not looked for"
+    for made_by_it in [copy for copy in copies if copy != before] + warnings + notices:
+        assert not looked(made_by_it), (made_by_it, looked(made_by_it)[:3])
+
+
 @contextlib.contextmanager
 def postfix_sink(i, *options):
     """Postfix's smtp-sink in front of *.live.example; yields what it was told, as far as it has come."""

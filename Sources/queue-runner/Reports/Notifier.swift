@@ -135,7 +135,7 @@ final class Notifier {
         try inject(
             Bounce(of: work, telling: [event], configuration: configuration),
             Self.ownerNumber + event.recipient,
-            of: work, to: owner, for: .owner, saying: "owner notification")
+            of: work, to: owner, for: .owner, isFirst: work.isFirst(in: queue), saying: "owner notification")
     }
 
     private static let ownerNumber = 3_000_000
@@ -160,7 +160,7 @@ final class Notifier {
                 Bounce(
                     of: work, telling: waiting.map { delay($0, of: work) }, configuration: configuration),
                 Self.warningNumber, of: work, to: message.envelope.reversePath, for: .sender,
-                saying: "sender delay notification")
+                isFirst: work.isFirst(in: queue), saying: "sender delay notification")
         }
         work.record(LogEvent(time: .now(), recipient: 0, kind: .warned, text: text))
         try work.writeDown(in: queue)

@@ -191,7 +191,9 @@ final class Runner {
             }
             // Recipients who have it would get it again if that could not be written down.
             if log == nil, message.envelope.recipients.count > 1 { try queue.checkRoom() }
-            return Work(message, log: log, at: .now())
+            let work = Work(message, log: log, at: .now())
+            work.isOwn = settlement.isOwn(message, at: work.claimed)
+            return work
         } catch {
             settlement.complain(of: message.id, error)
             intake.leave(message.id)

@@ -14,6 +14,9 @@ final class Settlement {
     private let log: Log
     private let activity: Activity
     private let notifier: Notifier
+    private let began = Time.now()
+    /// Messages for which something was done that could not be written down.
+    private var unrecorded: Set<MessageID> = []
 
     init(_ configuration: Configuration, queue: QueueDirectory, log: Log, activity: Activity) {
         self.configuration = configuration
@@ -39,6 +42,12 @@ final class Settlement {
         log.info(
             "\(message.id): from=<\(message.envelope.reversePath.escapedInAngles())>, size=\(message.head.contentLength), "
                 + "nrcpt=\(message.envelope.recipients.count) (queue active)")
+    }
+
+    /// Whether nobody before this process can have worked on it, and all that was done for it is known. A clock that was set back is
+    /// no witness.
+    func isOwn(_ message: ClaimedMessage, at now: Time) -> Bool {
+        began <= message.arrival && message.arrival <= now && !unrecorded.contains(message.id)
     }
 
     // MARK: One recipient
@@ -201,7 +210,10 @@ final class Settlement {
         do throws(QueueError) { try work.writeDown(in: queue) } catch { complain(of: work.message.id, error) }
     }
 
-    func complain(of id: MessageID, _ error: QueueError) { log.error("\(id): \(error)") }
+    func complain(of id: MessageID, _ error: QueueError) {
+        unrecorded.insert(id)
+        log.error("\(id): \(error)")
+    }
 
     private func logDeferral(_ recipient: Int, of work: Work, _ reason: String) {
         let now = Time.now()
@@ -286,7 +298,9 @@ final class Settlement {
                 if let word = successor.meaning.text { parameters.add(RecipientParameters.expanded, word) }
                 return Envelope.Recipient(successor.address, parameters: parameters.text)
             })
-        try queue.once(id) { () throws(QueueError) in
+        // A deferral may be that of a copy before this one.
+        let isFirst = work.states[recipient] == nil && work.isFirst(in: queue)
+        try queue.once(id, isFirst: isFirst) { () throws(QueueError) in
             let injection = try Injection(queue: queue.path, envelope: envelope, id: id)
             try injection.append(header)
             try Self.copyContent(of: message, to: injection, limit: message.head.contentLength)
@@ -337,6 +351,7 @@ final class Settlement {
                     work.message, until: .now() + configuration.trashLifetime, forgetting: work.log)
             } else if work.open.isEmpty {
                 try queue.remove(work.message, log: work.log)
+                unrecorded.remove(work.message.id)
                 log.info("\(work.message.id): removed")
                 activity.ends(work.message.id)
             }

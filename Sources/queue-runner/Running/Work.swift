@@ -20,6 +20,8 @@ final class Work {
     /// Whether somebody may have been told of what is owed: what is on disk when the message is claimed was put there
     /// before anybody is told.
     var mayBeTold = false
+    /// It came while this runner was running, who has written down all that he did for it: nobody can have made a copy or a report.
+    var isOwn = false
     /// Whether the sender knows that the message waits, or is not to know.
     private(set) var isWarned: Bool
 
@@ -69,6 +71,9 @@ final class Work {
     var parked: ParkedMessage?
 
     func recipient(_ number: Int) -> Envelope.Recipient { message.envelope.recipients[number - 1] }
+
+    /// Whether what is put into the queue for it is the first of its id: nobody need look for another.
+    func isFirst(in queue: QueueDirectory) -> Bool { isOwn && !queue.hasOtherRunners }
 
     /// How many attempts for this recipient have failed, the one that is being recorded included.
     func failures(of recipient: Int) -> Int { failures[recipient, default: 0] + 1 }
