@@ -1,5 +1,5 @@
 """SMTP in, beside Postfix: a dialogue a row, the class of each reply, and what then lies in the mailbox."""
-import re, socket
+import re, select, socket
 from beside_hosts import DOMAIN, OWN, STRANGER, USER, Table
 
 NO_COMPLETION = "strangers' names are not this host's to complete (RFC 5321 §4.1.2)"
@@ -141,6 +141,13 @@ ROWS = [
 ]
 
 
+# Content without end, a piece of it; so much is sent, with a limit of 100,000.
+ENDS = "Postfix throws it away for as long as it comes; what a size limit is for is that it ends"
+ENDLESS = [("lines", b"x\r\n", ENDS), ("NULs", b"\0", ENDS), ("line ends", b"\r\n", ENDS), ("dots", b"..\r\n", ENDS),
+           ("an end that is none", b"\r\n.\r", "RFC 5321 §2.3.8: CR CR LF ends no line; what follows is content, not the next transaction")]
+POURED = 64 << 20
+
+
 class Client:
     def __init__(self, address, source):
         self.socket = socket.create_connection((address, 25), 30, (source, 0))
@@ -178,6 +185,28 @@ def talk(address, source, lines):
             break
     client.socket.close()
     return said
+
+
+def pour(address, piece):
+    """What is said to content without end: classes of replies, or that it is read on."""
+    client = Client(address, STRANGER)
+    client.reply()
+    for line in D:
+        client.say(line.encode())
+    block, poured = piece * (65536 // len(piece)), 0
+    with client.socket:
+        try:
+            while poured < POURED and not select.select([client.socket], [], [], 0)[0]:
+                client.socket.sendall(block)
+                poured += len(block)
+        except ConnectionError:
+            pass
+        if poured >= POURED:
+            return "reads on"
+        said = []
+        while not said or said[-1] != "end":
+            said.append(client.reply())
+        return " ".join(said)
 
 
 def brief(classes):
@@ -223,4 +252,6 @@ def run_table(both):
     table = Table("SMTP in")
     for name, source, lines, reason in ROWS:
         table.row(name, play(both, both.theirs, source, list(lines)), play(both, both.ours, source, list(lines)), reason)
+    for name, piece, reason in ENDLESS:
+        table.row(f"content without end: {name}", pour(both.theirs.address, piece), pour(both.ours.address, piece), reason)
     return table
