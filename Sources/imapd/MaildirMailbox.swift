@@ -52,6 +52,10 @@ final class MaildirMailbox: Mailbox {
         }
     }
 
+    func refreshKeywords() throws(StoreFailure) {
+        try step { () throws(SystemError) in try folder.readKeywords() }
+    }
+
     func flags(of keywords: [[UInt8]]) throws(StoreFailure) -> MessageFlags {
         guard let flags = try step({ () throws(SystemError) in try folder.flags(of: keywords) }) else {
             throw .tooManyKeywords

@@ -63,6 +63,10 @@ final class MboxMailbox: Mailbox {
         return changes
     }
 
+    func refreshKeywords() throws(StoreFailure) {
+        try step { () throws(SystemError) in try mbox.mbox.refresh() }
+    }
+
     func flags(of keywords: [[UInt8]]) throws(StoreFailure) -> MessageFlags {
         guard let flags = mbox.flags(of: keywords) else { throw .tooManyKeywords }
         return flags

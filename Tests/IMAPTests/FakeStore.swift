@@ -155,6 +155,8 @@ private final class FakeMailbox: Mailbox {
         return look(expunges: expunges)
     }
 
+    func refreshKeywords() throws(StoreFailure) {}
+
     func flags(of keywords: [[UInt8]]) throws(StoreFailure) -> MessageFlags {
         for name in keywords where box.keywords.add(name, taken: []) == nil { throw .tooManyKeywords }
         return box.keywords.flags(of: keywords) ?? []

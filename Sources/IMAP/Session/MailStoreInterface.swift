@@ -80,6 +80,8 @@ package protocol Mailbox: AnyObject {
     /// Looks at what others did; `thoroughly` where the client asks for it, else where there are signs of a change. What is
     /// gone stays in the list unless the client may hear of it. `missing` when the mailbox itself was removed.
     func refresh(thoroughly: Bool, expunges: Bool) throws(StoreFailure) -> MessageList.Changes
+    /// Looks which keywords have names now.
+    func refreshKeywords() throws(StoreFailure)
     /// Gives numbers to keywords that have none, durably.
     func flags(of keywords: [[UInt8]]) throws(StoreFailure) -> MessageFlags
     /// Changes flags durably; the places of messages that are gone.

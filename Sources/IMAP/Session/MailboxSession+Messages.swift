@@ -26,10 +26,13 @@ extension MailboxSession {
         switch action.mode {
         case .add: return FlagChange(adding: system.union(try mailbox.flags(of: names)))
         case .remove:
+            // Another session may have named it.
+            if mailbox.keywords.flags(of: names) == nil { try mailbox.refreshKeywords() }
             // A keyword that the mailbox has not cannot be taken away, and need not be given a number.
             let known = names.compactMap { FlagNames.flag($0, mailbox.keywords) }
             return FlagChange(removing: known.reduce(into: system) { $0.formUnion($1) })
         case .replace:
+            try mailbox.refreshKeywords()
             let flags = system.union(try mailbox.flags(of: names))
             let visible = MessageFlags.system.union(mailbox.keywords.flags)
             return FlagChange(adding: flags, removing: visible.subtracting(flags))

@@ -74,12 +74,26 @@ extension Folder {
 
     /// What a message is marked with on disk now; nil when it is gone.
     package func flags(at index: Int) throws(SystemError) -> MessageFlags? {
-        try withFile(index) { file throws(SystemError) in
+        let flags = try withFile(index) { file throws(SystemError) in
             try maildir.status(file) == nil ? nil : file.flags
         }
+        if let flags { try learnNames(of: flags) }
+        return flags
     }
 
     // MARK: Keywords
+
+    /// Reads their names as they are now. Where that is not permitted nothing has a name, and the rest can be had.
+    package func readKeywords() throws(SystemError) {
+        do throws(SystemError) {
+            if let bytes = try read("dovecot-keywords") { keywords = KeywordNames(file: bytes) }
+        } catch { guard error.isForWantOfRights else { throw error } }
+    }
+
+    /// A message may be marked with a keyword that another session has named since the last look.
+    private func learnNames(of flags: MessageFlags) throws(SystemError) {
+        if flags.keywords.contains(where: { keywords[$0] == nil }) { try readKeywords() }
+    }
 
     /// The numbers of keywords, new ones included; nil when there are none left. A number that has lost its name is nobody's
     /// as long as a message is marked with it.
@@ -102,6 +116,7 @@ extension Folder {
         try changing { () throws(SystemError) in
             var gone: [Int] = []
             var isChanged = false
+            var marks: MessageFlags = []
             for index in indices {
                 let known = list[index].flags
                 let changed = try withFile(index) { file throws(SystemError) in
@@ -113,9 +128,11 @@ extension Folder {
                 }
                 if changed != files[place].file { isChanged = true }
                 files[place].file = changed
+                marks.formUnion(changed.flags)
                 if changed.flags != known { list.setFlags(changed.flags, at: index) }
             }
             if isChanged { try maildir.synchronize() }
+            try learnNames(of: marks)
             return gone
         }
     }

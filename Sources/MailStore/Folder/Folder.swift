@@ -117,7 +117,7 @@ package final class Folder {
     private func look() throws(SystemError) {
         var scan = try MaildirScan(maildir)
         let numbers = try number(&scan)
-        if let bytes = try read("dovecot-keywords") { keywords = KeywordNames(file: bytes) }
+        try readKeywords()
         if numbers.validity != uidValidity, uidValidity != 0 { isRenumbered = true }
         if isRenumbered { knownSizes = [:] }
         needsMerge = true

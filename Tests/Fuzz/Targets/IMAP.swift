@@ -128,6 +128,8 @@ private final class SmallStore: MailboxStore {
                 expunges: expunges, into: &changes)
             return changes
         }
+        func refreshKeywords() throws(StoreFailure) {}
+
         func flags(of keywords: [[UInt8]]) throws(StoreFailure) -> MessageFlags {
             for name in keywords where self.keywords.add(name, taken: []) == nil { throw .tooManyKeywords }
             return self.keywords.flags(of: keywords) ?? []
