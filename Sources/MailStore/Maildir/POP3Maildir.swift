@@ -66,11 +66,15 @@ package final class POP3Maildir {
         return Array("h\(String(hash.0, radix: 16)).\(String(hash.1, radix: 16))".utf8)
     }
 
-    /// Files whose unique-id another has that comes before them.
+    /// Files whose unique-id another has that comes before them. What somebody has seen comes before what is new: a client that
+    /// has fetched the one must not take the other for it.
     private static func twins(_ files: [MaildirFile]) -> [MaildirFile] {
         var seen: Set<[UInt8]> = []
-        return files.sorted { $0.base.bytes.lexicographicallyPrecedes($1.base.bytes) }
-            .filter { !seen.insert(uniqueID(of: $0)).inserted }
+        let ordered = files.sorted { a, b in
+            a.half == b.half
+                ? a.base.bytes.lexicographicallyPrecedes(b.base.bytes) : a.half == .cur
+        }
+        return ordered.filter { !seen.insert(uniqueID(of: $0)).inserted }
     }
 
     /// Gives another base to each file that would share an unique-id; where there is a UID list, it keeps its UID.
