@@ -1,4 +1,5 @@
 import Bytes
+import Mail
 package import Unix
 
 /// The mailboxes of a user whose mail comes into an mbox: INBOX is that file, the others are the mboxes in a directory and
@@ -147,6 +148,21 @@ package struct MboxTree {
         }
     }
 
+    /// What begins as no mbox does is somebody's file, and not ours to remove. One that this user may not read is.
+    private static func isMailbox(
+        _ name: String, in directory: borrowing Directory
+    ) throws(SystemError) -> Bool {
+        do throws(SystemError) {
+            guard let file = try directory.openIfPresent(name, .read) else { return true }
+            var scanner = MboxScanner([], nil, KeywordNames())
+            _ = scanner.take(try file.read(upTo: 1 << 16), at: 0, isLast: true)
+            return !scanner.isForeign
+        } catch {
+            guard error.isForWantOfRights else { throw error }
+            return true
+        }
+    }
+
     /// Removes a mailbox with its messages, or an empty directory.
     package func delete(_ name: [UInt8]) throws(Failure) {
         guard !FolderTree.isInbox(name) else { throw .badName }
@@ -158,6 +174,9 @@ package struct MboxTree {
             if kind == .directory {
                 try parent.removeDirectory(last)
                 return try parent.synchronize()
+            }
+            guard kind == .regular, try Self.isMailbox(last, in: parent) else {
+                throw SystemError("unlink", .invalid, path + text)
             }
             do throws(SystemError) { try uids.retire(name) } catch {
                 guard error.isForWantOfRoom else { throw error }
