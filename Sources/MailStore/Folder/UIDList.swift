@@ -58,9 +58,11 @@ struct UIDList: Equatable {
         for index in entries.indices where entries[index].base == base { entries[index].base = newBase }
     }
 
-    /// Reads a file; nil when its first line is damaged, and then the folder gets a new UIDVALIDITY.
+    /// Reads a file; nil when its first line is damaged, and then the folder gets a new UIDVALIDITY. Lines may end in CRLF, as
+    /// they do for Dovecot.
     init?(_ bytes: [UInt8]) {
-        guard let end = bytes.firstIndex(of: .lf), let header = Self.header(bytes[..<end]) else { return nil }
+        guard let end = bytes.firstIndex(of: .lf), let header = Self.header(Self.withoutCR(bytes[..<end]))
+        else { return nil }
         (validity, next, recentFrom, otherWords) = (
             header.validity, header.next, header.recentFrom, header.otherWords
         )
@@ -70,7 +72,9 @@ struct UIDList: Equatable {
         var ascends = true
         for (number, line) in zip(
             2..., bytes[(end + 1)...].split(separator: .lf, omittingEmptySubsequences: false))
-        where !line.isEmpty {
+        {
+            let line = Self.withoutCR(line)
+            if line.isEmpty { continue }
             guard let entry = header.isCurrent ? Self.entry(line) : Self.oldEntry(line), entry.uid > 0,
                 entry.uid < UInt32.max
             else {
@@ -86,6 +90,10 @@ struct UIDList: Equatable {
         if !ascends { putInOrder() }
         // Dovecot appends lines without touching the header: what they say counts.
         next = max(next, last + 1)
+    }
+
+    private static func withoutCR(_ line: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        line.last == .cr ? line.dropLast() : line
     }
 
     /// Of two lines with one UID the first has it.

@@ -70,7 +70,7 @@ package struct MaildirFile: Equatable, Sendable {
     }
 
     /// A line of a UID list can hold it.
-    var isListable: Bool { baseCount > 0 && !name[..<baseCount].contains(.lf) }
+    var isListable: Bool { baseCount > 0 && !name[..<baseCount].contains(.lf) && name[baseCount - 1] != .cr }
 
     // MARK: Sizes
 
