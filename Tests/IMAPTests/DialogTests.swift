@@ -22,7 +22,7 @@ import Unix
     }
 
     @Test("they are there")
-    func count() { #expect(Self.all.count >= 45) }
+    func count() { #expect(Self.all.count >= 120) }
 }
 
 /// A session over the mailboxes of a home.
