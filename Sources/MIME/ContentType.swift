@@ -20,12 +20,24 @@ package struct ParameterizedValue: Equatable, Sendable {
     package init(_ text: some Collection<UInt8>) {
         var cursor = Cursor(Array(text))
         cursor.skipCFWS()
-        value = cursor.peek == .quote ? Self.quoted(&cursor) : Array(cursor.take(while: Self.isValue))
+        value = cursor.peek == .quote ? Self.quoted(&cursor) : Self.value(&cursor)
         var parameters: [Parameter] = []
         while parameters.count < Self.mostParameters, let parameter = Self.parameter(&cursor) {
             if !parameter.name.isEmpty { parameters.append(parameter) }
         }
         self.parameters = Self.joined(parameters)
+    }
+
+    /// Blanks and comments may stand around a type's slash, as between all tokens of old.
+    private static func value(_ cursor: inout Cursor) -> [UInt8] {
+        var value = Array(cursor.take(while: isValue))
+        while true {
+            cursor.skipCFWS()
+            guard cursor.peek == .ascii("/") || value.last == .ascii("/") else { return value }
+            let more = cursor.take(while: isValue)
+            if more.isEmpty { return value }
+            value += more
+        }
     }
 
     private static func isValue(_ byte: UInt8) -> Bool {

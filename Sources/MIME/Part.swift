@@ -57,23 +57,24 @@ package final class Part {
             type = [UInt8]("message")
             subtype = [UInt8]("rfc822")
         }
+        // Of a field that comes twice the first counts, as it does to Dovecot.
         for field in MessageHeader(toEmptyLine: bytes).fields {
             if field.isNamed("Content-Type") {
-                readType(field.value)
+                if contentType == nil { readType(field.value) }
             } else if field.isNamed("Content-Disposition") {
-                disposition = ParameterizedValue(field.value)
+                disposition = disposition ?? ParameterizedValue(field.value)
             } else if field.isNamed("Content-Transfer-Encoding") {
-                encoding = ParameterizedValue(field.value).value
+                encoding = encoding ?? ParameterizedValue(field.value).value
             } else if field.isNamed("Content-ID") {
-                id = field.value
+                id = id ?? field.value
             } else if field.isNamed("Content-Description") {
-                description = field.value
+                description = description ?? field.value
             } else if field.isNamed("Content-MD5") {
-                md5 = field.value
+                md5 = md5 ?? field.value
             } else if field.isNamed("Content-Language") {
-                language = field.value
+                language = language ?? field.value
             } else if field.isNamed("Content-Location") {
-                location = field.value
+                location = location ?? field.value
             }
         }
     }

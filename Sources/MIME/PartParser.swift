@@ -76,14 +76,14 @@ package struct PartParser {
         position.wire += hasCR ? 1 : 2
         position.lines += 1
         if state == .header, header.count < headerLimit { header.append(.lf) }
-        line(isEmpty: lineLength == (hasCR ? 1 : 0))
+        line(isEmpty: lineLength == (hasCR ? 1 : 0), isLast: false)
         lineEnd = contentEnd
         beginLine()
     }
 
     /// The last line, which has no end.
     private mutating func endLastLine() {
-        line(isEmpty: false)
+        line(isEmpty: false, isLast: true)
         lineEnd = position
         beginLine()
     }
@@ -94,17 +94,17 @@ package struct PartParser {
         lastByte = 0
     }
 
-    /// A whole line: `position` is behind it.
-    private mutating func line(isEmpty: Bool) {
-        if front.starts(with: [.ascii("-"), .ascii("-")]), let (level, isLast) = boundary() {
+    /// A line: `position` is behind it. `isLast`: it has no end, and where it is a boundary no part follows.
+    private mutating func line(isEmpty: Bool, isLast: Bool) {
+        if front.starts(with: [.ascii("-"), .ascii("-")]), let (level, isClosing) = boundary() {
             // A header that a boundary cuts off ends where the boundary's line end begins.
             if state == .header { endHeader(at: lineEnd) }
             close(to: level + 1, at: lineEnd)
             state = .body
-            if isLast {
+            if isClosing {
                 // What follows is the epilogue: nobody's.
                 open[level].boundary = nil
-            } else {
+            } else if !isLast {
                 begin(in: level)
             }
             return
@@ -112,9 +112,9 @@ package struct PartParser {
         if state == .header, isEmpty { endHeader(at: position) }
     }
 
-    /// The multipart whose boundary this line is (RFC 2046 §5.1.1), and whether it is the last. What stands behind a boundary
+    /// The multipart whose boundary this line is (RFC 2046 §5.1.1), and whether it closes it. What stands behind a boundary
     /// does not matter, as it does not to Dovecot: of several that fit the longest counts, of the same ones the innermost.
-    private func boundary() -> (level: Int, isLast: Bool)? {
+    private func boundary() -> (level: Int, isClosing: Bool)? {
         let text = front.dropFirst(2)
         var found: (level: Int, length: Int)?
         for level in open.indices.reversed() {

@@ -67,7 +67,9 @@ import Testing
         arguments: ["Thu, 1 Jan 2026 23:59:60 +0000", "Thu, 1 Jan 2026 23:59:60 -1130"])
     func small(date: String) {
         let message = "Date: \(date)\nContent-Type: text/html\nContent-Transfer-Encoding: \n\nx\n"
-        #expect(answer(message, "FETCH 1 BODY").contains("\"TEXT\" \"HTML\" NIL NIL NIL \"7BIT\" 3 1)"))
+        #expect(
+            answer(message, "FETCH 1 BODY").contains(
+                "\"TEXT\" \"HTML\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 3 1)"))
         #expect(answer(message, "SEARCH SENTON 1-Jan-2026").hasPrefix("* SEARCH 1\r\n"))
     }
 
@@ -120,14 +122,70 @@ import Testing
             ),
             (
                 "Content-Type: text/plain; name*0=\"a b\"; name*1=c",
-                "(\"TEXT\" \"PLAIN\" (\"NAME\" \"a bc\") NIL NIL \"7BIT\" 3 1)"
+                "(\"TEXT\" \"PLAIN\" (\"NAME\" \"a bc\" \"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 3 1)"
             ),
-            ("Content-Type: text/plain; name*0*=utf-8''%41; name*1=b", "(\"NAME*\" \"utf-8''%41b\")"),
+            (
+                "Content-Type: text/plain; name*0*=utf-8''%41; name*1=b",
+                "(\"NAME*\" \"utf-8''%41b\" \"CHARSET\""
+            ),
             ("Content-Transfer-Encoding: \"base64\"", "\"BASE64\""),
             ("Content-Transfer-Encoding: base64 (x)", "\"BASE64\""),
+            (
+                "Content-Type: text/plain; charset*0=iso-; charset*1=8859-1",
+                "(\"CHARSET\" \"iso-8859-1\") NIL"
+            ),
+            ("Content-Type: text /html; name=a", "(\"TEXT\" \"HTML\" (\"NAME\" \"a\" "),
+            ("Content-Type: text (x) / (y) html (z); name=a", "(\"TEXT\" \"HTML\" (\"NAME\" \"a\" "),
+            ("Content-Type: text/ html", "(\"TEXT\" \"HTML\" "),
+            ("Content-Type: text/", "(\"TEXT\" \"PLAIN\" "),
+            ("Content-Type: application/pdf; name=a", "(\"NAME\" \"a\") NIL"),
         ])
     func structure(field: String, part: String) {
         #expect(answer("\(field)\n\nx\n", "FETCH 1 BODY").contains(part))
+    }
+
+    @Test(
+        "languages are tags, without comments",
+        arguments: [
+            ("de, en", "(\"de\" \"en\")"), ("(c) de(d),,\n en-GB (e", "(\"de\" \"en-GB\")"),
+            ("de en", "(\"de\")"),
+            ("(c)", "NIL"), (",", "NIL"), ("", "NIL"),
+        ])
+    func languages(field: String, list: String) {
+        let said = answer("Content-Language: \(field)\n\nx\n", "FETCH 1 BODYSTRUCTURE")
+        #expect(said.contains("3 1 NIL NIL \(list) NIL)"), "\(said)")
+    }
+
+    @Test("SEARCH TEXT looks at lines of the header that are no field, as at others")
+    func textOfNoField() {
+        let message = "From x@y Thu\nSubject: s\nno field =?utf-8?q?=C3=A4?=\nX-A: a\n >last"
+        for text in ["x@y", "{2+}\r\nä", "\"field ä\"", ">last", "\"subject: s\""] {
+            #expect(
+                answer(message, "SEARCH CHARSET UTF-8 TEXT \(text)").hasPrefix("* SEARCH 1\r\n"), "\(text)")
+        }
+        #expect(answer(message, "SEARCH TEXT xx").hasPrefix("* SEARCH\r\n"))
+    }
+
+    @Test(
+        "of a field of an envelope that comes twice the last counts, of one of a structure the first; a subject's blanks are single"
+    )
+    func twice() {
+        let said = answer(
+            "Date: Thu Jan  1 2026\nSubject: one\nMessage-ID: <1@x>\nContent-ID: <a>\nContent-Description: d\nSubject : two\n\tfolded\nMessage-ID: <2@x>\n"
+                + "Content-ID: <b>\nContent-Description: e\nContent-Transfer-Encoding: 8bit\nContent-Transfer-Encoding: base64\n\nx\n",
+            "FETCH 1 (ENVELOPE BODY)")
+        #expect(
+            said.contains(
+                "ENVELOPE (\"Thu Jan  1 2026\" \"two folded\" NIL NIL NIL NIL NIL NIL NIL \"<2@x>\")"),
+            "\(said)")
+        #expect(said.contains("\"<a>\" \"d\" \"8BIT\" 3 1)"), "\(said)")
+    }
+
+    @Test(
+        "every message has the empty text in its body",
+        arguments: ["", "\n", "Content-Type: image/png\n\nx\n"])
+    func emptyText(message: String) {
+        #expect(answer(message, "SEARCH BODY \"\"").hasPrefix("* SEARCH 1\r\n"))
     }
 
     @Test("message/global has no envelope of its own in this grammar")

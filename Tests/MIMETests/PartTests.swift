@@ -51,6 +51,16 @@ import Testing
                 // What stands behind a boundary does not matter: RFC 2046 §5.1.1.
                 "multipart/mixed(text/plain[] text/plain[x\\x0a-- b])"
             ),
+            // A boundary that ends the message begins nothing; with its line end it does.
+            ("Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b", "multipart/mixed(text/plain[x])"),
+            (
+                "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b\n",
+                "multipart/mixed(text/plain[x] text/plain[])"
+            ),
+            (
+                "Content-Type: text\nContent-Type: text/html\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b--\n",
+                "text/html[--b\\x0a\\x0ax\\x0a--b--\\x0a]"
+            ),
             (
                 "Content-Type: multipart/mixed; boundary=b\n\n--b and more\n\nx\n--b-- and more\n--b\n",
                 "multipart/mixed(text/plain[x])"

@@ -33,11 +33,7 @@ enum BodyStructure {
         output += " "
         output.append(string: part.subtype.map { $0.uppercased })
         output += " "
-        if part.contentType == nil, part.isText {
-            output += "(\"CHARSET\" \"US-ASCII\")"
-        } else {
-            appendParameters(part.contentType, to: &output)
-        }
+        appendParameters(part.contentType, saysCharset: part.isText, to: &output)
         for text in [part.id, part.description] {
             output += " "
             output.append(nstring: text)
@@ -76,7 +72,7 @@ enum BodyStructure {
             output += "NIL"
         }
         output += " "
-        let languages = part.language.map { $0.split { $0 == .ascii(",") || $0.isWhitespace } } ?? []
+        let languages = part.language.map { Self.languages(in: $0) } ?? []
         if languages.isEmpty {
             output += "NIL"
         } else {
@@ -86,9 +82,28 @@ enum BodyStructure {
         output.append(nstring: part.location)
     }
 
-    /// `body-fld-param = "(" string SP string *(…) ")" / nil`
-    private static func appendParameters(_ value: ParameterizedValue?, to output: inout [UInt8]) {
-        let words = value?.parameters.flatMap { [$0.name.map { $0.uppercased }, $0.value] } ?? []
+    /// `1#Language-tag`, with comments: RFC 3282 §2. What stands behind a tag without a comma is none.
+    private static func languages(in text: [UInt8]) -> [[UInt8]] {
+        var cursor = Cursor(text)
+        var tags: [[UInt8]] = []
+        repeat {
+            cursor.skipCFWS()
+            let tag = cursor.take {
+                !$0.isWhitespace && !$0.isControl && $0 != .ascii(",") && $0 != .ascii("(")
+            }
+            if !tag.isEmpty { tags.append(Array(tag)) }
+            cursor.skipCFWS()
+        } while cursor.skip(.ascii(","))
+        return tags
+    }
+
+    /// `body-fld-param = "(" string SP string *(…) ")" / nil`. `saysCharset`: of a text, what it is when nothing was said,
+    /// as other servers do (RFC 2045 §5.2).
+    private static func appendParameters(
+        _ value: ParameterizedValue?, saysCharset: Bool = false, to output: inout [UInt8]
+    ) {
+        var words = value?.parameters.flatMap { [$0.name.map { $0.uppercased }, $0.value] } ?? []
+        if saysCharset, value?.first("charset") == nil { words += [[UInt8]("CHARSET"), [UInt8]("US-ASCII")] }
         if words.isEmpty { output += "NIL" } else { output.append(list: words) { $0.append(string: $1) } }
     }
 }

@@ -6,25 +6,28 @@ enum EnvelopeStructure {
     static let addressFields: [StaticString] = ["From", "Sender", "Reply-To", "To", "Cc", "Bcc"]
 
     static func append(_ header: MessageHeader, to output: inout [UInt8]) {
-        func text(_ name: StaticString) -> [UInt8]? { header.first(name)?.value }
-        func addresses(_ name: StaticString) -> AddressList {
-            AddressList(Array(header.all(name).map { $0.value }.joined(separator: [.ascii(",")])))
+        // Of several the last, as Dovecot has it: signatures speak for that one before the others.
+        func text(_ name: StaticString) -> [UInt8]? { header.all(name).last?.value }
+        // Each field by itself: a quote that one of them leaves open is no other's.
+        func addresses(_ name: StaticString) -> [AddressList.Entry] {
+            header.all(name).flatMap { AddressList($0.value).entries }
         }
         let from = addresses("From")
         // Sender and Reply-To are From where they say nothing.
-        func orFrom(_ name: StaticString) -> AddressList {
-            let list = addresses(name)
-            return list.entries.isEmpty ? from : list
+        func orFrom(_ name: StaticString) -> [AddressList.Entry] {
+            let entries = addresses(name)
+            return entries.isEmpty ? from : entries
         }
         output += "("
         output.append(nstring: text("Date"))
         output += " "
-        output.append(nstring: text("Subject"))
-        for list in [
+        // It is for people, and may have been folded with tabs.
+        output.append(nstring: text("Subject").map { SearchText.singleSpaced($0) })
+        for entries in [
             from, orFrom("Sender"), orFrom("Reply-To"), addresses("To"), addresses("Cc"), addresses("Bcc"),
         ] {
             output += " "
-            append(list, to: &output)
+            append(entries, to: &output)
         }
         output += " "
         output.append(nstring: text("In-Reply-To"))
@@ -34,10 +37,10 @@ enum EnvelopeStructure {
     }
 
     /// `"(" 1*address ")" / nil`; a group is an address without a host, and one without anything ends it.
-    private static func append(_ list: AddressList, to output: inout [UInt8]) {
-        guard !list.entries.isEmpty else { return output += "NIL" }
+    private static func append(_ entries: [AddressList.Entry], to output: inout [UInt8]) {
+        guard !entries.isEmpty else { return output += "NIL" }
         output += "("
-        for entry in list.entries {
+        for entry in entries {
             switch entry {
             case .groupStart(let name): append([nil, nil, name, nil], to: &output)
             case .groupEnd: append([nil, nil, nil, nil], to: &output)

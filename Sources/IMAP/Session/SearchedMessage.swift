@@ -20,15 +20,22 @@ struct SearchedMessage {
         isFound(text, inHeader: try reader.header())
     }
 
-    /// A field at a time: its name, and its value unfolded and decoded.
+    /// A field at a time: its name, and its value unfolded and decoded. What is no field is text all the same.
     private func isFound(_ text: SearchText, inHeader header: [UInt8]) -> Bool {
-        text.isEmpty
-            || MessageHeader(toEmptyLine: header).fields.contains { field in
-                text.isFound(inHeader: charsets.decodeWords(SearchText.singleSpaced(field.raw)))
-            }
+        func isFound(in lines: ArraySlice<UInt8>) -> Bool {
+            !lines.isEmpty && text.isFound(inHeader: charsets.decodeWords(SearchText.singleSpaced(lines)))
+        }
+        if text.isEmpty { return true }
+        var position = header.startIndex
+        for field in MessageHeader(toEmptyLine: header).fields {
+            if isFound(in: header[position..<field.raw.startIndex]) || isFound(in: field.raw) { return true }
+            position = field.raw.endIndex
+        }
+        return isFound(in: header[position...])
     }
 
     func bodyContains(_ text: SearchText) throws(StoreFailure) -> Bool {
+        if text.isEmpty { return true }
         let root = try reader.structure()
         var parts = [root]
         while let part = parts.popLast() {
