@@ -46,6 +46,12 @@ struct Lookup {
         default: throw UsageError("too many operands")
         }
         name = arguments.operands[0]
+        if arguments.has("compare") {
+            for option in ["all", "almost-all", "class", "list", "route", "type"] where arguments.has(option)
+            {
+                throw UsageError("-C asks for the SOA records of a zone: it goes without --\(option)")
+            }
+        }
         var type = RecordType.mx
         var listed = Listed.hosts
         if let typeName = arguments.value("type") {
@@ -180,7 +186,14 @@ struct Lookup {
         return resolver
     }
 
-    private func addresses(ofServer server: String) -> [SocketAddress] {
+    /// The resolver with these servers.
+    func asking(_ servers: [SocketAddress]) -> Resolver {
+        var resolver = self.resolver
+        resolver.servers = servers
+        return resolver
+    }
+
+    func addresses(ofServer server: String) -> [SocketAddress] {
         if let address = IPAddress(server) { return [.ip(address, port: port)].filter(isUsable) }
         guard let name = try? DNSName(server) else { return [] }
         // RFC 6761 §6.3: nobody is asked for localhost.

@@ -10,7 +10,7 @@ struct Main {
     static let tool = Tool(
         "mxlookup",
         synopsis:
-            "[-46aAdDilnrsTUvVw] [-c class] [-m flag] [-N dots] [-p port] [-R tries] [-t type] [-W seconds] name [server]",
+            "[-46aACdDilnrsTUvVw] [-c class] [-m flag] [-N dots] [-p port] [-R tries] [-t type] [-W seconds] name [server]",
         summary: "Ask the domain name system who receives mail for a name.",
         options: [
             .flag("4", "ipv4", "talk to name servers over IPv4 only"),
@@ -18,6 +18,7 @@ struct Main {
             .flag("a", "all", "the same as -v -t any"),
             .flag("A", "almost-all", "the same without RRSIG, NSEC and NSEC3"),
             .value("c", "class", "class", "the class of records to ask for (IN)"),
+            .flag("C", "compare", "show the SOA record of each of a zone's name servers"),
             .value(nil, "config", "file", "with --route: read this instead of the host's relais.conf"),
             .flag("d", "debug", "the same as -v"),
             .flag("D", "own-debug", "not heeded"),
@@ -51,9 +52,15 @@ struct Main {
         }
         do {
             let lookup = try Lookup(arguments)
-            (arguments.has("route")
-                ? lookup.route()
-                : lookup.isTransfer ? lookup.transfer() : lookup.records()).leave()
+            let outcome =
+                if arguments.has("route") {
+                    lookup.route()
+                } else if arguments.has("compare") {
+                    lookup.compare()
+                } else {
+                    lookup.isTransfer ? lookup.transfer() : lookup.records()
+                }
+            outcome.leave()
         } catch {
             tool.wrong(error.message)
         }
