@@ -6,10 +6,11 @@ from harness import RELEASE, run
 RESOLVER, FIRST = "127.0.0.50", 50
 NO_ZONE = "host ends without a word"
 
-# What each server says: a serial number, or how it fails. 8 and 9 have no address.
+# What each server says: a serial number, or how it fails. 8 and 9 have no address. None says that there is no such name: host
+# 9.18 waits for ever if that comes first.
 ZONES = {
     "same.test": {1: 5, 2: 5}, "differs.test": {1: 5, 2: 4, 3: 5}, "refused.test": {1: 5, 2: "refused", 3: "servfail"}, "silent.test": {1: 5, 2: "silent"},
-    "lame.test": {1: 5, 2: "empty"}, "one.test": {1: 5}, "gone.test": {1: 5, 2: 5, 9: 5}, "nobody.test": {8: 1, 9: 1}, "nx.test": {1: 5, 2: "nx"},
+    "lame.test": {1: 5, 2: "empty"}, "one.test": {1: 5}, "gone.test": {1: 5, 2: 5, 9: 5}, "nobody.test": {8: 1, 9: 1},
     "allbad.test": {1: "refused", 2: "refused"}, "allsilent.test": {1: "silent", 2: "silent"}, "formerr.test": {1: 5, 2: "formerr"},
     "alias2.test": {1: "alias", 2: "alias"}, "other.test": {1: 5, 2: "other"}, "dup.test": {1: 5, 2: 5, 3: 5, 4: 5},
 }
@@ -105,14 +106,7 @@ def serve(number):
 
 def shown(program, words):
     """Status and all that is said, in pieces that do not depend on whom the lot falls on: what each server said, in order of the servers."""
-    for tries in range(5, 0, -1):
-        try:
-            done = subprocess.run([program, "-W", "1", *words], capture_output=True, timeout=10)
-            if program != "host" or b"NS servers" not in done.stdout or b"communications error" in done.stdout:
-                break
-        except subprocess.TimeoutExpired:
-            # Now and then host 9.18 waits for ever, or calls unreachable who has answered.
-            assert program == "host" and tries > 1, words
+    done = subprocess.run([program, "-W", "1", *words], capture_output=True, timeout=60)
     text = re.sub(r"id: \d+", "id: N", re.sub(r" in \d+ ms", "", done.stdout.decode()))
     # The heading names who answered first.
     text = re.sub(r"Name: n\d\.ns\.test\nAddress: \S+", "Name: ONE\nAddress: ONE", text)
