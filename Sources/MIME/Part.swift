@@ -98,16 +98,21 @@ package final class Part {
     ///     section-part = nz-number *("." nz-number)
     package func part(_ path: ArraySlice<Int>) -> Part? {
         var part = self
+        // Further numbers are those of the message that a part carries, or of a multipart's parts. What has neither is number 1 of
+        // itself: a message's body, and a part of a multipart once more, as UW's imapd and Dovecot have it.
+        var isItsOwn = false
         for (depth, number) in path.enumerated() {
-            // Further numbers are those of the message that a part carries, or of a multipart's parts. A part of a multipart that has
-            // neither is number 1 of itself, as UW's imapd and Dovecot have it; a message is not.
-            let isWhole = depth == 0 || part !== self || part.isMessage || part.isUndivided
-            if depth > 0, let message = part.message { part = message }
+            if depth > 0, let message = part.message {
+                part = message
+                isItsOwn = false
+            }
             if part.isMultipart {
                 guard (1...part.children.count).contains(number) else { return nil }
                 part = part.children[number - 1]
-            } else if number != 1 || !isWhole {
-                // The one part of a message that is no multipart is number 1: its body.
+                isItsOwn = false
+            } else if number == 1, !isItsOwn {
+                isItsOwn = true
+            } else {
                 return nil
             }
         }

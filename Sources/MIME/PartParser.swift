@@ -23,6 +23,8 @@ package struct PartParser {
     private var position = Offset.zero
     /// Behind the last line's content, before its line end: where a part ends if a boundary follows.
     private var lineEnd = Offset.zero
+    /// Where the line begins that is being read.
+    private var lineStart = Offset.zero
     private var front: [UInt8] = []
     private var lineLength = 0
     private var lastByte: UInt8 = 0
@@ -89,6 +91,7 @@ package struct PartParser {
     }
 
     private mutating func beginLine() {
+        lineStart = position
         front.removeAll(keepingCapacity: true)
         lineLength = 0
         lastByte = 0
@@ -97,8 +100,8 @@ package struct PartParser {
     /// A line: `position` is behind it. `isLast`: it has no end, and where it is a boundary no part follows.
     private mutating func line(isEmpty: Bool, isLast: Bool) {
         if front.starts(with: [.ascii("-"), .ascii("-")]), let (level, isClosing) = boundary() {
-            // A header that a boundary cuts off ends where the boundary's line end begins.
-            if state == .header { endHeader(at: lineEnd) }
+            // The last line of a header that a boundary cuts off is whole.
+            if state == .header { endHeader(at: lineStart) }
             close(to: level + 1, at: lineEnd)
             state = .body
             if isClosing {
@@ -161,11 +164,14 @@ package struct PartParser {
         }
     }
 
-    /// Ends the parts from `level` on.
+    /// Ends the parts from `level` on. The empty line of a header is in it, and in what is around it, also where a boundary
+    /// follows at once.
     private mutating func close(to level: Int, at end: Offset) {
+        var end = end
         while open.count > level {
             let part = open[open.count - 1].part
-            part.end = Self.later(end, part.body)
+            end = Self.later(end, part.body)
+            part.end = end
             open.removeLast()
         }
     }

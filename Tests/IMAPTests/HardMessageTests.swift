@@ -60,6 +60,19 @@ import Testing
         #expect(answer("\nx\n", command).contains("BODY[1] {3}\r\nx\r\n BODY[1.1] NIL)"))
         let multipart = answer("Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b--\n", command)
         #expect(multipart.contains("BODY[1] {1}\r\nx BODY[1.1] {1}\r\nx)"), "\(multipart)")
+        let deeper = answer(
+            "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b--\n", "FETCH 1 BODY.PEEK[1.1.1]")
+        #expect(deeper.contains("BODY[1.1.1] NIL)"), "\(deeper)")
+    }
+
+    @Test(
+        "a message that is carried holds the empty line of its header, also where a boundary follows at once")
+    func emptyMessage() {
+        let said = answer(
+            "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/rfc822\n\nSubject: s\n\n--b--\n",
+            "FETCH 1 (BODY.PEEK[1] BODY.PEEK[1.HEADER] BODY.PEEK[1.TEXT])")
+        let header = "{14}\r\nSubject: s\r\n\r\n"
+        #expect(said.contains("BODY[1] \(header) BODY[1.HEADER] \(header) BODY[1.TEXT] {0}\r\n)"), "\(said)")
     }
 
     @Test(
