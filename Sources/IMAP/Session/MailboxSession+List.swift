@@ -49,7 +49,8 @@ private struct MailboxListing {
         let all = asksSubscribed ? subscriptions : existing
         selected = query.selectsSpecialUse ? all.filter { Self.specialUse(of: $0) != nil } : all
         selectedNames = Set(selected)
-        parents = Set(existing.flatMap { Self.parents(of: $0, separator) })
+        let above = existing.flatMap { Self.parents(of: $0, separator) }
+        parents = Set(above + (above.contains { $0.equalsFolded("INBOX") } ? [[UInt8]("INBOX")] : []))
         selectedParents = Set(selected.flatMap { Self.parents(of: $0, separator) })
         if query.isRecursive {
             let others = selected.filter { !matches($0) }
@@ -96,8 +97,11 @@ private struct MailboxListing {
 
     private func attributes(of name: [UInt8]) -> String {
         var attributes = parents.contains(name) ? "\\HasChildren" : "\\HasNoChildren"
-        if !mayHaveChildren { attributes += " \\Noinferiors" }
-        if !existingNames.contains(name) { attributes = "\\NonExistent " + attributes }
+        if !existingNames.contains(name) {
+            attributes = "\\NonExistent " + attributes
+        } else if !mayHaveChildren, !name.equalsFolded("INBOX") {
+            attributes += " \\Noinferiors"
+        }
         if query.isExtended, subscribed.contains(name) { attributes += " \\Subscribed" }
         if let use = Self.specialUse(of: name) { attributes += " \(use)" }
         return attributes

@@ -73,12 +73,17 @@ package struct MboxTree {
     /// Names that lead to files below the directory and nowhere else, none of them hidden (which `..` would be), none a dot
     /// lock (T35).
     private func checked(_ name: [UInt8]) throws(Failure) -> String {
+        guard !FolderTree.isInbox(name) else { throw .badName }
+        return try entry(name)
+    }
+
+    /// The same of one that may lead to others: below a directory `inbox` there can be mailboxes, though it is none.
+    private func entry(_ name: [UInt8]) throws(Failure) -> String {
         let parts = name.split(separator: Self.separator, omittingEmptySubsequences: false)
         let text = String(decoding: name, as: UTF8.self)
         guard !name.isEmpty, name.count <= Self.longestName, parts.count <= Self.deepest,
             parts.allSatisfy({ !$0.isEmpty && $0.first != .dot && $0.first != .ascii("~") }),
-            ModifiedUTF7.isValid(name), !text.hasSuffix(".lock"), !FolderTree.isInbox(name),
-            path + text != inbox
+            ModifiedUTF7.isValid(name), !text.hasSuffix(".lock"), path + text != inbox
         else { throw .badName }
         return text
     }
@@ -104,9 +109,9 @@ package struct MboxTree {
     ) throws(SystemError) {
         var below: [[UInt8]] = []
         try Directory(directory).forEachEntry { name, kind in
-            guard let text = try? checked(prefix + name) else { return true }
+            guard let text = try? entry(prefix + name) else { return true }
             let kind = kind ?? (try? Path.status(path + text, following: false))?.kind
-            if kind == .regular { names.append(prefix + name) }
+            if kind == .regular, !FolderTree.isInbox(prefix + name) { names.append(prefix + name) }
             if kind == .directory { below.append(prefix + name) }
             return true
         }
