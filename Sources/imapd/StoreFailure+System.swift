@@ -15,6 +15,7 @@ extension StoreFailure {
     init(_ error: SystemError) {
         switch error.code {
         case .noEntry, .notDirectory: self = .missing
+        case .notEmpty: self = .hasChildren
         case .again: self = .inUse
         case .invalid: self = .noMailbox
         case .noSpace, .overQuota: self = .overQuota

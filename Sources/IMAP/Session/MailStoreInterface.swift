@@ -9,6 +9,8 @@ package enum StoreFailure: Error, Equatable {
     case tooManyKeywords
     /// Messages of the set are gone.
     case expunged
+    /// There is something below it.
+    case hasChildren
     /// Another program keeps it locked.
     case inUse
     /// The text is for the log; the client hears that the server failed.

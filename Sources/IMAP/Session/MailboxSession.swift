@@ -58,6 +58,7 @@ package final class MailboxSession {
         case .exists: no(tag, "[ALREADYEXISTS] Mailbox exists")
         case .badName: no(tag, "[CANNOT] Not a name that a mailbox can have")
         case .notPermitted: no(tag, "[NOPERM] Not permitted")
+        case .hasChildren: no(tag, "[HASCHILDREN] There is something below it")
         case .noMailbox: no(tag, "[CANNOT] Not a mailbox")
         case .tooManyKeywords: no(tag, "[LIMIT] No room for another keyword")
         case .expunged: no(tag, "[EXPUNGEISSUED] Some messages are gone")
