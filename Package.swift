@@ -133,7 +133,7 @@ let package = Package(
         // What reads and plays the transcripts of Tests/*/Dialogs.
         .target(
             name: "DialogFiles", dependencies: ["Unix", "Bytes"], path: "Tests/DialogFiles",
-            exclude: ["prelude.sh"], swiftSettings: strict),
+            exclude: ["kinds.tsv", "prelude.sh"], swiftSettings: strict),
         tests("Bytes"),
         tests("Unix", ["Bytes"]),
         tests("Mail", ["Bytes"]),

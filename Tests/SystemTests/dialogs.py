@@ -161,3 +161,12 @@ def imap_dialogs(i):
 @test("every dialog of POP3 happens with pop3d as it is written")
 def pop3_dialogs(i):
     return play_all(i, "POP3Tests", "pop3d")
+
+
+@test("every dialog of a mailbox is in the table of the faults that it stands for")
+def kinds(_):
+    with open(os.path.join(dialogfiles.TESTS, "DialogFiles", "kinds.tsv")) as file:
+        rows = [line.rstrip("\n").split("\t") for line in file if not line.startswith("#")]
+    named = [name for _, names in rows for name in names.split(";")[0].split()]
+    there = [prefix + os.path.basename(path)[:-4] for module, prefix in (("IMAPTests", ""), ("POP3Tests", "pop3/")) for path in dialogfiles.paths(module)]
+    assert sorted(named) == sorted(there), set(named) ^ set(there)
