@@ -32,6 +32,13 @@ def recent(i):
             answer = two.say("NOOP")
             assert answer.startswith("* 3 EXISTS\n* 2 RECENT\nOK"), answer
             assert re.findall(r"(\d) FETCH \(FLAGS \([^)]*\\Recent", two.say("FETCH 1:* FLAGS")) == ["1", "2"]
+            # When some of them go there are fewer.
+            one.say("STORE 1 +FLAGS (\\Deleted)")
+            assert one.say("EXPUNGE").startswith("* 1 EXPUNGE\nOK")
+            assert two.say("NOOP").startswith("* 1 EXPUNGE\n* 1 RECENT\nOK")
+            two.say("STORE 1 +FLAGS (\\Deleted)")
+            answer = two.say("EXPUNGE")
+            assert answer.startswith("* 1 EXPUNGE\n* 0 RECENT\nOK"), answer
 
 
 @test("subscriptions that two sessions change at once are all there")

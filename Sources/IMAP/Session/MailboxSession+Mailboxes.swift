@@ -14,8 +14,9 @@ extension MailboxSession {
             knownKeywords = mailbox.keywords
             knownValidity = mailbox.uidValidity
             let list = mailbox.list
+            knownRecent = list.recentCount
             var output = Self.flagLines(mailbox.keywords, readOnly: isReadOnly)
-            output += "* \(list.count) EXISTS\r\n* \(list.recentCount) RECENT\r\n"
+            output += "* \(list.count) EXISTS\r\n* \(knownRecent) RECENT\r\n"
             if let unseen = list.messages.firstIndex(where: { !$0.flags.contains(.seen) }) {
                 output += "* OK [UNSEEN \(unseen + 1)] First unseen\r\n"
             }

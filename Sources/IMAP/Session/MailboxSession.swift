@@ -29,6 +29,8 @@ package final class MailboxSession {
     var knownKeywords = KeywordNames()
     /// The UIDVALIDITY that it was told.
     var knownValidity: UInt32 = 0
+    /// How many messages it was told are recent.
+    var knownRecent = 0
     /// Nothing more can be said: a literal broke off, or the mailbox is gone.
     var isOver = false
 
@@ -253,9 +255,8 @@ package final class MailboxSession {
                 knownValidity = mailbox.uidValidity
                 say("* OK [UIDVALIDITY \(knownValidity)] UIDs valid\r\n")
             }
-            if changes.appended > 0 {
-                say("* \(mailbox.list.count) EXISTS\r\n* \(mailbox.list.recentCount) RECENT\r\n")
-            }
+            if changes.appended > 0 { say("* \(mailbox.list.count) EXISTS\r\n") }
+            sayRecent(mailbox, anyhow: changes.appended > 0)
             for index in changes.flagsChanged { sayFlags(mailbox, index, withUID: false) }
         } catch {
             if case .system(let text) = error { report(text) }
@@ -264,6 +265,14 @@ package final class MailboxSession {
             say("* BYE The selected mailbox was removed\r\n")
             isOver = true
         }
+    }
+
+    /// How many messages are recent, where that is news: also when some of them are gone (RFC 3501 §7.3.2).
+    private func sayRecent(_ mailbox: any Mailbox, anyhow: Bool) {
+        guard anyhow || knownRecent > 0 else { return }
+        let count = mailbox.list.recentCount
+        if anyhow || count != knownRecent { say("* \(count) RECENT\r\n") }
+        knownRecent = count
     }
 
     func sayFlags(_ mailbox: any Mailbox, _ index: Int, withUID: Bool) {
