@@ -13,7 +13,7 @@ final class MboxMaildrop: Maildrop {
     let sizes: [Int]
     /// Of the message's own text, so that they are the same in each session, whatever is removed and marked: two messages that
     /// are alike to the byte are in nobody's way when one goes. X-UID would not do: IMAP gives others when it must.
-    var uniqueIDs: [[UInt8]] { identities.map { $0.text } }
+    private(set) lazy var uniqueIDs: [[UInt8]] = identities.map { $0.text }
 
     /// Fails with ENOENT where there is no mbox, with EAGAIN while another session has it.
     init(_ path: String, home: String, output: ByteStream) throws(SystemError) {
@@ -45,16 +45,19 @@ final class MboxMaildrop: Maildrop {
         return message.wireSize == sizes[number - 1]
     }
 
+    private static let chunk = 1 << 16
+
     func send(_ number: Int, bodyLines: Int?) -> Bool {
         var stuffed = StuffedLines(bodyLines: bodyLines)
         var offset = 0
         while !stuffed.isOver {
-            guard let part = try? mbox.read(at: offset, count: 32768, of: { find(number, in: $0) }) else {
+            guard let part = try? mbox.read(at: offset, count: Self.chunk, of: { find(number, in: $0) })
+            else {
                 return false
             }
-            if part.isEmpty { break }
             offset += part.count
             guard (try? output.write(stuffed.take(part))) != nil else { return false }
+            if part.count < Self.chunk { break }
         }
         return (try? output.write(stuffed.end())) != nil
     }

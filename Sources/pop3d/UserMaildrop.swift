@@ -78,14 +78,16 @@ final class MaildirMaildrop: Maildrop {
         return current != nil
     }
 
+    private static let chunk = 1 << 16
+
     func send(_ number: Int, bodyLines: Int?) -> Bool {
         var stuffed = StuffedLines(bodyLines: bodyLines)
         var offset = 0
         while !stuffed.isOver {
-            guard let part = try? current?.read(upTo: 32768, at: offset) ?? [] else { return false }
-            if part.isEmpty { break }
+            guard let part = try? current?.read(upTo: Self.chunk, at: offset) ?? [] else { return false }
             offset += part.count
             guard (try? output.write(stuffed.take(part))) != nil else { return false }
+            if part.count < Self.chunk { break }
         }
         return (try? output.write(stuffed.end())) != nil
     }

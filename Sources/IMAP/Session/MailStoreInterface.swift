@@ -97,6 +97,6 @@ package protocol Mailbox: AnyObject {
 
 /// A message's stored bytes, by position.
 package protocol MessageBytes: AnyObject {
-    /// At most `count` bytes from `offset` on; empty at the end.
+    /// The bytes from `offset` on: `count` of them, fewer only where the message ends.
     func read(at offset: Int, count: Int) throws(StoreFailure) -> [UInt8]
 }

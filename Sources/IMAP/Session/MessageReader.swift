@@ -45,10 +45,10 @@ final class MessageReader {
         let source = try bytes()
         var result: [UInt8] = []
         while result.count < range.count {
-            let part = try source.read(
-                at: range.lowerBound + result.count, count: min(Self.chunk, range.count - result.count))
-            if part.isEmpty { break }
-            result += part
+            let wanted = min(Self.chunk, range.count - result.count)
+            let part = try source.read(at: range.lowerBound + result.count, count: wanted)
+            if result.isEmpty { result = part } else { result += part }
+            if part.count < wanted { break }
         }
         return result
     }
@@ -88,9 +88,9 @@ final class MessageReader {
         var offset = 0
         while true {
             let piece = try source.read(at: offset, count: Self.chunk)
-            if piece.isEmpty { break }
             parser.take(piece)
             offset += piece.count
+            if piece.count < Self.chunk { break }
         }
         let part = parser.finish()
         knownStructure = part
@@ -113,12 +113,12 @@ final class MessageReader {
         var lastWasCR = false
         while true {
             let part = try source.read(at: offset, count: Self.chunk)
-            if part.isEmpty { return size }
             offset += part.count
             for byte in part {
                 size += byte == .lf && !lastWasCR ? 2 : 1
                 lastWasCR = byte == .cr
             }
+            if part.count < Self.chunk { return size }
         }
     }
 

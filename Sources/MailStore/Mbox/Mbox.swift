@@ -210,21 +210,26 @@ package final class Mbox {
         try whenLocked(writing: false, missing: ()) { _ throws(SystemError) in }
     }
 
-    /// Bytes of what readers are shown of a message, found by `find` in the index of this very moment; empty at its end,
-    /// nil when it is gone.
+    /// Bytes of what readers are shown of a message, found by `find` in the index of this very moment: `count`, fewer only at its
+    /// end; nil when it is gone.
     package func read(
         at offset: Int, count: Int, of find: (Mbox) -> MboxIndex.Message?
     ) throws(SystemError) -> [UInt8]? {
         try whenLocked(writing: false, missing: nil) { file throws(SystemError) in
             guard let message = find(self) else { return nil }
             var skip = offset
-            for piece in message.shown {
-                guard skip >= piece.count else {
-                    return try file.read(upTo: min(count, piece.count - skip), at: piece.lowerBound + skip)
+            var bytes: [UInt8] = []
+            for piece in message.shown where bytes.count < count {
+                if skip < piece.count {
+                    let wanted = min(count - bytes.count, piece.count - skip)
+                    let part = try file.read(upTo: wanted, at: piece.lowerBound + skip)
+                    bytes += part
+                    // Somebody who knows no locks has cut the file.
+                    if part.count < wanted { return bytes }
                 }
-                skip -= piece.count
+                skip = max(0, skip - piece.count)
             }
-            return []
+            return bytes
         }
     }
 
