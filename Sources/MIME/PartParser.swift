@@ -25,6 +25,7 @@ package struct PartParser {
     private var lineEnd = Offset.zero
     /// Where the line begins that is being read.
     private var lineStart = Offset.zero
+    private var headerBeforeLine = 0
     private var front: [UInt8] = []
     private var lineLength = 0
     private var lastByte: UInt8 = 0
@@ -92,6 +93,7 @@ package struct PartParser {
 
     private mutating func beginLine() {
         lineStart = position
+        headerBeforeLine = header.count
         front.removeAll(keepingCapacity: true)
         lineLength = 0
         lastByte = 0
@@ -100,8 +102,11 @@ package struct PartParser {
     /// A line: `position` is behind it. `isLast`: it has no end, and where it is a boundary no part follows.
     private mutating func line(isEmpty: Bool, isLast: Bool) {
         if front.starts(with: [.ascii("-"), .ascii("-")]), let (level, isClosing) = boundary() {
-            // The last line of a header that a boundary cuts off is whole.
-            if state == .header { endHeader(at: lineStart) }
+            // The last line of a header that a boundary cuts off is whole, and the boundary is none of them.
+            if state == .header {
+                header.removeLast(header.count - headerBeforeLine)
+                endHeader(at: lineStart)
+            }
             close(to: level + 1, at: lineEnd)
             state = .body
             if isClosing {
