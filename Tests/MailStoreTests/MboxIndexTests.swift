@@ -55,7 +55,7 @@ import Unix
             ("From \"a b\"@c Thu Jan  1 10:00:00 1970", 36000), ("From - thu jan 01 10:00:00 1970", 36000),
             ("From <> Thu Jan  1 10:00:00 1970 remote from x", 36000),
             ("From a Thu, 1 Jan 1970 10:00:00 +0000", 36000),
-            ("From a Thu Jan  1 10:00:00 1970 +0100", 36000),
+            ("From a Thu Jan  1 10:00:00 1970 +0100", 36000), ("From  Thu Jan  1 10:00:00 1970", 36000),
             ("From now on you can use it.", nil), ("From Thu Jan  1 10:00:00 1970", nil), ("From a", nil),
             ("From the meeting on Thu Jan  1 10:00:00 1970", nil), ("From a Thu Jan  1 25:00:00 1970", nil),
             ("From a Thu Foo  1 10:00:00 1970", nil), ("From a Thu Jan 32 10:00:00 1970", nil),

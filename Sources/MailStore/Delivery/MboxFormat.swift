@@ -29,12 +29,18 @@ package enum MboxFormat {
     /// letter has. A zone, which some write, is not regarded, nor what stands behind the date.
     static func date(of line: ArraySlice<UInt8>) -> Int64? {
         guard line.starts(with: fromWord) else { return nil }
-        var rest = line.dropFirst(fromWord.count).drop { $0 == .space }
+        var rest = line.dropFirst(fromWord.count)
+        // Nobody sent it, and its writer wrote nothing where others have MAILER-DAEMON.
+        if rest.first == .space, let date = dateAtFront(rest) { return date }
+        rest = rest.drop { $0 == .space }
         if rest.first == .quote {
             guard let end = rest.dropFirst().firstIndex(of: .quote) else { return nil }
             rest = rest[(end + 1)...]
         }
-        rest = rest.drop { !$0.isWhitespace && $0 != .lf && $0 != .cr }
+        return dateAtFront(rest.drop { !$0.isWhitespace && $0 != .lf && $0 != .cr })
+    }
+
+    private static func dateAtFront(_ rest: ArraySlice<UInt8>) -> Int64? {
         let words = rest.prefix(200).split { $0.isWhitespace || $0 == .cr || $0 == .lf }
         return asctime(words) ?? internetTime(words)
     }
