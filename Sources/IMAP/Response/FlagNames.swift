@@ -9,7 +9,19 @@ enum FlagNames {
     ]
 
     static func names(_ flags: MessageFlags, _ keywords: KeywordNames) -> [[UInt8]] {
-        system.filter { flags.contains($0.flag) }.map { [UInt8]($0.name) } + keywords.names(of: flags)
+        system.filter { flags.contains($0.flag) }.map { [UInt8]($0.name) }
+            + keywords.names(of: flags).filter(isKeyword)
+    }
+
+    /// All that a message can have.
+    static func all(_ keywords: KeywordNames) -> [[UInt8]] {
+        system.map { [UInt8]($0.name) } + keywords.all.filter(isKeyword)
+    }
+
+    /// `flag-keyword = atom`: what other programs, and strangers in the header of a message, wrote elsewise is not repeated, for a
+    /// client would read something else.
+    private static func isKeyword(_ name: [UInt8]) -> Bool {
+        !name.isEmpty && name.allSatisfy { $0.isAtomCharacter }
     }
 
     /// The system flags among `names`, and the keywords. `\Recent`, and what else begins with a backslash, is nobody's to set.

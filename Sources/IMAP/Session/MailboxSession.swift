@@ -299,7 +299,7 @@ package final class MailboxSession {
     }
 
     static func flagLines(_ keywords: KeywordNames, readOnly: Bool) -> [UInt8] {
-        let flags = FlagNames.system.map { [UInt8]($0.name) } + keywords.all
+        let flags = FlagNames.all(keywords)
         var output = Array("* FLAGS ".utf8)
         output.append(list: flags) { $0 += $1 }
         output += "\r\n* OK [PERMANENTFLAGS "

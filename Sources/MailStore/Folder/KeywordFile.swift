@@ -12,6 +12,7 @@ extension KeywordNames {
     }
 
     private static func keyword(_ line: ArraySlice<UInt8>) -> (number: Int, name: ArraySlice<UInt8>)? {
+        let line = line.last == .cr ? line.dropLast() : line
         let parts = line.split(separator: .space, maxSplits: 1)
         guard parts.count == 2, let number = Int(strictDecimal: parts[0]), number < MessageFlags.mostKeywords
         else { return nil }
