@@ -238,8 +238,9 @@ package struct FolderTree {
         Subscriptions(directory: path, file: "subscriptions", separator: Self.separator)
     }
 
+    /// Those that a client can understand.
     package func subscriptions() throws(Failure) -> [[UInt8]] {
-        try step { () throws(SystemError) in try subscribed.names() }
+        try step { () throws(SystemError) in try subscribed.names() }.filter { ModifiedUTF7.isValid($0) }
     }
 
     package func setSubscribed(_ name: [UInt8], _ isSubscribed: Bool) throws(Failure) {

@@ -15,7 +15,9 @@ struct Subscriptions {
     func names() throws(SystemError) -> [[UInt8]] {
         let bytes = try Path.contents(directory + file, limit: 1 << 20) ?? []
         guard bytes.starts(with: [UInt8]("V\t2\n")) else {
-            return bytes.split(separator: .lf).map(Array.init)
+            // An editor may have written CRLF.
+            return bytes.split(separator: .lf).map { Array($0.last == .cr ? $0.dropLast() : $0) }
+                .filter { !$0.isEmpty }
         }
         return bytes.dropFirst(4).split(separator: .lf).map { line in
             Array(line.split(separator: .tab).map(Self.unescaped).joined(separator: [separator]))

@@ -214,8 +214,9 @@ package struct MboxTree {
 
     // MARK: Subscriptions
 
+    /// Those that a client can understand.
     package func subscriptions() throws(Failure) -> [[UInt8]] {
-        try step { () throws(SystemError) in try subscribed.names() }
+        try step { () throws(SystemError) in try subscribed.names() }.filter { ModifiedUTF7.isValid($0) }
     }
 
     package func setSubscribed(_ name: [UInt8], _ isSubscribed: Bool) throws(Failure) {
