@@ -7,6 +7,7 @@ package struct Question: Hashable {
     package let recordClass: UInt16
 
     package static let internetClass: UInt16 = 1
+    static let anyClass: UInt16 = 255
     /// What we can take by UDP: fits every path without fragments.
     static let datagramSize: UInt16 = 1232
 
@@ -72,14 +73,30 @@ package struct Message: Equatable {
         for count in counts.dropFirst() {
             var records: [ResourceRecord] = []
             for _ in 0..<count {
+                let start = cursor.position
                 let record = try cursor.resourceRecord()
-                if record.type == .opt { opt = record } else { records.append(record) }
+                if record.type == .opt {
+                    opt = record
+                } else {
+                    guard Self.expects(record, questions.first) else {
+                        throw SyntaxError("FORMERR", at: start)
+                    }
+                    records.append(record)
+                }
             }
             sections.append(records)
         }
         (answers, authorities, additional) = (sections[0], sections[1], sections[2])
         self.opt = opt
         code = ResponseCode(flags & 15 | UInt16((opt?.timeToLive ?? 0) >> 24) << 4)
+    }
+}
+
+extension Message {
+    /// Whether a record is of the class that was asked for.
+    private static func expects(_ record: ResourceRecord, _ question: Question?) -> Bool {
+        guard let asked = question?.recordClass, asked != Question.anyClass else { return true }
+        return record.recordClass == asked
     }
 }
 

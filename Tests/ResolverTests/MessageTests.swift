@@ -97,6 +97,10 @@ import Unix
         ("a text beyond its record", [Packet.record(.txt, [9, 0x61])]),
         ("an empty text record", [Packet.record(.txt, [])]),
         ("an association of 2 bytes", [Packet.record(.tlsa, [1, 2])]),
+        (
+            "a record of a class that was not asked for",
+            [Packet.pointerToQuestion + [0, 16, 0, 3, 0, 0, 0, 60, 0, 2, 1, 0x61]]
+        ),
     ]
 
     @Test("What is malformed is an error", arguments: malformed)

@@ -103,8 +103,8 @@ def wire(name):
     return b"".join(bytes([len(label)]) + label for label in name.split(b".") if label) + b"\0"
 
 
-def record(data, kind=15, owner=b"\xc0\x0c"):
-    return owner + struct.pack(">HHIH", kind, 1, 60, len(data)) + data
+def record(data, kind=15, owner=b"\xc0\x0c", cls=1):
+    return owner + struct.pack(">HHIH", kind, cls, 60, len(data)) + data
 
 
 def mx(preference, name, owner=b"\xc0\x0c"):
@@ -196,7 +196,7 @@ class LyingServer:
             "longlabel": lambda: [reply([mx(1, b"\x40" + b"a" * 64 + b"\0")])],
             "longname": lambda: [reply([mx(1, (b"\x3f" + b"a" * 63) * 4 + b"\0")])],
             "control": lambda: [reply([mx(1, b"\x06\x1b[2J\r\n\0")])],
-            "a3": lambda: [reply([record(b"\1\2\3", 1)])], "txt": lambda: [reply([record(b"\xff" + b"x", 16)])],
+            "a3": lambda: [reply([record(b"\1\2\3", 1)])], "txt": lambda: [reply([record(b"\xff" + b"x", 16)])], "chaos": lambda: [reply([record(b"\0\5" + wire(b"a.example"), cls=3)])],
             "latewrong": lambda: [reply([evil], ident=other_id), reply([mx(7, wire(b"right.example"))])],
         }.get(label, lambda: [head(3) + question])
         if label == "flood":
@@ -322,7 +322,7 @@ def main():
                       ["-W", "1", "-t", "mx", "-p", "1", "x.fake", "127.0.0.1"]]
             lines += [["-p", str(liar.port), "-W", "1", "-R", "1", "-t", "mx", name + ".fake", "127.0.0.1"] for name in
                       "servfail refused formerr notimp yx rcode15 silent tc tcdead huge trail loopptr selfptr fwdptr cut "
-                      "counts rdlen longlabel longname control a3 txt".split()]
+                      "counts rdlen longlabel longname control a3 txt chaos".split()]
             lines += [ask("-t", kind, name + ".example", "127.0.0.1") for kind, name in
                       [("tlsa", "tl2"), ("tlsa", "tl3"), ("tlsa", "tl4"), ("tlsa", "tl5"), ("sshfp", "ssh"), ("hinfo", "hinfo"), ("rp", "rp"), ("afsdb", "afs"), ("naptr", "naptr"),
                        ("kx", "kx"), ("spf", "spf"), ("uri", "uri"), ("ds", "ds"), ("dnskey", "key"), ("openpgpkey", "pgp"), ("smimea", "smime"),
