@@ -125,6 +125,7 @@ struct AccountDelivery {
                     targets = found.isEmpty ? .mailboxAlone : sortedOrMailbox(found, letter)
                 case .targets(let found):
                     targets = try sorted(found, letter)
+                    if account == .service { targets.leaveOut(letter.address) }
                 }
                 errand.parts.append(targets)
             } catch {

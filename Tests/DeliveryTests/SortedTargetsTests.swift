@@ -51,6 +51,19 @@ import Testing
     }
 
     @Test(
+        "a list that names its own alias leads to the others; what names nothing else is a loop",
+        arguments: [
+            ("team, x@y", "x@y"), ("x@y, Team@Example.org", "x@y"), ("team, |cat", "|cat"),
+            ("team, bob", "mailbox"),
+            ("team", "team@example.org"), ("team+x, x@y", "team+x@example.org x@y"),
+        ])
+    func ownAlias(text: String, expected: String) throws {
+        var targets = try sorted(text)
+        targets.leaveOut([UInt8]("team@example.org"))
+        #expect(shown(targets) == expected)
+    }
+
+    @Test(
         "a list that is missing, goes round, is too deep or too long defers mail",
         arguments: [":include:/none", ":include:/loop", ":include:/5", ":include:/many, :include:/many"])
     func failing(text: String) {

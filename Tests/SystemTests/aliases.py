@@ -63,6 +63,21 @@ def itself_and_programs(i):
         assert open(ran).read() == "x\n", lines
 
 
+@test("a list in a file that names its own alias reaches the others once, and nobody hears of a loop; one that names nothing else is told")
+def list_of_itself(i):
+    path = i.a.directory + "/own-list"
+    with open(path, "w") as file:
+        file.write(f"own\n{USER}\n{USER}@b.example\n")
+    with open(path + "-alone", "w") as file:
+        file.write("alone\n")
+    with aliases(i.a, f"own: :include:{path}\nalone: :include:{path}-alone\n"):
+        _, lines = ended(i.a, "own@a.example", subject="own-list")
+        eventually(lambda: copies(i.b, "own-list"), "the other host's copy")
+        assert len(copies(i.a, "own-list")) == 1 and len(copies(i.b, "own-list")) == 1 and not any("bounced" in line for line in lines), lines
+        _, lines = ended(i.a, "alone@a.example", subject="alone")
+        assert any("dsn=5.4.6" in line and "status=bounced" in line for line in lines), lines
+
+
 @test("a .forward that leads back into the alias ends, and the sender hears of it; the others have theirs")
 def forward_into_alias(i):
     forward = f"{pwd.getpwnam(USER).pw_dir}/.forward+loop"

@@ -84,6 +84,9 @@ ROWS = [
     ("included, not there, and an address", "n: :include:DIR/nolist, u@b.example\n", TOLD),
     ("included, no path", "n: :include:list\n", TOLD),
     ("included with a damaged line", "n: :include:DIR/odd\n", TOLD),
+    ("included, which names the alias", "n: :include:DIR/self\n", "each once (RFC 5321 §3.9.1); Postfix sends it twice and returns it, too"),
+    ("included, which names the alias that has an owner", f"n: :include:DIR/self\nowner-n: {USER}\n", "the same"),
+    ("included, through another", "n: m\nm: :include:DIR/self\n", "whether another alias was served, the header alone would say, which may be of an earlier sending: it is told"),
     ("a backslash", f"n: \\{USER}\n", None),
     ("a backslash and nobody", "n: \\nobody.here\n", None),
     ("a backslash in front of an address", "n: \\u@b.example\n", None),
@@ -117,6 +120,7 @@ ROWS = [
 
 LIST = "# comment\nu@b.example\n\nv@b.example, w@b.example\n"
 ODD = "u@b.example\nBob Smith v@b.example\n"
+SELF = "n\nu@b.example\n"
 
 
 def settled(log, start):
@@ -132,7 +136,7 @@ def play(both, peer, place, path, lines, name):
     files = place + "/" + peer.name
     os.mkdir(files)
     os.chmod(files, 0o1777)
-    for listed, text in (("list", LIST), ("odd", ODD)):
+    for listed, text in (("list", LIST), ("odd", ODD), ("self", SELF)):
         with open(f"{files}/{listed}", "w") as file:
             file.write(text)
     with open(path, "wb") as file:
@@ -154,7 +158,7 @@ def play(both, peer, place, path, lines, name):
     outcome = [f"{len(sent)} recipients"] if len(sent) > 9 else sent
     outcome += [f"from {s.decode()}" for s in senders if not s.startswith(b"<s@b")]
     outcome += ["mailbox"] * len(peer.take(0, 1) if peer.paths() else [])
-    outcome += [os.path.relpath(os.path.join(d, f), files).split("/")[0] for d, _, fs in os.walk(files) for f in fs if f not in ("list", "odd")]
+    outcome += [os.path.relpath(os.path.join(d, f), files).split("/")[0] for d, _, fs in os.walk(files) for f in fs if f not in ("list", "odd", "self")]
     outcome += ["returned"] * sum(sender.startswith(b"<>") for sender, _, _ in messages)
     if "status=deferred" in report:
         outcome.append("waits")

@@ -62,6 +62,13 @@ package struct SortedTargets: Equatable {
         }
     }
 
+    /// Takes out the alias whose list this is: whom it leads to is served here. Where there is nothing else, it stays, and comes back
+    /// as the loop that it is.
+    package mutating func leaveOut(_ alias: [UInt8]) {
+        let others = addresses.filter { !$0.equalsFolded(alias) }
+        if !others.isEmpty || !commands.isEmpty || !files.isEmpty || mailbox { addresses = others }
+    }
+
     /// The account's own address means its mailbox; any other goes back to the queue.
     private mutating func add(
         _ text: [UInt8], _ name: [UInt8], _ isLocal: ([UInt8]) -> Bool, _ origin: [UInt8]?
