@@ -21,7 +21,8 @@ package struct FolderTree {
     }
 
     package static let separator = UInt8.dot
-    private static let longestName = 200
+    /// What a file's name has room for behind the dot.
+    private static let longestName = 254
 
     /// Ends in a slash.
     package let path: String
