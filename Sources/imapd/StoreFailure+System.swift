@@ -19,7 +19,7 @@ extension StoreFailure {
         case .again: self = .inUse
         case .invalid: self = .noMailbox
         case .noSpace, .overQuota: self = .overQuota
-        case .accessDenied, .notPermitted, .readOnlyFilesystem: self = .notPermitted
+        case .accessDenied, .notPermitted, .readOnlyFilesystem, .nameTooLong: self = .notPermitted
         default: self = .system("\(error)")
         }
     }

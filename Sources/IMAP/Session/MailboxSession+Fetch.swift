@@ -48,13 +48,13 @@ extension MailboxSession {
             let unseen = readers.map { $0.index }.filter { !mailbox.list[$0].flags.contains(.seen) }
             do throws(StoreFailure) {
                 if !unseen.isEmpty { _ = try mailbox.change(unseen, by: FlagChange(adding: .seen)) }
-                seen = Set(unseen)
             } catch {
                 // What was asked for is there; that it was read cannot be written on a full disk.
                 if error != .overQuota, error != .notPermitted {
                     failure = StoreFailure.worse(failure, error)
                 }
             }
+            seen = Set(unseen.filter { mailbox.list[$0].flags.contains(.seen) })
         }
         sayKeywords(mailbox)
         for (index, reader) in readers where !isOver {

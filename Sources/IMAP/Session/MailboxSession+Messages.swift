@@ -8,6 +8,7 @@ extension MailboxSession {
     ) {
         guard !isReadOnly else { return no(tag, "[READ-ONLY] The mailbox was opened read-only") }
         guard let indices = mailbox.list.indices(set, uid: uid) else { return noSuchMessage(tag) }
+        let before = indices.map { mailbox.list[$0].flags }
         do throws(StoreFailure) {
             let gone = try mailbox.change(indices, by: change(action, in: mailbox))
             sayKeywords(mailbox)
@@ -17,7 +18,13 @@ extension MailboxSession {
             }
             update(expunges: uid)
             answer(tag, "Store", gone.isEmpty ? nil : .expunged)
-        } catch { no(tag, error) }
+        } catch {
+            // What was done before it failed, or in spite of that, the client hears.
+            for (index, flags) in zip(indices, before) where mailbox.list[index].flags != flags {
+                sayFlags(mailbox, index, withUID: uid)
+            }
+            no(tag, error)
+        }
     }
 
     /// FLAGS takes away what a client can see, and no letter that stands for nothing here.

@@ -117,10 +117,19 @@ extension Folder {
             var gone: [Int] = []
             var isChanged = false
             var marks: MessageFlags = []
+            var failure: SystemError?
             for index in indices {
                 let known = list[index].flags
-                let changed = try withFile(index) { file throws(SystemError) in
-                    try maildir.change(file, by: change)
+                let changed: MaildirFile?
+                do throws(SystemError) {
+                    changed = try withFile(index) { file throws(SystemError) in
+                        try maildir.change(file, by: change)
+                    }
+                } catch {
+                    // There is no room for flags in its name; in others' there is.
+                    guard error.code == .nameTooLong else { throw error }
+                    failure = error
+                    continue
                 }
                 guard let changed, let place = place(index) else {
                     gone.append(index)
@@ -133,6 +142,7 @@ extension Folder {
             }
             if isChanged { try maildir.synchronize() }
             try learnNames(of: marks)
+            if let failure { throw failure }
             return gone
         }
     }

@@ -147,7 +147,12 @@ package final class Folder {
             do throws(SystemError) {
                 guard let moved = try maildir.claim(file) else { continue }
                 scan.replace(at: place, with: moved)
-            } catch { guard error.isForWantOfRoom || error.isForWantOfRights else { throw error } }
+            } catch {
+                // Nor does one whose name has no room for flags keep the others back.
+                guard error.isForWantOfRoom || error.isForWantOfRights || error.code == .nameTooLong else {
+                    throw error
+                }
+            }
             claimed.insert(file.base)
         }
     }
