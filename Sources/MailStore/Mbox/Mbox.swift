@@ -248,6 +248,7 @@ package final class Mbox {
         let first = index.messages.indices.first { !removing.contains($0) }
         var base = base
         if first == 0, index.base?.isPseudo == true { base?.isPseudo = true }
+        base?.keywords = index.allKeywords
         let saysMore = base != nil && (first != 0 || base != index.base)
         guard !removing.isEmpty || !marks.isEmpty || (saysMore && first != nil) else { return [] }
         var changed = Set(marks.keys)
@@ -323,7 +324,8 @@ package final class Mbox {
         }
     }
 
-    private static let farthestAhead: Int64 = 10
+    /// So many writings in one second leave each another time.
+    private static let farthestAhead: Int64 = 600
 
     /// A time of our own tells this writing from any other, so it need not settle. Dovecot and mutt know a change in place by its
     /// second alone, and write the flags of before over what they do not see: so there never stands the second of the writing

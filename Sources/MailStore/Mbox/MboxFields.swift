@@ -37,7 +37,7 @@ enum MboxFields {
         if let base {
             text += (base.isPseudo ? "X-IMAP: \(base.validity) " : "X-IMAPbase: \(base.validity) ")
             text.append(decimal: base.last, width: 10)
-            for name in keywords.all { text += [.space] + name }
+            for name in base.keywords { text += [.space] + name }
             text.append(.lf)
         }
         if base?.isPseudo != true, marks.uid > 0 { text += "X-UID: \(marks.uid)\n" }
@@ -117,6 +117,8 @@ struct MboxBase: Equatable {
     var last: UInt32
     /// It stands in a message that is none: UW's imapd and alpine put it there to keep the UIDVALIDITY of an empty mbox.
     var isPseudo = false
+    /// Dovecot takes a message's `X-Keywords` for the sender's, and deletes it, where it has a keyword that is not among these.
+    var keywords: [[UInt8]] = []
 
     init(validity: UInt32, last: UInt32) {
         self.validity = validity
@@ -135,6 +137,7 @@ struct MboxBase: Equatable {
             let last = UInt32(strictDecimal: words[1]), last < 1 << 31
         else { return nil }
         (self.validity, self.last) = (validity, last)
-        for word in words.dropFirst(2) { _ = keywords.add(Array(word), taken: []) }
+        self.keywords = words.dropFirst(2).map { Array($0) }
+        for word in self.keywords { _ = keywords.add(word, taken: []) }
     }
 }

@@ -56,6 +56,12 @@ package struct MboxIndex {
     /// Of a file that is missing.
     init() {}
 
+    /// Those of the base, known to us or more than we number, and those that came after it was written.
+    var allKeywords: [[UInt8]] {
+        let written = base?.keywords ?? []
+        return written + keywords.all.filter { !written.contains($0) }
+    }
+
     /// The file is gone. Keywords keep their letters.
     mutating func forget() { (messages, size, base, isForeign) = ([], 0, nil, false) }
 

@@ -310,6 +310,7 @@ package final class NumberedMbox {
                 next = try table.entry(of: name) { entry, _ in entry.next = first + count }.next
             }
             var base = mbox.index.messages.isEmpty ? baseToWrite : nil
+            base?.keywords = mbox.index.allKeywords
             var uid = first
             let isKnown = try mbox.append(file) { appender throws(SystemError) in
                 for addition in additions {
