@@ -15,6 +15,7 @@ USER = "relais-test"
 ROUNDS = int(os.environ.get("rounds", "3"))
 CEILING = os.environ["ceiling"]
 PEER = os.environ["peer"]
+BEFORE = os.environ.get("before")
 TSV = "--tsv" in sys.argv
 
 
@@ -56,12 +57,12 @@ class Server:
 
 class Ours(Server):
     """relais under inetd, everything as one user. `mode`: keep (nobody delivers), local, out (to the sink, when told)."""
-    name = "relais"
+    name, programs = "relais", instance.RELEASE
 
     def __init__(self, place, mode, sink=None):
         base = instance.free_port_base()
         extra = {"peer-port": str(sink), "dns-servers": f"127.0.0.1#{DNS_PORT}"} if sink else {}
-        self.host = instance.Host(place, "a.example", "127.0.0.1", base, DNS_PORT, user=USER, extra=extra)
+        self.host = instance.Host(place, "a.example", "127.0.0.1", base, DNS_PORT, self.programs, user=USER, extra=extra)
         self.host.make()
         path = place + "/inetd.conf"
         silent = {"keep": "/service/", "local": "", "out": "/service/kick"}[mode]
@@ -89,6 +90,11 @@ class Ours(Server):
 
     def delivered(self):
         return len(self.host.delivered())
+
+
+class Before(Ours):
+    """Older programs of ours, from the directory that `before` names."""
+    name, programs = "before", BEFORE
 
 
 class Postfix(Server):
@@ -327,6 +333,9 @@ class Disk:
         self.servers.append(server)
         return server
 
+    def start_before(self, *arguments):
+        return [self.start(Before, *arguments)] if BEFORE else []
+
     def stop(self):
         while self.servers:
             self.servers.pop().stop()
@@ -343,11 +352,12 @@ class Disk:
 def bench_in(disk, many):
     ours, postfix = disk.start(Ours, "keep"), disk.start(Postfix, "keep")
     exim, greeter = disk.start(Exim), disk.start(Greeter)
-    for server in (ours, postfix, exim):
+    before = disk.start_before("keep")
+    for server in (ours, postfix, exim, *before):
         incoming(server, 2, 50, 1000, False)
     for sessions in (1, 10, 50) if many else (1, 10):
         rate = compare(f"SMTP in, 4 KiB, {sessions} sessions, one a connection", incoming,
-                       [ours, greeter, postfix] + [exim] * (sessions < 50), sessions, 1000, 4096, False)
+                       [ours, *before, greeter, postfix] + [exim] * (sessions < 50), sessions, 1000, 4096, False)
         directory = f"{disk.place}/fsync-{sessions}"
         rates = []
         for number in range(ROUNDS):
@@ -355,29 +365,30 @@ def bench_in(disk, many):
             rates.append(float(run(CEILING, "fsync", f"{directory}/{number}", str(sessions), "1000")))
         show(f"   the ceiling: one fsync a file, {sessions} writers", rate, "fsync", statistics.median(rates))
     for sessions in (1, 10, 50) if many else (10,):
-        compare(f"SMTP in, 4 KiB, {sessions} sessions, many a connection", incoming, [ours, postfix], sessions, 1000 if sessions == 1 else 2000, 4096, True)
-        compare(f"SMTP in, 100 KiB, {sessions} sessions, one a connection", incoming, [ours, postfix], sessions, 200 if sessions == 1 else 500, 102400, False)
+        compare(f"SMTP in, 4 KiB, {sessions} sessions, many a connection", incoming, [ours, *before, postfix], sessions, 1000 if sessions == 1 else 2000, 4096, True)
+        compare(f"SMTP in, 100 KiB, {sessions} sessions, one a connection", incoming, [ours, *before, postfix], sessions, 200 if sessions == 1 else 500, 102400, False)
     if many:
-        compare("SMTP in, 100 KiB, 10 sessions, many a connection", incoming, [ours, postfix], 10, 500, 102400, True)
-        compare("sendmail -t, one after the other, 4 KiB", submitted, [ours, postfix], 200, 4096)
+        compare("SMTP in, 100 KiB, 10 sessions, many a connection", incoming, [ours, *before, postfix], 10, 500, 102400, True)
+        compare("sendmail -t, one after the other, 4 KiB", submitted, [ours, *before, postfix], 200, 4096)
     disk.stop()
 
 
 def bench_maildir(disk, many):
     ours, postfix = disk.start(Ours, "local"), disk.start(Postfix, "local")
-    for server in (ours, postfix):
+    before = disk.start_before("local")
+    for server in (ours, postfix, *before):
         into_maildir(server, 2, 50, 1000, False)
     for keep, name in ((False, "one"), (True, "many")):
-        compare(f"in and into a Maildir, 4 KiB, 10 sessions, {name} a connection", into_maildir, [ours, postfix], 10, 1000 if not keep else 2000, 4096, keep)
+        compare(f"in and into a Maildir, 4 KiB, 10 sessions, {name} a connection", into_maildir, [ours, *before, postfix], 10, 1000 if not keep else 2000, 4096, keep)
     if many:
         postfix.set("default_destination_concurrency_limit", "2")
-        compare("the same, many, Postfix with its own concurrency (2)", into_maildir, [ours, postfix], 10, 2000, 4096, True)
+        compare("the same, many, Postfix with its own concurrency (2)", into_maildir, [ours, *before, postfix], 10, 2000, 4096, True)
     disk.stop()
 
 
 def bench_out(disk):
     port = instance.free_port_base() + 40
-    servers = [disk.start(Ours, "out", port), disk.start(Postfix, "out", port)]
+    servers = [disk.start(Ours, "out", port), *disk.start_before("out", port), disk.start(Postfix, "out", port)]
     for server in servers:
         server.sink = port
     for messages, size in ((1000, 4096), (1000, 102400)):
