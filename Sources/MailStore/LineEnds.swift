@@ -9,20 +9,27 @@ package struct WireLines {
     package init() {}
 
     /// Appends `part` to `output`, each LF without a CR before it becoming CRLF.
-    package mutating func append(_ part: some Collection<UInt8>, to output: inout [UInt8]) {
-        for byte in part {
-            if byte == .lf, !lastWasCR { output.append(.cr) }
-            output.append(byte)
-            lastWasCR = byte == .cr
+    package mutating func append(_ part: ArraySlice<UInt8>, to output: inout [UInt8]) {
+        var rest = part
+        while let first = rest.first {
+            if first == .lf, !lastWasCR { output.append(.cr) }
+            // The line end, or what it is, and the line behind it.
+            let end = rest.dropFirst().endOfRun { $0 == .lf }
+            output.append(run: rest[..<end])
+            lastWasCR = rest[end - 1] == .cr
+            rest = rest[end...]
         }
     }
 
     /// How many bytes `append` would add.
-    package mutating func count(_ part: some Collection<UInt8>) -> Int {
-        var count = 0
-        for byte in part {
-            count += byte == .lf && !lastWasCR ? 2 : 1
-            lastWasCR = byte == .cr
+    package mutating func count(_ part: ArraySlice<UInt8>) -> Int {
+        var count = part.count
+        var rest = part
+        while let first = rest.first {
+            if first == .lf, !lastWasCR { count += 1 }
+            let end = rest.dropFirst().endOfRun { $0 == .lf }
+            lastWasCR = rest[end - 1] == .cr
+            rest = rest[end...]
         }
         return count
     }
@@ -35,7 +42,7 @@ package struct WireLines {
             let part = try file.read(upTo: 1 << 16, at: offset)
             if part.isEmpty { return size }
             offset += part.count
-            size += lines.count(part)
+            size += lines.count(part[...])
         }
     }
 }

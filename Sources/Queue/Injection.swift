@@ -24,6 +24,8 @@ package final class Injection {
     private var lastByte: UInt8 = .lf
 
     private static let gatherLimit = 1 << 17
+    /// Most messages are smaller.
+    private static let usualSize = 1 << 13
 
     /// Begins a message in the queue at `queue`. `id` is given where a repeated step must meet its own trace.
     /// `blank`: of the same queue, where one is ready.
@@ -57,6 +59,7 @@ package final class Injection {
         let head = MessageHead(id: id, arrival: arrival, bootID: bootID, contentLength: 0, envelope: envelope)
         gathered = head.encoded
         headSize = gathered.count
+        gathered.reserveCapacity(Self.usualSize)
     }
 
     deinit {
@@ -88,7 +91,7 @@ package final class Injection {
     package func append(_ content: [UInt8]) throws(QueueError) {
         guard !content.isEmpty else { return }
         let start = gathered.count
-        gathered += content
+        gathered.append(run: content[...])
         contentCRC.update(gathered[start...])
         contentLength += content.count
         lastByte = gathered[gathered.count - 1]

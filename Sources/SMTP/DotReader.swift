@@ -37,9 +37,8 @@ package struct DotReader {
                     state = .text
                 }
             case .text:
-                let stop =
-                    input[index...].firstIndex { $0 == .cr || $0 == .lf || $0 == .nul } ?? input.endIndex
-                output.append(contentsOf: input[index..<stop])
+                let stop = input[index...].endOfRun { $0 == .cr || $0 == .lf || $0 == .nul }
+                output.append(run: input[index..<stop])
                 size += stop - index
                 index = stop
                 guard stop < input.endIndex else { break }

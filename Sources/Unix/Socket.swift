@@ -195,11 +195,16 @@ package enum DescriptorPassing {
     package static func receive(upTo capacity: Int, over socket: CInt) throws(SystemError) -> Received {
         var files = [CInt](repeating: -1, count: limit)
         var count: CInt = 0
-        var buffer = [UInt8](repeating: 0, count: capacity)
-        let got = try SystemCall.perform("recvmsg") {
-            unsafe cs_receive_with_descriptors(socket, &buffer, capacity, &files, &count)
+        var bytes: [UInt8] = []
+        try bytes.append(addingCapacity: capacity) { room throws(SystemError) in
+            try unsafe room.withUnsafeMutableBufferPointer { free, filled throws(SystemError) in
+                let got = try SystemCall.perform("recvmsg") {
+                    unsafe cs_receive_with_descriptors(socket, free.baseAddress, capacity, &files, &count)
+                }
+                filled += Int(got)
+            }
         }
-        return Received(bytes: Array(buffer.prefix(Int(got))), files: Array(files.prefix(Int(count))))
+        return Received(bytes: bytes, files: Array(files.prefix(Int(count))))
     }
 }
 

@@ -18,7 +18,8 @@ package struct HeaderGatherer {
 
     /// Takes text with LF line ends, cut anywhere.
     package mutating func push(_ part: [UInt8]) {
-        text += start.push(part)
+        let content = start.push(part)
+        if text.isEmpty { text = content } else { text.append(run: content[...]) }
         look()
     }
 

@@ -37,9 +37,18 @@ package struct MessageFront {
         let (front, rest) = (text[..<header.size], text[header.size...])
         if let author, let completed = SubmittedHeader(header)?.completed(by: author) {
             header = MessageHeader(completed)
-            return completed + [.lf] + rest
+            return Self.joined(completed, rest)
         }
         let hasEmptyLine = front.last == .lf && front.dropLast().last ?? .lf == .lf
-        return hasEmptyLine || rest.isEmpty ? text : front + [.lf] + rest
+        return hasEmptyLine || rest.isEmpty ? text : Self.joined(Array(front), rest)
+    }
+
+    private static func joined(_ header: [UInt8], _ rest: ArraySlice<UInt8>) -> [UInt8] {
+        var text: [UInt8] = []
+        text.reserveCapacity(header.count + 1 + rest.count)
+        text.append(run: header[...])
+        text.append(.lf)
+        text.append(run: rest)
+        return text
     }
 }

@@ -17,7 +17,7 @@ package struct MessageStart {
     /// Takes lines that end in LF (or CRLF), cut anywhere; gives out what is known to belong to the message.
     package mutating func push(_ part: [UInt8]) -> [UInt8] {
         guard var text = held else { return part }
-        text += part
+        if text.isEmpty { text = part } else { text += part }
         while true {
             let end = text.firstIndex(of: .lf)
             if isDropping || Self.isSeparator(text) {

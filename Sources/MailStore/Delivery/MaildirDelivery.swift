@@ -96,7 +96,7 @@ package final class MaildirDelivery {
             try message.forEachPart { part throws(SystemError) in
                 try file.write(part)
                 size += part.count
-                wireSize += lines.count(part)
+                wireSize += lines.count(part[...])
             }
         } catch {
             if let temporaryName { _ = try? tmp.removeIfPresent(temporaryName) }

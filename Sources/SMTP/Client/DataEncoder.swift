@@ -19,7 +19,6 @@ package struct DataEncoder {
         output.reserveCapacity(part.count + part.count / 16 + 2)
         let bytes = part.span
         var position = 0
-        var seen: UInt8 = 0
         while position < bytes.count {
             let byte = bytes[position]
             if hasPendingCR, byte != .lf { addText([.space], to: &output) }
@@ -31,17 +30,13 @@ package struct DataEncoder {
                 hasPendingCR = true
                 position += 1
             } else {
-                seen |= byte
-                var end = position + 1
-                while end < bytes.count, bytes[end] != .lf, bytes[end] != .cr {
-                    seen |= bytes[end]
-                    end += 1
-                }
-                addText(part[(part.startIndex + position)..<(part.startIndex + end)], to: &output)
-                position = end
+                let text = part[(part.startIndex + position)...]
+                let line = text[..<text.endOfRun { $0 == .lf || $0 == .cr }]
+                addText(line, to: &output)
+                position += line.count
             }
         }
-        if !seen.isASCII { survey.hasEightBits = true }
+        if part.hasEightBits { survey.hasEightBits = true }
         return output
     }
 
@@ -49,7 +44,7 @@ package struct DataEncoder {
 
     private mutating func addText(_ text: ArraySlice<UInt8>, to output: inout [UInt8]) {
         if lineLength == 0, text.first == .dot { output.append(.dot) }
-        output += text
+        output.append(run: text)
         lineLength += text.count
         survey.size += text.count
         survey.longestLine = max(survey.longestLine, lineLength)
