@@ -6,7 +6,7 @@ package enum Path {
     package static func contents(_ path: String, limit: Int = 1 << 24) throws(SystemError) -> [UInt8]? {
         let file: Descriptor
         do throws(SystemError) { file = try openFile(path) } catch {
-            if error.code == .noEntry { return nil }
+            if error.code == .noEntry || error.code == .notDirectory { return nil }
             throw error
         }
         guard let bytes = try file.readAll(limit: limit) else {

@@ -122,9 +122,10 @@ package struct UIDTable {
         }
     }
 
-    /// A store whose directory is missing has INBOX alone.
+    /// A store whose directory is missing, or a file, has INBOX alone.
     private static func isExcused(_ error: SystemError) -> Bool {
         error.isForWantOfRoom || error.isForWantOfRights || error.code == .noEntry
+            || error.code == .notDirectory
     }
 
     private func read() throws(SystemError) -> [[UInt8]: Entry] {

@@ -148,7 +148,9 @@ package struct MboxJournal {
             try place.synchronize()
             return true
         } catch {
-            guard error.isForWantOfRights || error.code == .noEntry else { throw error }
+            guard error.isForWantOfRights || error.code == .noEntry || error.code == .notDirectory else {
+                throw error
+            }
             return false
         }
     }
