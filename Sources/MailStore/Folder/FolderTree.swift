@@ -111,7 +111,12 @@ package struct FolderTree {
     package func create(_ name: [UInt8]) throws(Failure) {
         guard !Self.isInbox(name), try !exists(name) else { throw .exists }
         let directory = try directory(of: name)
+        let root = try root()
         try step { () throws(SystemError) in
+            // What a link leads to is another's, and what a file holds.
+            if let kind = try root.status(of: [.dot] + name)?.kind, kind != .directory {
+                throw SystemError("mkdir", .exists, directory)
+            }
             _ = try MaildirDelivery(directory, host: Host.name())
             let folder = try Directory(directory)
             // The Maildir++ mark of a folder.
