@@ -83,11 +83,16 @@ extension Folder {
 
     // MARK: Keywords
 
-    /// Reads their names as they are now. Where that is not permitted nothing has a name, and the rest can be had.
+    /// Reads their names as they are now. Where that is not permitted, or a link is in their place, nothing has a name, and the
+    /// rest can be had.
     package func readKeywords() throws(SystemError) {
         do throws(SystemError) {
             if let bytes = try read("dovecot-keywords") { keywords = KeywordNames(file: bytes) }
-        } catch { guard error.isForWantOfRights else { throw error } }
+        } catch {
+            guard error.isForWantOfRights || error.code == .tooManyLinks || error.code == .isDirectory else {
+                throw error
+            }
+        }
     }
 
     /// A message may be marked with a keyword that another session has named since the last look.
