@@ -1,5 +1,6 @@
 import Bytes
 import Mail
+import Unix
 
 /// Finds messages in an mbox that goes by in parts, a line at a time. A message begins where a line says from whom and when it
 /// came (`MboxFormat.date`), whatever stands before it, and whatever Content-Length says. A file that begins otherwise is no
@@ -16,8 +17,10 @@ struct MboxScanner {
     /// What the line before was: its line end's length if it was empty, else 0.
     private var emptyLine = 0
     private var lastByte: UInt8 = .lf
-    /// Of the last message, without line ends.
+    /// Of the last message: without line ends, and as `MboxIndex.Message` has them.
     private var bodySize = 0
+    private var wireSize = 0
+    private var fingerprint: UInt64 = 0
 
     /// A message with more scattered fields than this, which no program writes, is shown with the rest of them.
     private static let mostHidden = 64
@@ -34,63 +37,73 @@ struct MboxScanner {
     mutating func take(_ part: [UInt8], at offset: Int, isLast: Bool) -> Int {
         var index = 0
         while index < part.count {
-            if let newline = part[index...].firstIndex(of: .lf) {
-                line(part[index...newline], at: offset + index)
-                index = newline + 1
+            let end: Int
+            if let newline = part.firstIndex(of: .lf, from: index) {
+                end = newline + 1
             } else if index == 0 || isLast {
-                line(part[index...], at: offset + index)
-                index = part.count
+                end = part.count
             } else {
                 return index
             }
+            line(part, index..<end, at: offset + index)
+            index = end
         }
         return index
     }
 
-    private mutating func line(_ line: ArraySlice<UInt8>, at offset: Int) {
+    /// A line, or a piece of one: `range` of what was read. What is done for each is done without slices, which are counted.
+    private mutating func line(_ part: [UInt8], _ range: Range<Int>, at offset: Int) {
         let isStart = lastByte == .lf
-        if isStart { begin(line, at: offset) }
-        let end = offset + line.count
+        if isStart { begin(part, range, at: offset) }
+        let end = offset + range.count
         switch place {
         case .outside: break
         case .fromLine:
-            mix(line)
+            mix(part, range)
             messages[messages.count - 1].header = end
-        case .hiddenField: hide(offset..<end, line)
+        case .hiddenField: hide(offset..<end, part[range])
         case .header:
-            mix(line)
-            count(line)
+            mix(part, range)
+            count(part, range)
         case .body:
-            count(line)
-            mixBody(line)
-            if isStart, line.first == .ascii(">") { unquote(line, at: offset) }
+            count(part, range)
+            mixBody(part, range)
+            if isStart, part[range.lowerBound] == .ascii(">") { unquote(part[range], at: offset) }
         }
-        emptyLine = isStart && (line.elementsEqual([.lf]) || line.elementsEqual([.cr, .lf])) ? line.count : 0
-        lastByte = line.last ?? lastByte
+        emptyLine = isStart && Self.isEmpty(part, range) ? range.count : 0
+        lastByte = part[range.upperBound - 1]
+    }
+
+    private static func isEmpty(_ part: [UInt8], _ range: Range<Int>) -> Bool {
+        let first = part[range.lowerBound]
+        return range.count == 1
+            ? first == .lf : range.count == 2 && first == .cr && part[range.lowerBound + 1] == .lf
     }
 
     /// Where a line that begins here stands.
-    private mutating func begin(_ line: ArraySlice<UInt8>, at offset: Int) {
-        if let date = MboxFormat.date(of: line) {
+    private mutating func begin(_ part: [UInt8], _ range: Range<Int>, at offset: Int) {
+        let first = part[range.lowerBound]
+        if first == .ascii("F"), let date = MboxFormat.date(of: part[range]) {
             close(at: offset)
-            bodySize = 0
-            messages.append(
-                MboxIndex.Message(start: offset, header: offset, headerEnd: 0, end: offset, date: date))
+            let message = MboxIndex.Message(
+                start: offset, header: offset, headerEnd: 0, end: offset, date: date)
+            (bodySize, wireSize, fingerprint) = (0, 0, message.fingerprint)
+            messages.append(message)
             place = .fromLine
             return
         }
         switch place {
-        case .outside: isForeign = isForeign || !line.allSatisfy { $0 == .lf || $0 == .cr }
+        case .outside: isForeign = isForeign || !part[range].allSatisfy { $0 == .lf || $0 == .cr }
         case .body: break
         case .fromLine, .header, .hiddenField:
-            if line.first == .lf || line.elementsEqual([.cr, .lf]) {
+            if Self.isEmpty(part, range) {
                 messages[messages.count - 1].headerEnd = offset
                 place = .body
-            } else if line.first?.isWhitespace == true, place != .fromLine {
+            } else if first.isWhitespace, place != .fromLine {
                 break
             } else {
                 let room = messages[messages.count - 1].hidden.count < Self.mostHidden
-                place = room && MboxFields.begins(line) ? .hiddenField : .header
+                place = room && MboxFields.begins(part[range]) ? .hiddenField : .header
             }
         }
     }
@@ -117,28 +130,33 @@ struct MboxScanner {
             messages[last].hidden.count < Self.mostQuotes
         else { return }
         messages[last].hidden.append(offset..<offset + 1)
-        messages[last].wireSize -= 1
+        wireSize -= 1
     }
 
-    private mutating func mix(_ line: ArraySlice<UInt8>) {
-        var hash = messages[messages.count - 1].fingerprint
-        for byte in line { hash = (hash ^ UInt64(byte)) &* Self.fingerprintFactor }
-        messages[messages.count - 1].fingerprint = hash
+    private mutating func mix(_ part: [UInt8], _ range: Range<Int>) {
+        var hash = fingerprint
+        for index in range { hash = (hash ^ UInt64(part[index])) &* Self.fingerprintFactor }
+        fingerprint = hash
     }
 
     /// How the body begins, and how long it is without its line ends: the last can be missing yet, and the empty one at the end
     /// belongs to the format.
-    private mutating func mixBody(_ line: ArraySlice<UInt8>) {
-        let text = line.prefix(
-            line.last == .lf ? line.count - (line.dropLast().last == .cr ? 2 : 1) : line.count)
-        if bodySize < Self.mixedBody { mix(text.prefix(Self.mixedBody - bodySize)) }
+    private mutating func mixBody(_ part: [UInt8], _ range: Range<Int>) {
+        var end = range.upperBound
+        if part[end - 1] == .lf {
+            end -= 1
+            if end > range.lowerBound, part[end - 1] == .cr { end -= 1 }
+        }
+        let text = range.lowerBound..<end
+        if bodySize < Self.mixedBody { mix(part, text.prefix(Self.mixedBody - bodySize)) }
         bodySize += text.count
     }
 
     /// A line end without CR is sent with one.
-    private mutating func count(_ line: ArraySlice<UInt8>) {
-        let before = line.count > 1 ? line[line.endIndex - 2] : lastByte
-        messages[messages.count - 1].wireSize += line.count + (line.last == .lf && before != .cr ? 1 : 0)
+    private mutating func count(_ part: [UInt8], _ range: Range<Int>) {
+        let last = range.upperBound - 1
+        let before = range.count > 1 ? part[last - 1] : lastByte
+        wireSize += range.count + (part[last] == .lf && before != .cr ? 1 : 0)
     }
 
     /// The empty line in front of the next `From ` line belongs to the format.
@@ -146,11 +164,10 @@ struct MboxScanner {
         guard let last = messages.indices.last, place != .outside else { return }
         let separator = end > messages[last].header ? emptyLine : 0
         messages[last].end = end - separator
-        if separator > 0 { messages[last].wireSize -= 2 }
+        messages[last].wireSize = wireSize - (separator > 0 ? 2 : 0)
         if place != .body { messages[last].headerEnd = end }
         messages[last].headerEnd = min(messages[last].headerEnd, messages[last].end)
-        messages[last].fingerprint =
-            (messages[last].fingerprint ^ UInt64(bodySize)) &* Self.fingerprintFactor
+        messages[last].fingerprint = (fingerprint ^ UInt64(bodySize)) &* Self.fingerprintFactor
     }
 
     mutating func finish(at size: Int) { close(at: size) }
