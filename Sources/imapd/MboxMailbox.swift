@@ -13,6 +13,8 @@ final class MboxMailbox: Mailbox {
     private var isReadOnly: Bool { isExamined || !mbox.isWritable }
     private(set) var list = MessageList()
     private(set) var uidValidity: UInt32 = 0
+    /// The list says all of this state of the mbox.
+    private var mergedState: Int?
 
     init(_ mbox: NumberedMbox, in store: MboxStore, readOnly: Bool) throws(StoreFailure) {
         self.mbox = mbox
@@ -47,6 +49,7 @@ final class MboxMailbox: Mailbox {
     func refresh(thoroughly: Bool, expunges: Bool) throws(StoreFailure) -> MessageList.Changes {
         let claimed = try step { () throws(SystemError) in try mbox.refresh(claiming: !isExamined) }
         var changes = MessageList.Changes()
+        if mergedState == mbox.state, mbox.validity == uidValidity, claimed.isEmpty { return changes }
         if mbox.validity != uidValidity {
             // Its numbers were lost and made anew: to this session everything is gone, and everything is new.
             guard expunges || list.count == 0 else { return changes }
@@ -60,6 +63,7 @@ final class MboxMailbox: Mailbox {
         }
         list.merge(now, expunges: expunges, into: &changes)
         list.markRecent(claimed)
+        mergedState = expunges ? mbox.state : nil
         return changes
     }
 

@@ -26,7 +26,9 @@ package final class MailboxSession {
     var selectedName: [UInt8] = []
     var isReadOnly = false
     /// The keywords that the client was told of last.
-    var knownKeywords = KeywordNames()
+    var knownKeywords = KeywordNames() { didSet { flagText = nil } }
+    /// What was said last of a message's flags: the next one has the same, mostly.
+    private var flagText: (flags: MessageFlags, isRecent: Bool, text: [UInt8])?
     /// The UIDVALIDITY that it was told.
     var knownValidity: UInt32 = 0
     /// How many messages it was told are recent.
@@ -286,8 +288,14 @@ package final class MailboxSession {
     }
 
     func append(flagsOf message: ListedMessage, _ mailbox: any Mailbox, to line: inout [UInt8]) {
+        if let flagText, flagText.flags == message.flags, flagText.isRecent == message.isRecent {
+            return line += flagText.text
+        }
         let names = FlagNames.names(message.flags, mailbox.keywords)
-        line.append(list: names + (message.isRecent ? [[UInt8]("\\Recent")] : [])) { $0 += $1 }
+        var text: [UInt8] = []
+        text.append(list: names + (message.isRecent ? [[UInt8]("\\Recent")] : [])) { $0 += $1 }
+        flagText = (message.flags, message.isRecent, text)
+        line += text
     }
 
     /// Names the keywords if there are new ones, before a message has one that its client has not heard of: RFC 3501 §7.2.6.

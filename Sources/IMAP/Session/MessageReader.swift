@@ -47,7 +47,8 @@ final class MessageReader {
         while result.count < range.count {
             let wanted = min(Self.chunk, range.count - result.count)
             let part = try source.read(at: range.lowerBound + result.count, count: wanted)
-            if result.isEmpty { result = part } else { result += part }
+            // Copied: what was made for a long message is too large to be kept for a short one.
+            result += part
             if part.count < wanted { break }
         }
         return result

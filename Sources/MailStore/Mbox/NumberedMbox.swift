@@ -42,13 +42,24 @@ package final class NumberedMbox {
     }
 
     /// What could not be written, and the messages with it.
-    private var notes = SessionNotes() { didSet { viewed = nil } }
+    private var notes = SessionNotes() {
+        didSet {
+            viewed = nil
+            notings += 1
+        }
+    }
+    private var notings = 0
     private var viewed: (generation: Int, messages: ArraySlice<Message>)?
 
     /// Whether this user may write to it.
     package var isWritable: Bool { mbox.isWritable }
     /// Whether its UIDs will be good in another session.
     package var keepsUIDs: Bool { !notes.isAlone }
+
+    /// Another whenever messages can be others than they were.
+    package var state: Int { mbox.generation + notings }
+    /// The state in which somebody had seen all of them.
+    private var claimedState: Int?
 
     /// The message with this UID, if it is where `hint` says or anywhere.
     package func message(_ uid: UInt32, near hint: Int = 0) -> Message? {
@@ -78,7 +89,9 @@ package final class NumberedMbox {
     /// that somebody has; their UIDs.
     package func refresh(claiming: Bool) throws(SystemError) -> Set<UInt32> {
         try mbox.refresh()
-        let isClaimed = !claiming || messages.allSatisfy { $0.marks.isOld }
+        let isClaimed =
+            !claiming || claimedState == state || messages.allSatisfy { $0.marks.isOld }
+        if claiming, isClaimed { claimedState = state }
         if generation == mbox.generation, isClaimed { return [] }
         return try mbox.whenLocked(writing: true, missing: try withoutFile()) { file throws(SystemError) in
             try number(file, claiming: claiming)
