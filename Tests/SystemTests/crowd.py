@@ -34,7 +34,7 @@ class Books:
 
     def __init__(self):
         self.lock, self.trace = threading.Lock(), []
-        # Mutt expunges what was marked as deleted when it looked, whatever became of that.
+        # Mutt and Dovecot expunge what was marked as deleted when they looked last, whatever became of that.
         self.purging = threading.Lock()
         # Of an mbox mutt reads only what is new, and writes all of it: what others set meanwhile it may undo.
         self.when, self.rewritten = {}, 0
@@ -240,15 +240,26 @@ class Reader(threading.Thread):
         finally:
             self.books.purging.release()
 
+    @contextlib.contextmanager
+    def looking(self):
+        """Nobody undeletes between Dovecot's last look and what it removes."""
+        if self.who != "dovecot":
+            yield
+            return
+        with self.books.purging:
+            self.client.noop()
+            yield
+
     def expunge(self):
         uid, name = self.choose("going")
-        if name and self.books.flags.get((name, "\\Deleted")) and self.random.random() < 0.5:
-            done, _ = self.uid("EXPUNGE", str(uid))
-            if done:
-                with self.books.lock:
-                    self.books.gone.add(name)
-        else:
-            done = self.client.expunge()[0] == "OK"
+        with self.looking():
+            if name and self.books.flags.get((name, "\\Deleted")) and self.random.random() < 0.5:
+                done, _ = self.uid("EXPUNGE", str(uid))
+                if done:
+                    with self.books.lock:
+                        self.books.gone.add(name)
+            else:
+                done = self.client.expunge()[0] == "OK"
         self.books.note(self.who, "expunge" if done else "expunge failed")
 
     def append(self):
@@ -262,7 +273,8 @@ class Reader(threading.Thread):
         self.books.arrived(self.who, name, self.folder)
 
     def close(self):
-        self.client.close()
+        with self.looking():
+            self.client.close()
         self.folder = None
 
 
@@ -473,13 +485,13 @@ def crowd(i, host, mailbox, dovecot_location, box, listing):
     plain = lambda found: {name: [(folder, sorted(set(flags) - {"\\Recent"})) for folder, flags in places] for name, places in found.items()}
     if plain(seen) != plain(other):
         books.fault("imapd and Dovecot see it differently:", [(n, seen.get(n), other.get(n)) for n in {*seen, *other} if plain(seen).get(n) != plain(other).get(n)][:5])
-    with open(f"{host.directory}/trace", "w") as file:
+    with open(f"{box}.trace", "w") as file:
         file.writelines(" ".join(map(str, row)) + "\n" for row in books.trace)
     figures = {}
     for (who, what), count in sorted(books.counts.items()):
         figures.setdefault(who, []).append(f"{what} {count}")
     summary = f"seed {SEED}, {SECONDS:.0f} s, {len(seen)} of {books.number} messages left, {len(books.flags)} flags compared; " + "; ".join(f"{who}: {', '.join(words)}" for who, words in figures.items())
-    assert not books.faults, f"{len(books.faults)} faults, {host.directory}/trace, {summary}\n" + "\n".join(books.faults[:20])
+    assert not books.faults, f"{len(books.faults)} faults, {box}.trace, {summary}\n" + "\n".join(books.faults[:20])
     return summary
 
 
