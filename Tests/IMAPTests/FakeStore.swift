@@ -19,6 +19,8 @@ final class FakeStore: MailboxStore {
         var keywords = KeywordNames()
         var isWritable = true
         var keepsUIDs = true
+        /// UIDs that are recent to who opens it.
+        var recent: Set<UInt32> = []
         /// UIDs whose bytes cannot be read.
         var unreadable: Set<UInt32> = []
         /// How often bytes can be read before that fails.
@@ -123,7 +125,9 @@ private final class FakeMailbox: Mailbox {
     private func look(expunges: Bool) -> MessageList.Changes {
         var changes = MessageList.Changes()
         list.merge(
-            box.messages.map { ListedMessage(uid: $0.uid, flags: $0.flags) }, expunges: expunges,
+            box.messages.map {
+                ListedMessage(uid: $0.uid, flags: $0.flags, isRecent: box.recent.contains($0.uid))
+            }, expunges: expunges,
             into: &changes)
         return changes
     }

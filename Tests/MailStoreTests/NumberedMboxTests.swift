@@ -277,6 +277,39 @@ import Unix
         }
     }
 
+    /// The least of it is as long as a line that must go into it, the longest longer than a part that is read at once.
+    private static let uneven = [
+        "", "\(String(repeating: "x", count: 70_000))\n", "b\n", "\(String(repeating: "y", count: 5000))\n",
+    ]
+    .map { "From s@example Thu Jan  1 00:00:01 1970\n\n\($0)\n" }
+
+    @Test(
+        "on a full disk whatever goes is gone, and the others move down over it whole; what has no room stays as it is",
+        arguments: [true, false])
+    func movingDown(hasNumbers: Bool) throws {
+        // The first, the last, what is long, and what is between.
+        for bits in [1, 2, 4, 9, 14] {
+            try put(Self.uneven.joined())
+            place.run("rm", "-f", place.path + ".relais-uids")
+            let one = try mbox()
+            if !hasNumbers { one.mbox.freeSpace = { _ in 0 } }
+            _ = try one.refresh(claiming: true)
+            one.mbox.freeSpace = { _ in 0 }
+            let texts = try shown(one).map { $0.drop { $0 != ":" } }
+            let before = try place.read("mbox")
+            let uids = one.messages.map(\.marks.uid)
+            if !hasNumbers {
+                _ = try? one.change([uids[0]], by: FlagChange(adding: .flagged))
+                #expect(try place.read("mbox") == before)
+            }
+            let gone = Set(uids.indices.filter { bits >> $0 & 1 == 1 }.map { uids[$0] })
+            #expect(try one.expunge(gone, marked: false) == gone)
+            let left = uids.indices.filter { !gone.contains(uids[$0]) }.map { texts[$0] }
+            #expect(try fresh().map { $0.drop { $0 != ":" } } == left, "without \(gone.sorted())")
+            if hasNumbers { #expect(one.messages.map(\.marks.uid) == uids.filter { !gone.contains($0) }) }
+        }
+    }
+
     @Test("what others changed in place is not undone, even if the file has grown since")
     func changedAndGrown() throws {
         try put(
