@@ -243,6 +243,29 @@ import Unix
         }
     }
 
+    @Test("an account ends with the beginning of the day that shadow(5) says")
+    func expiry() throws {
+        let hash = try #require(Self.sha512.map { String(decoding: $0, as: UTF8.self) })
+        let today = Time.now().seconds / 86400
+        for (day, isOpen) in [
+            ("\(today - 1)", false), ("\(today)", false), ("\(today + 2)", true), ("", true),
+        ] {
+            let database = try database(shadow: "anna:\(hash):1:0:99999:7::\(day):\n")
+            #expect((try verify(database, "anna", "secret") != nil) == isOpen, "\(day) of \(today)")
+        }
+    }
+
+    @Test(
+        "nobody logs in as root, whatever is the first uid that may", arguments: [0, 1000, 1001] as [UInt32])
+    func root(first: UInt32) throws {
+        try write("users", "zero:{PLAIN}secret:0:0::/home/zero:\nlast:{PLAIN}secret:1000:1000::/home/last:\n")
+        let database = AccountDatabase(
+            users: UserDatabase(passwd: directory + "/passwd", group: directory + "/group"),
+            usersFile: directory + "/users", firstUserID: first)
+        #expect(try verify(database, "zero", "secret") == nil)
+        #expect((try verify(database, "last", "secret") != nil) == (first <= 1000))
+    }
+
     @Test("who logged in from somewhere is known there, and there only, for some days")
     func knownLogins() throws {
         let known = KnownLogins(directory + "/known")
@@ -257,6 +280,12 @@ import Unix
         #expect(known.contains(anna, from: try #require(IPAddress("::ffff:192.0.2.1")), at: now))
         #expect(!known.contains(anna, from: try #require(IPAddress("192.0.2.2")), at: now))
         #expect(!known.contains(Array("bert".utf8), from: here, at: now))
+        // Each day that somebody logs in counts.
+        let days = Time(seconds: now.seconds + 5 * 86400)
+        known.remember(Array("carl".utf8), from: here, at: now)
+        known.remember(Array("carl".utf8), from: here, at: days)
+        let end = Time(seconds: days.seconds + KnownLogins.lifetime)
+        #expect(known.contains(Array("carl".utf8), from: here, at: end))
         let late = Time(seconds: now.seconds + KnownLogins.lifetime + 1)
         #expect(!known.contains(anna, from: here, at: late))
         known.remember(anna, from: here, at: late)

@@ -77,6 +77,39 @@ import Unix
         }
     }
 
+    #if DEBUG
+        @Test(
+            "a message that another process moves while this one is about to lock it is not claimed here",
+            arguments: [false, true])
+        func movedMeanwhile(isReplaced: Bool) throws {
+            var (call, count, races) = (0, 0, 0)
+            repeat {
+                call += 1
+                let queue = try TemporaryQueue()
+                let id = try queue.inject("hello\n")
+                let bytes = try queue.bytes("incoming/\(id)")
+                let (store, other) = (try QueueDirectory(queue.path), try QueueDirectory(queue.path))
+                var isMoved = false
+                // What does so has the message locked: where this process has it, nothing happens.
+                let move = {
+                    guard let message = try? other.claim(id, in: .incoming).message else { return }
+                    isMoved = (try? other.move(message, to: .hold)) != nil
+                    if isReplaced { try? queue.put(bytes, at: "incoming/\(id)") }
+                }
+                SystemCall.arm(.run(move), at: call)
+                let claim = try store.claim(id, in: .incoming)
+                count = SystemCall.callCount
+                SystemCall.arm(.none, at: 0)
+                if let message = claim.message {
+                    let named = try Path.status("\(queue.path)/incoming/\(id)")
+                    #expect(named?.inode == message.inode, "moved before call \(call)")
+                }
+                if isMoved, claim.isGone { races += 1 }
+            } while call < count
+            #expect(races > 0)
+        }
+    #endif
+
     private func firstRange(of text: String, in bytes: [UInt8]) -> Range<Int>? {
         let pattern = Array(text.utf8)
         return bytes.indices.first { bytes[$0...].starts(with: pattern) }.map { $0..<$0 + pattern.count }

@@ -57,8 +57,12 @@ import Unix
         let store = try QueueDirectory(queue.path)
         let message = try #require(try store.claimFree(id, in: .incoming).message)
         #expect(try MessageLog.open(for: message, in: store, creating: false) == nil)
-        try queue.put(Array("message 1 2\n5 1 D 2.0.0 0 \n".utf8), at: "log/\(id)")
-        #expect(try MessageLog.open(for: message, in: store, creating: false)?.events == [])
+        // A file's number comes again, and so may an id from a backup: both must fit.
+        let arrival = message.arrival.microseconds
+        for (inode, arrival) in [(1, 2), (message.inode, arrival + 1), (message.inode + 1, arrival)] {
+            try queue.put(Array("message \(inode) \(arrival)\n5 1 D 2.0.0 0 \n".utf8), at: "log/\(id)")
+            #expect(try MessageLog.open(for: message, in: store, creating: false)?.events == [])
+        }
     }
 
     @Test("no text can forge a line")

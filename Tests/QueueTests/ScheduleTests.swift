@@ -24,6 +24,15 @@ import Unix
         #expect(Self.schedule.next(afterFailures: 9, arrival: arrival, now: Time(seconds: 86400)) == nil)
     }
 
+    @Test(
+        "a destination is probed when a message of so many failures would be tried, and half an hour on at the latest",
+        arguments: [(0, 300), (1, 300), (2, 900), (3, 1800), (4, 1800), (1000, 1800)])
+    func probes(failures: Int, seconds: Int64) {
+        let now = Time(seconds: 1000)
+        #expect(
+            Self.schedule.nextProbe(afterFailures: failures, now: now) == Time(seconds: 1000 + seconds))
+    }
+
     @Test("ids sort by arrival, differ by chance, and are read strictly")
     func ids() {
         let early = MessageID(arrival: Time(microseconds: 1_795_459_200_000_000), random: .max)

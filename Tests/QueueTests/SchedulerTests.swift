@@ -173,6 +173,22 @@ struct SchedulerTests {
         #expect(plan.running == 0)
     }
 
+    @Test("What said nothing for long counts no more when it is over, nor what only began elsewhere")
+    func stallingIsOver() throws {
+        let plan = plan()
+        plan.adopt("x", stalled: true)
+        plan.add(0, from: "a", to: "x")
+        #expect(try #require(plan.next()).items.map(\.item) == [0])
+        plan.end("x", .well, stalled: true)
+        plan.add(1, from: "a", to: "x")
+        #expect(plan.next() == nil)
+        plan.end("x", .well)
+        #expect(try #require(plan.next()).items.map(\.item) == [1])
+        plan.adopt("y", stalled: false)
+        plan.add(2, from: "a", to: "y")
+        #expect(plan.next() == nil)
+    }
+
     @Test("What waits can be taken out, and the rest goes on")
     func takingOut() throws {
         let plan = plan()
@@ -250,6 +266,22 @@ struct DestinationMemoryTests {
         #expect(memory.all().map(\.domain) == [Array("example.org".utf8)])
         memory[Array("example.org".utf8)] = nil
         #expect(memory.all().isEmpty)
+    }
+
+    @Test(
+        "A destination is forgotten when nobody asked for it for so long since it was to be tried, not since it failed"
+    )
+    func cleaning() throws {
+        let queue = try TemporaryQueue()
+        let memory = DestinationMemory(queue: queue.path)
+        let name = Array("example.org".utf8)
+        let state = FailingDestination(
+            since: Time(seconds: 0), failures: 9, next: Time(seconds: 1000), text: "")
+        memory[name] = state
+        #expect(memory.clean(olderThan: .seconds(100), now: Time(seconds: 1100)) == 0)
+        #expect(memory[name] == state)
+        #expect(memory.clean(olderThan: .seconds(100), now: Time(seconds: 1101)) == 1)
+        #expect(memory[name] == nil)
     }
 
     @Test(

@@ -26,6 +26,19 @@ import Unix
         #expect(storm.count(at: minutes(201), limit: 3) == .hold(isNew: true))
     }
 
+    @Test("a storm that goes on for hours is one; an hour behind its last message another is news")
+    func long() {
+        var storm = Storm()
+        for minute in 0..<3 as Range<Int64> { _ = storm.count(at: minutes(minute), limit: 3) }
+        #expect(storm.count(at: minutes(3), limit: 3) == .hold(isNew: true))
+        for minute in stride(from: 13 as Int64, through: 303, by: 10) {
+            #expect(storm.count(at: minutes(minute), limit: 3) == .hold(isNew: false), "minute \(minute)")
+        }
+        #expect(storm.holding == .init(since: minutes(3), last: minutes(303), count: 31))
+        for minute in 361..<364 as Range<Int64> { _ = storm.count(at: minutes(minute), limit: 3) }
+        #expect(storm.count(at: minutes(364), limit: 3) == .hold(isNew: true))
+    }
+
     @Test("without a limit nothing is held; a clock that goes back is no storm")
     func noLimit() {
         var storm = Storm()

@@ -27,6 +27,8 @@ import Unix
         #expect(!isAnswer(packet(0x8180, question: Question(try DNSName("example.com"), .mx))))
         #expect(!isAnswer(packet(0x8180, question: Question(Self.question.name, .a))))
         #expect(!isAnswer(packet(0x8180, question: Question(Self.question.name, .mx, 3))))
+        let two = packet(0x8180, questions: 2) + Self.question.name.wire + [0, 15, 0, 1]
+        #expect(!isAnswer(two), "an answer to another question, too")
         #expect(!isAnswer([]) && !isAnswer([0x12, 0x34]) && !isAnswer(Array(packet(0x8180).prefix(20))))
     }
 

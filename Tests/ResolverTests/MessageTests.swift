@@ -181,6 +181,24 @@ import Unix
         #expect(found.map(\.data) == [.exchanger(preference: 5, .root)])
     }
 
+    @Test(
+        "A chain of aliases is followed up to a length, and one more is a failure (T70)", arguments: [0, 1])
+    func longChain(more: Int) throws {
+        let count = Message.longestAliasChain + more
+        let chain = try Self.message(
+            [Self.alias("example.org", "1.x")] + (1..<count).map { Self.alias("\($0).x", "\($0 + 1).x") }
+                + [Packet.record(.mx, [0, 1, 1, 0x61, 0], name: Self.name("\(count).x").wire)])
+        if more == 0 {
+            guard case .records(let records) = chain.answer(to: Self.question) else {
+                Issue.record("\(chain.answer(to: Self.question))")
+                return
+            }
+            #expect(records.map(\.data) == [.exchanger(preference: 1, Self.name("a"))])
+        } else {
+            #expect(chain.answer(to: Self.question) == .failed(.aliasLoop))
+        }
+    }
+
     @Test("An alias without more says where to go on; a loop of aliases is a failure (T70)")
     func unfinishedAliases() throws {
         let open = try Self.message([Self.alias("example.org", "a.example")])

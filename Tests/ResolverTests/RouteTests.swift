@@ -130,6 +130,21 @@ func at(_ addresses: String...) -> Answer {
             World(("example.org", .mx, mx((1, "b"))), ("b", .a, at("192.0.2.2")), ("b", .aaaa, down)),
             ["b 192.0.2.2"]),
         Row(
+            "one family unknown, of the other it is said that there is no such name: unknown",
+            World(
+                ("example.org", .mx, mx((1, "b"))), ("b", .a, .noSuchDomain), ("b", .aaaa, down)),
+            .unknown(World.name("b"), .timedOut)),
+        Row(
+            "what is better than this host is unknown: that is for another time",
+            World(
+                ("example.org", .mx, mx((1, "a"), (2, "lo"))), ("a", .a, down), ("a", .aaaa, down),
+                ("lo", .a, at("127.0.0.1"))),
+            .unknown(World.name("a"), .timedOut)),
+        Row(
+            "what is better than this host does not exist: mail would come back",
+            World(("example.org", .mx, mx((1, "a"), (2, "lo"))), ("lo", .a, at("127.0.0.1"))),
+            .leadsBack(domain)),
+        Row(
             "families take turns, IPv6 first",
             World(
                 ("example.org", .mx, mx((1, "b"))), ("b", .a, at("192.0.2.2")),
@@ -160,6 +175,23 @@ func at(_ addresses: String...) -> Answer {
                 ("example.org", .mx, mx((1, "a"), (2, "MAIL.own.example"), (3, "c"))),
                 ("a", .a, at("192.0.2.1")), ("c", .a, at("192.0.2.3"))),
             ["a 192.0.2.1"]),
+        Row(
+            "our name among equals: all of that preference go, and all that are worse",
+            World(
+                ("example.org", .mx, mx((1, "a"), (2, "b"), (2, "mail.own.example"), (2, "d"), (3, "c"))),
+                ("a", .a, at("192.0.2.1")), ("b", .a, at("192.0.2.2")), ("c", .a, at("192.0.2.3")),
+                ("d", .a, at("192.0.2.4"))),
+            ["a 192.0.2.1"]),
+        Row(
+            "our name in other letters, and with the dot behind it",
+            World(
+                ("example.org", .mx, mx((1, "a"), (2, "b"), (2, "Mail.OWN.Example."))),
+                ("a", .a, at("192.0.2.1")), ("b", .a, at("192.0.2.2"))),
+            ["a 192.0.2.1"]),
+        Row(
+            "nobody but an equal beside our name",
+            World(("example.org", .mx, mx((2, "b"), (2, "mail.own.example"))), ("b", .a, at("192.0.2.2"))),
+            .leadsBack(domain)),
         Row(
             "only our name", World(("example.org", .mx, mx((2, "mail.own.example")))), .leadsBack(domain)),
         Row(
@@ -202,6 +234,21 @@ func at(_ addresses: String...) -> Answer {
         #expect(firsts.count == 2)
     }
 
+    @Test("Whichever of the equals comes first, none of them is tried where one is this host")
+    func equals() {
+        let own = Surroundings(
+            ownNames: [World.name("mail.own.example")], ownAddresses: [IPAddress("198.51.100.1")!])
+        for name in ["own", "mail.own.example"] {
+            let world = World(
+                ("example.org", .mx, mx((2, "b"), (2, name), (2, "d"), (1, "a"), (3, "c"))),
+                ("a", .a, at("192.0.2.1")), ("b", .a, at("192.0.2.2")), ("c", .a, at("192.0.2.3")),
+                ("d", .a, at("192.0.2.4")), (name, .a, at("198.51.100.1")))
+            for seed in 0..<16 as Range<UInt64> {
+                #expect(Self.find("example.org", world, own, seed: seed) == .success(["a 192.0.2.1"]))
+            }
+        }
+    }
+
     @Test("Five hundred exchangers cost a bounded number of lookups (T70)")
     func manyExchangers() {
         let records = (0..<500).map { (UInt16($0), "mx\($0)") }
@@ -221,6 +268,21 @@ func at(_ addresses: String...) -> Answer {
         }
         #expect(route?.hosts.count == Route.mostExchangers)
         #expect(asked == 1 + 2 * Route.mostExchangers)
+    }
+
+    @Test("Of a host's addresses so many are tried, and no more", arguments: [0, 1])
+    func manyAddresses(more: Int) throws {
+        let count = Route.mostAddresses + more
+        let addresses = (1...count).map {
+            ResourceRecord(
+                name: .root, type: .a, timeToLive: 1, data: .address(IPAddress("192.0.2.\($0)")!))
+        }
+        var random = Seeded(state: 7)
+        let world = World(("example.org", .a, .records(addresses)))
+        let route = try Route.find(
+            .domain(Self.domain), in: Surroundings(), random: &random, lookUp: world.lookUp)
+        #expect(Set(try #require(route.hosts.first).addresses).count == Route.mostAddresses)
+        #expect(route.hosts.count == 1)
     }
 
     @Test("An IP version that is not wanted is not asked for")
