@@ -12,16 +12,38 @@
 #ifndef RENAME_NOREPLACE
 #define RENAME_NOREPLACE 1
 #endif
+#elif defined(__FreeBSD__)
+#include <sys/mount.h>
+#include <sys/param.h>
+#include <sys/procctl.h>
 #endif
 
 static int argument_count;
 static char **arguments;
 
+#if defined(__linux__) && !defined(__GLIBC__)
+// musl hands constructors nothing. What the kernel laid before the environment: the count, the words, a null.
+__attribute__((constructor)) static void keep_arguments(void) {
+    long *before = (long *)environ - 2;
+    while (*(before - argument_count) != argument_count) argument_count++;
+    arguments = (char **)(before - argument_count + 1);
+}
+
+// What Embedded Swift seeds its hashes with, and musl does not have.
+void arc4random_buf(void *bytes, size_t count) {
+    for (size_t done = 0; done < count;) {
+        ssize_t got = getrandom((char *)bytes + done, count - done, 0);
+        if (got < 0 && errno != EINTR) abort();
+        if (got > 0) done += (size_t)got;
+    }
+}
+#else
 // libc hands constructors what it hands main.
 __attribute__((constructor)) static void keep_arguments(int count, char **words) {
     argument_count = count;
     arguments = words;
 }
+#endif
 
 char **cs_arguments(int *count) {
     *count = argument_count;
@@ -112,6 +134,7 @@ int cs_o_tmpfile(void) {
 
 int cs_byte_lock(int file, int kind, int per_process, int wait, int64_t offset, int64_t length) {
     struct flock lock;
+    (void)per_process;
     memset(&lock, 0, sizeof lock);
     lock.l_type = (short)kind;
     lock.l_whence = SEEK_SET;
@@ -119,6 +142,13 @@ int cs_byte_lock(int file, int kind, int per_process, int wait, int64_t offset, 
     lock.l_len = length;
 #if defined(F_OFD_SETLK)
     if (!per_process) return fcntl(file, wait ? F_OFD_SETLKW : F_OFD_SETLK, &lock);
+#elif defined(__FreeBSD__)
+    // A lock of the process's goes with the first close of the file, whoever in it opened that; flock's stays, and fcntl of another
+    // process sees it.
+    if (!per_process && offset == 0 && length == 0) {
+        int operation = kind == F_UNLCK ? LOCK_UN : kind == F_RDLCK ? LOCK_SH : LOCK_EX;
+        return flock(file, wait ? operation : operation | LOCK_NB);
+    }
 #endif
     return fcntl(file, wait ? F_SETLKW : F_SETLK, &lock);
 }
@@ -210,6 +240,12 @@ int64_t cs_filesystem_type(int file) {
 #if defined(__linux__)
     struct statfs about;
     return fstatfs(file, &about) == 0 ? (int64_t)about.f_type : -1;
+#elif defined(__FreeBSD__)
+    // Not of NFS, msdosfs or fusefs.
+    struct statfs about;
+    if (fstatfs(file, &about) != 0) return -1;
+    return strcmp(about.f_fstypename, "ufs") == 0 || strcmp(about.f_fstypename, "zfs") == 0 ||
+           strcmp(about.f_fstypename, "tmpfs") == 0;
 #else
     (void)file;
     return 0;
@@ -217,6 +253,10 @@ int64_t cs_filesystem_type(int file) {
 }
 
 int cs_close_from(int first) {
+#if defined(__FreeBSD__)
+    closefrom(first);
+    return 0;
+#else
 #if defined(__linux__) && defined(SYS_close_range)
     if (syscall(SYS_close_range, (unsigned)first, ~0u, 0) == 0) return 0;
 #endif
@@ -224,21 +264,30 @@ int cs_close_from(int first) {
     if (most < 0 || most > 65536) most = 65536;
     for (int fd = first; fd < most; fd++) close(fd);
     return 0;
+#endif
 }
 
 int cs_no_new_privileges(void) {
 #if defined(__linux__)
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+#elif defined(__FreeBSD__)
+    int what = PROC_NO_NEW_PRIVS_ENABLE;
+    return procctl(P_PID, getpid(), PROC_NO_NEW_PRIVS_CTL, &what);
 #else
-    return 0;
+    errno = ENOSYS;
+    return -1;
 #endif
 }
 
 int cs_undumpable(void) {
 #if defined(__linux__)
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#elif defined(__FreeBSD__)
+    int what = PROC_TRACE_CTL_DISABLE;
+    return procctl(P_PID, getpid(), PROC_TRACE_CTL, &what);
 #else
-    return 0;
+    errno = ENOSYS;
+    return -1;
 #endif
 }
 
@@ -247,8 +296,8 @@ int cs_set_group_saving(unsigned group, unsigned saved) { return setresgid(group
 static int cs_limit(int resource, uint64_t most) {
     struct rlimit limit;
     if (getrlimit(resource, &limit) != 0) return -1;
-    if (limit.rlim_max != RLIM_INFINITY && most > limit.rlim_max) most = limit.rlim_max;
-    limit.rlim_cur = limit.rlim_max = most;
+    if (limit.rlim_max != RLIM_INFINITY && most > (uint64_t)limit.rlim_max) most = (uint64_t)limit.rlim_max;
+    limit.rlim_cur = limit.rlim_max = (rlim_t)most;
     return setrlimit(resource, &limit);
 }
 int cs_limit_core(void) { return cs_limit(RLIMIT_CORE, 0); }
@@ -260,10 +309,42 @@ int cs_stream_socket(int family) { return socket(family, SOCK_STREAM | SOCK_CLOE
 int cs_datagram_socket(int family) { return socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0); }
 int cs_accept(int socket) { return accept4(socket, NULL, NULL, SOCK_CLOEXEC); }
 
+int cs_parse_address(int family, const char *text, void *address) { return inet_pton(family, text, address); }
+int cs_print_address(int family, const void *address, char *text, unsigned size) {
+    return inet_ntop(family, address, text, size) == NULL ? -1 : 0;
+}
+int cs_end_writing(int socket) { return shutdown(socket, SHUT_WR); }
+
+int cs_spawn(pid_t *id, const char *path, char *const *words, char *const *environment, const int *standard, int own_group) {
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none, all;
+    short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+    if (own_group) flags |= POSIX_SPAWN_SETPGROUP;
+    sigemptyset(&none);
+    sigfillset(&all);
+    int code = posix_spawn_file_actions_init(&actions);
+    if (code != 0) return code;
+    code = posix_spawnattr_init(&attributes);
+    if (code == 0) {
+        for (int target = 0; code == 0 && target < 3; target++)
+            code = posix_spawn_file_actions_adddup2(&actions, standard[target], target);
+        posix_spawnattr_setsigmask(&attributes, &none);
+        posix_spawnattr_setsigdefault(&attributes, &all);
+        posix_spawnattr_setflags(&attributes, flags);
+        if (code == 0) code = posix_spawn(id, path, &actions, &attributes, words, environment);
+        posix_spawnattr_destroy(&attributes);
+    }
+    posix_spawn_file_actions_destroy(&actions);
+    return code;
+}
+
 int cs_sync_filesystem(int file) {
 #if defined(__linux__)
     return syncfs(file);
 #else
+    // Names go with what sync writes; it may come back before all of that is written.
+    sync();
     return fsync(file);
 #endif
 }

@@ -13,35 +13,15 @@ package struct ChildProcess {
         _ path: String, arguments: [String], environment: [String] = ["PATH=/usr/local/bin:/usr/bin:/bin"],
         input: CInt, output: CInt, error: CInt, ownGroup: Bool = false
     ) throws(SystemError) -> ChildProcess {
-        var actions = unsafe posix_spawn_file_actions_t()
-        var attributes = posix_spawnattr_t()
-        unsafe posix_spawn_file_actions_init(&actions)
-        unsafe posix_spawnattr_init(&attributes)
-        defer {
-            unsafe posix_spawn_file_actions_destroy(&actions)
-            unsafe posix_spawnattr_destroy(&attributes)
-        }
         // Copies above 2 first, so that no assignment overwrites the source of the next.
         let sources = [input, output, error].map { cs_fcntl($0, F_DUPFD_CLOEXEC, 10) }
         defer { for source in sources where source >= 0 { close(source) } }
-        for (target, source) in sources.enumerated() {
-            guard source >= 0 else { throw SystemError("dup", .badDescriptor, path) }
-            unsafe posix_spawn_file_actions_adddup2(&actions, source, CInt(target))
-        }
-        var none = sigset_t()
-        var all = sigset_t()
-        unsafe sigemptyset(&none)
-        unsafe sigfillset(&all)
-        unsafe posix_spawnattr_setsigmask(&attributes, &none)
-        unsafe posix_spawnattr_setsigdefault(&attributes, &all)
-        var flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF
-        if ownGroup { flags |= POSIX_SPAWN_SETPGROUP }
-        unsafe posix_spawnattr_setflags(&attributes, Int16(flags))
+        guard sources.allSatisfy({ $0 >= 0 }) else { throw SystemError("dup", .badDescriptor, path) }
 
         var id: pid_t = 0
         let code = unsafe withCStrings(arguments) { argv in
             unsafe withCStrings(environment) { envp in
-                unsafe posix_spawn(&id, path, &actions, &attributes, argv, envp)
+                unsafe cs_spawn(&id, path, argv, envp, sources, ownGroup ? 1 : 0)
             }
         }
         guard code == 0 else { throw SystemError("exec", Errno(code), path) }

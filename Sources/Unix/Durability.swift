@@ -13,7 +13,7 @@ extension Descriptor {
             return [ext4, xfs, tmpfs].contains(cs_filesystem_type(raw))
         #else
             // FreeBSD's fsync(2) of a file on UFS or ZFS commits the entry that names it.
-            return true
+            return cs_filesystem_type(raw) == 1
         #endif
     }
 

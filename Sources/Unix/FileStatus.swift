@@ -39,13 +39,8 @@ package struct FileStatus: Equatable {
         user = about.st_uid
         group = about.st_gid
         size = Int(about.st_size)
-        #if os(Linux)
-            modified = Time(about.st_mtim)
-            changed = Time(about.st_ctim)
-        #else
-            modified = Time(about.st_mtimespec)
-            changed = Time(about.st_ctimespec)
-        #endif
+        modified = Time(about.st_mtim)
+        changed = Time(about.st_ctim)
     }
 
     package func isSameFile(as other: FileStatus) -> Bool {

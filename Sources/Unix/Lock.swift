@@ -21,8 +21,8 @@ extension Descriptor {
         try SystemCall.perform("flock") { flock(raw, LOCK_UN) }
     }
 
-    /// A write lock on one byte range of the open file (Linux: OFD; elsewhere the process's); a read lock, which keeps off
-    /// writers alone, for one that was opened for reading (`shared`).
+    /// A write lock on one byte range of the open file (Linux: OFD; elsewhere the process's, but flock's over the whole
+    /// file); a read lock, which keeps off writers alone, for one that was opened for reading (`shared`).
     package func tryLockBytes(at offset: Int, count: Int = 1, shared: Bool = false) throws(SystemError)
         -> Bool
     {

@@ -55,7 +55,7 @@ package enum Socket {
     }
 
     /// No more writing: the peer sees the end, and can still answer.
-    package static func endWriting(_ raw: CInt) { shutdown(raw, CInt(SHUT_WR)) }
+    package static func endWriting(_ raw: CInt) { cs_end_writing(raw) }
 
     /// User and group of who connected a Unix socket.
     package static func peerCredentials(_ raw: CInt) throws(SystemError) -> (user: UInt32, group: UInt32) {

@@ -18,9 +18,9 @@ package enum IPAddress: Hashable, CustomStringConvertible {
     package init?(_ text: String) {
         var four = in_addr()
         var six = in6_addr()
-        if unsafe inet_pton(AF_INET, text, &four) == 1 {
+        if unsafe cs_parse_address(AF_INET, text, &four) == 1 {
             self = .v4(unsafe withUnsafeBytes(of: &four) { unsafe Array($0) })
-        } else if unsafe inet_pton(AF_INET6, text, &six) == 1 {
+        } else if unsafe cs_parse_address(AF_INET6, text, &six) == 1 {
             self = .v6(unsafe withUnsafeBytes(of: &six) { unsafe Array($0) })
         } else {
             return nil
@@ -37,7 +37,7 @@ package enum IPAddress: Hashable, CustomStringConvertible {
             return String(decoding: text, as: UTF8.self)
         }
         var text = [CChar](repeating: 0, count: 64)
-        let written = unsafe inet_ntop(AF_INET6, bytes, &text, 64) != nil
+        let written = unsafe cs_print_address(AF_INET6, bytes, &text, 64) == 0
         return written
             ? String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) : "?"
     }

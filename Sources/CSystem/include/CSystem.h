@@ -35,6 +35,9 @@
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
+#if defined(__FreeBSD__)
+#include <sys/sysctl.h>
+#endif
 
 /// What main was given.
 char **cs_arguments(int *count);
@@ -52,7 +55,8 @@ int cs_rename_noreplace(int from_directory, const char *from, int to_directory, 
 /// Gives the unnamed file behind `file` a name; without privilege, through /proc/self/fd.
 int cs_link_unnamed(int file, int directory, const char *name);
 int cs_o_tmpfile(void);
-/// kind: F_RDLCK, F_WRLCK or F_UNLCK; owner 0: the open file (OFD), 1: the process (POSIX).
+/// kind: F_RDLCK, F_WRLCK or F_UNLCK; owner 0: the open file (OFD), 1: the process (POSIX). Where there are no OFD locks, the whole
+/// file (0, 0) is flock's, which other programs' fcntl heeds there, and a range the process's.
 int cs_byte_lock(int file, int kind, int per_process, int wait, int64_t offset, int64_t length);
 int64_t cs_send_with_descriptors(int socket, const void *bytes, size_t count, const int *descriptors, int n);
 /// At most 4 descriptors are taken; `*n` says how many came. Others are closed.
@@ -62,9 +66,9 @@ int cs_random(void *bytes, size_t count);
 /// The CRC-32C of `count` bytes behind those that led to `state`; neither inverts it. The second takes no short cut.
 uint32_t cs_crc32c(uint32_t state, const void *bytes, size_t count);
 uint32_t cs_crc32c_by_table(uint32_t state, const void *bytes, size_t count);
-/// Whether the filesystem behind `file` carries a new name with the file's fsync: the magic of statfs.
+/// The magic of statfs (Linux); elsewhere 1 for a filesystem whose fsync of a file commits the name, too, else 0.
 int64_t cs_filesystem_type(int file);
-/// Makes everything on the filesystem behind `file` durable (Linux; elsewhere only the file).
+/// Makes everything on the filesystem behind `file` durable (Linux; elsewhere the file, and what sync begins with).
 int cs_sync_filesystem(int file);
 int cs_o_search(void);
 /// Raises the soft limit of open files to `wanted`, as far as the hard limit allows.
@@ -86,6 +90,13 @@ int cs_socket_pair(int *ends);
 int cs_stream_socket(int family);
 int cs_datagram_socket(int family);
 int cs_accept(int socket);
+/// inet_pton and inet_ntop, which are macros on FreeBSD: 1 and 0 where it went well.
+int cs_parse_address(int family, const char *text, void *address);
+int cs_print_address(int family, const void *address, char *text, unsigned size);
+int cs_end_writing(int socket);
+/// posix_spawn with no signal blocked or handled, and copies of `standard`, which are above 2, as descriptors 0, 1 and 2: 0, or
+/// an errno.
+int cs_spawn(pid_t *id, const char *path, char *const *arguments, char *const *environment, const int *standard, int own_group);
 /// What opening `path` (flags below 0: executing or searching it) comes to for another user, as a child that became them: 0, or
 /// an errno.
 int cs_may_open(const char *path, int flags, unsigned user, unsigned group, const unsigned *groups, size_t count);
