@@ -18,11 +18,13 @@ import Testing
             127.0.0.5:2525 stream tcp4 nowait/10/5 relaisd:relaisi/daemon /l/smtpd smtpd
             /s/kick dgram unix wait.1000000 relaisq.relaisq /s/queue-runner queue-runner --kick
             short line
+            :root:wheel:666:/n/tls stream unix nowait/0/0/0 relaist /l/tls-relay tls-relay
             """)
-        #expect(lines.map { $0.origin } == ["/etc/inetd.conf:3", "/etc/inetd.conf:5", "/etc/inetd.conf:6"])
-        #expect(lines.map { $0.service } == ["smtp", "127.0.0.5:2525", "/s/kick"])
-        #expect(lines.map { $0.user } == ["relaisd", "relaisd", "relaisq"])
-        #expect(lines.map { $0.isWaiting } == [false, false, true])
+        #expect(lines.map { $0.origin } == [3, 5, 6, 8].map { "/etc/inetd.conf:\($0)" })
+        #expect(lines.map { $0.service } == ["smtp", "127.0.0.5:2525", "/s/kick", "/n/tls"])
+        #expect(lines.map { $0.user } == ["relaisd", "relaisd", "relaisq", "relaist"])
+        #expect(lines.map { $0.isWaiting } == [false, false, true, false])
+        #expect(lines[3].isUnix)
         #expect(lines[0].arguments == ["--tls", "-C", "/x"])
         #expect(lines[2].programName == "queue-runner" && lines[2].isUnix)
     }

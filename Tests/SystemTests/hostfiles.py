@@ -46,6 +46,11 @@ def systemd_units(_):
         assert os.path.islink(f"{units}/sockets.target.wants/{name}")
     lines = [line.split() for line in open(f"{directory}/conf/inetd.conf.example") if line[0] != "#"]
     assert table == {(line[0], line[3].split(".")[0], line[4], " ".join([line[5]] + line[7:])) for line in lines}, (table, lines)
+    # And FreeBSD's inetd's.
+    freebsd = [line.split() for line in open(f"{TOP}/scripts/host/inetd.conf.freebsd") if line[0] != "#"]
+    ours = [line.split() for line in open(f"{TOP}/scripts/host/inetd.conf") if line[0] != "#"]
+    assert [[re.sub("^:root:wheel:666:", "", line[0]), line[1], line[2].removesuffix("46"), re.sub("/0/0/0$", "", line[3]), *line[4:]] for line in freebsd] \
+        == [[*line[:3], line[3].split(".")[0], *line[4:]] for line in ours]
     # And cron's.
     times = {unit(f"{units}/{name.replace('.timer', '.service')}")["ExecStart"] for name in names if name.endswith(".timer")}
     cron = [line.split(None, 6) for line in open(f"{directory}/conf/crontab.example") if line[0] != "#"]

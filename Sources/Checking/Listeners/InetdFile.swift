@@ -10,11 +10,18 @@ enum InetdFile {
             guard words.count >= 6, words[0].utf8.first != .ascii("#") else { continue }
             found.append(
                 Listener(
-                    master: .inetd, origin: "\(path):\(index + 1)", service: words[0],
+                    master: .inetd, origin: "\(path):\(index + 1)", service: service(words[0]),
                     user: account(words[4]), isWaiting: words[3].utf8.starts(with: "wait".utf8),
                     program: words[5], arguments: Array(words.dropFirst(7))))
         }
         return found
+    }
+
+    /// What is listened to; FreeBSD's has `:user:group:mode:` in front of the path of a Unix socket.
+    private static func service(_ word: String) -> String {
+        guard word.utf8.first == .ascii(":"), let slash = word.utf8.firstIndex(of: .ascii("/"))
+        else { return word }
+        return String(word[slash...])
     }
 
     /// `user`, with a group behind `:` or `.`, and a login class behind `/`.
