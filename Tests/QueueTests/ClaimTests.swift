@@ -42,6 +42,18 @@ import Unix
         #expect(try store.claimFree(id, in: place).isGone)
     }
 
+    @Test("what a deliverer gets is the file that is locked, not another of its name")
+    func replaced() throws {
+        let queue = try TemporaryQueue()
+        let id = try queue.inject("hello\n")
+        let store = try QueueDirectory(queue.path)
+        let message = try #require(try store.claimFree(id, in: .incoming).message)
+        _ = try store.openForDelivery(message)
+        let bytes = try queue.bytes("incoming/\(id)")
+        try queue.put(bytes, at: "incoming/\(id)")
+        #expect(throws: QueueError.self) { _ = try store.openForDelivery(message) }
+    }
+
     @Test("a bucket is never the current minute or an earlier one")
     func early() throws {
         let queue = try TemporaryQueue()
