@@ -47,6 +47,10 @@ import Testing
                 "a: b, ann\nb: bob, c, ann\nowner-b: o\nc: carol\nowner-c: o",
                 ["owner-b@here: bob@here/account ann@here/account", "owner-c@here: carol@here/account"]
             ),
+            (
+                "a: b\nb: c\nowner-b: o\nc: carol, d\nd: dan",
+                ["owner-b@here: carol@here/account dan@here/account"]
+            ),
             // A bad entry is looked at by itself.
             ("a: b, x@far\nb: \"open", ["b@here x@far"]),
         ] as [(String, [String])])

@@ -22,6 +22,7 @@ import Unix
                 carol: \\carol
                 lost: \\nobody, \\missing, \\root
                 self: self
+                frank: frank, frank+x, Frank
                 list: :include:/etc/list, /var/archive/
                 """))
         let users = UserDatabase(
@@ -32,6 +33,7 @@ import Unix
                 bob:x:1000:1000::/home/bob:/bin/sh
                 carol:x:1001:1001::/home/carol:/bin/sh
                 dave:x:1002:1002::/home/dave:/bin/sh
+                frank:x:1003:1003::/home/frank:/bin/sh
                 nobody:x:65534:65534::/:/bin/sh
                 """))
         rules = RecipientRules(
@@ -106,6 +108,12 @@ import Unix
         #expect(byHand.parts == [mailbox("bob", forward: true), mailbox("bob", forward: false)])
         #expect(forwards(byHand) == ["bob@example.net"])
         #expect(forwards(plan("staff@example.org", isByHand: true)) == ["bob@example.org carol@example.net"])
+    }
+
+    @Test("an account that an alias names in several ways has its mail once")
+    func once() {
+        let byHand = plan("frank@example.org", isByHand: true)
+        #expect(byHand.parts == [mailbox("frank", forward: true)] && forwards(byHand) == [])
     }
 
     @Test("what is decided of an address is not asked again")

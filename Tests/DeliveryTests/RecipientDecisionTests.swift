@@ -12,6 +12,7 @@ private let passwd = """
     a+b:x:1001:1001::/home/ab:/bin/sh
     postie:x:1002:1002::/home/postie:/bin/sh
     nobody:x:65534:65534::/nonexistent:/usr/sbin/nologin
+    overflow:x:65535:65535::/nonexistent:/usr/sbin/nologin
     """
 
 private let aliases = """
@@ -75,6 +76,7 @@ private func short(_ outcome: RecipientDecision.Outcome) -> String {
         ("bob/", nil, "5.1.1"), ("-f", nil, "5.1.1"), ("\u{212A}arl", nil, "5.1.1"), (" ", nil, "5.1.1"),
         // Accounts that are no person's: what programs write to them is root's.
         ("daemon", "example.org", "root"), ("Daemon+x", nil, "root"), ("nobody", nil, "5.1.1"),
+        ("overflow", nil, "5.1.1"),
         ("root", "example.org", "root"), ("root+x", nil, "root"), ("ROOT", nil, "root"),
         // RFC 5321 §4.5.1.
         ("postmaster", "example.org", "root"), ("PostMaster", nil, "root"), ("postmaster+x", nil, "root"),
@@ -87,6 +89,7 @@ private func short(_ outcome: RecipientDecision.Outcome) -> String {
         ("bob", "example.org\0.example.net", "5.7.1"),
         ("x", "backup.example", "relay backup.example"), ("x%example.net", "backup.example", "5.7.1"),
         ("example.net!x", "backup.example", "5.7.1"), ("x@example.net", "backup.example", "5.7.1"),
+        ("example.net:x", "backup.example", "5.7.1"),
         ("", "example.org", "5.1.3"), ("", nil, "5.1.3"), ("bob\0", nil, "5.1.3"), ("bob\nx", nil, "5.1.3"),
         ("bob\u{7f}", "backup.example", "5.1.3"),
     ]
@@ -147,6 +150,16 @@ private func short(_ outcome: RecipientDecision.Outcome) -> String {
         // Whoever runs it is a person, whatever first-user-id says.
         rules.onlyUserID = 1
         #expect(outcome("daemon") == "user daemon")
+    }
+
+    @Test("nothing is delivered as root, whatever is the first uid of a person")
+    func firstUser() {
+        var rules = rules
+        for (first, daemon) in [(0, "user daemon"), (1, "user daemon"), (2, "root")] as [(UInt32, String)] {
+            rules.firstUserID = first
+            #expect(short(rules.decide(localPart: [UInt8]("root"), domain: nil).outcome) == "root")
+            #expect(short(rules.decide(localPart: [UInt8]("daemon"), domain: nil).outcome) == daemon)
+        }
     }
 
     @Test("an account that is no person's has root's alias, where it has none of its own")

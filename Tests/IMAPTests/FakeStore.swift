@@ -79,8 +79,12 @@ final class FakeStore: MailboxStore {
         if isSubscribed { subscribed.insert(name) } else { subscribed.remove(name) }
     }
 
+    /// How mailboxes were opened.
+    private(set) var openedReadOnly: [Bool] = []
+
     func open(_ name: [UInt8], readOnly: Bool) throws(StoreFailure) -> any Mailbox {
-        FakeMailbox(try box(name), self)
+        openedReadOnly.append(readOnly)
+        return FakeMailbox(try box(name), self)
     }
 
     func append(

@@ -93,6 +93,18 @@ import Testing
         #expect(run("USER u\r\nPASS p\r\nPASS p\r\n", session()).output.hasSuffix("-ERR USER first\r\n"))
     }
 
+    @Test("who has too many sessions has no more tries than who is wrong, and must say his name again")
+    func tooMany() {
+        var one = session()
+        #expect(
+            (1...LoginSession.mostLogins).map { _ in one.tooManySessions().isOver } == [false, false, true])
+        var other = session()
+        _ = other.step(Array("USER u\r\n".utf8)[...])
+        _ = other.tooManySessions()
+        let answer = other.step(Array("PASS p\r\n".utf8)[...])
+        #expect(answer.next == .proceed && answer.output == Array("-ERR USER first\r\n".utf8))
+    }
+
     @Test("names and passwords have limits, and one octet more is an error")
     func limits() {
         func text(_ count: Int) -> String { String(repeating: "x", count: count) }
