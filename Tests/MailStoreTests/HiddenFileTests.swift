@@ -80,6 +80,30 @@
             }
         }
 
+        @Test(
+            "a message that the first look behind its renaming misses is removed by POP3's QUIT all the same")
+        func quitting() throws {
+            let length = try callsOfOneLook()
+            let maildir = try TemporaryMaildir()
+            for name in ["1.a.h", "2.b.h"] { try maildir.write("cur/\(name):2,", name) }
+            let maildrop = try POP3Maildir(maildir.path)
+            try maildrop.look()
+            let cur = OpenDirectory(try Directory("\(maildir.path)cur"))
+            let tmp = OpenDirectory(try Directory("\(maildir.path)tmp"))
+            let comeBack = {
+                _ = try? tmp.directory.rename("away", to: cur.directory, as: "1.a.h:2,S")
+            }
+            let goAway = {
+                _ = try? cur.directory.rename("1.a.h:2,", to: tmp.directory, as: "away")
+                SystemCall.arm(.run(comeBack), at: length + 1)
+            }
+            SystemCall.arm(.run(goAway), at: 1)
+            #expect(maildrop.remove([0]) == 0)
+            SystemCall.arm(.none, at: 0)
+            comeBack()
+            #expect(try Maildir(maildir.path).files().map(\.name) == [Array("2.b.h:2,".utf8)])
+        }
+
         @Test("a message that one look misses is gone when it is said to be expunged")
         func expunging() throws {
             try everywhere(isDue: false) { folder in

@@ -22,6 +22,7 @@ private func contents(_ path: String) throws -> String? {
         ("From x\n", ">From x\n"), (">From x\n", ">>From x\n"), (">>>From x\n", ">>>>From x\n"),
         ("From", "From\n"), ("From\n", "From\n"), ("From:\n", "From:\n"), ("Fro m\n", "Fro m\n"),
         ("FFrom x\n", "FFrom x\n"), ("from x\n", "from x\n"), (" From x\n", " From x\n"),
+        ("F>From x\n", "F>From x\n"), ("From>From x\n", "From>From x\n"),
         ("a From x\n", "a From x\n"), (">a>From x\n", ">a>From x\n"), ("> From x\n", "> From x\n"),
         ("a\nFrom x\nFrom y\n\nFrom z", "a\n>From x\n>From y\n\n>From z\n"), (">", ">\n"), (">F", ">F\n"),
         ("From ", ">From \n"), ("FroFrom x\n", "FroFrom x\n"), ("\rFrom x\n", "\rFrom x\n"),

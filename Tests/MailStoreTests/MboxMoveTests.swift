@@ -61,6 +61,15 @@ import Unix
         }
     }
 
+    @Test("the copy lies apart from what was, and from what is written over it")
+    func apart() {
+        for (start, old, count) in [(0, 100, 50), (0, 100, 100), (0, 100, 500), (40, 100, 60), (40, 100, 61)]
+        {
+            let move = MboxMove(inode: 1, start: start, old: old, count: count, checksum: 0)
+            #expect(move.copy == max(old, start + count) + MboxMove.gap && move.end == move.copy + count)
+        }
+    }
+
     @Test("on a full disk, too")
     func filled() throws {
         _ = try interrupted(.moved, delivered: Self.late)

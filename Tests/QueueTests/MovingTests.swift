@@ -151,6 +151,22 @@ import Unix
         return ids
     }
 
+    @Test("a message that is here is not taken again, though a runner has it locked")
+    func present() throws {
+        let stream = try exported(["hello\n"], recipients: [1])
+        let queue = try TemporaryQueue()
+        let ids = try imported(stream, into: queue)
+        let store = try QueueDirectory(queue.path)
+        #expect(try imported(stream, into: queue) == [])
+        let message = try #require(try store.claimFree(ids[0], in: .incoming).message)
+        #expect(try imported(stream, into: queue) == [])
+        #expect(try queue.names("incoming") == [ids[0].text])
+        try store.move(message, to: .hold)
+        #expect(try imported(stream, into: queue) == [])
+        #expect(try queue.names("incoming") == [] && queue.names("hold") == [ids[0].text])
+        #expect(message.place == .hold)
+    }
+
     @Test("a stream of messages is taken over, with the recipients that are left, and their times")
     func roundTrip() throws {
         let contents = ["", "hello\n", String(repeating: "a line of text\n", count: 20_000), "x\n"]
