@@ -17,7 +17,10 @@ def share(name, *of):
 
 
 def text(name):
+    """Of a size that few others have: mutt knows by the file's size that messages have moved, and Dovecot, too, if it changes
+    within a second."""
     lines = [f"{name} {n} " + hashlib.sha256(f"{name}{n}".encode()).hexdigest() for n in range(share(name + "size", 1, 20, 400))]
+    lines += ["." * share(name + "rest", *range(1, 900))]
     return "\r\n".join(lines) + "\r\n"
 
 

@@ -276,7 +276,7 @@ package final class Mbox {
             // What it had done by then stays.
             if error.isForWantOfRoom {
                 try reread(file, from: 0)
-                try wrote(file)
+                wrote(file)
             }
             throw error
         }
@@ -289,7 +289,7 @@ package final class Mbox {
         }
         if first == 0, saysMore, !misfits.contains(0) { self.index.base = base }
         if let moved { try reread(file, from: moved) }
-        try wrote(file)
+        wrote(file)
         return misfits
     }
 
@@ -316,7 +316,7 @@ package final class Mbox {
         }
         do throws(SystemError) {
             try reread(file, from: max(0, index.messages.count - 1))
-            try wrote(file)
+            wrote(file)
             return true
         } catch {
             seen = nil
@@ -330,15 +330,19 @@ package final class Mbox {
     /// A time of our own tells this writing from any other, so it need not settle. Dovecot and mutt know a change in place by its
     /// second alone, and write the flags of before over what they do not see: so there never stands the second of the writing
     /// before, even if it has to be one that comes.
-    private func wrote(_ file: borrowing Descriptor) throws(SystemError) {
+    private func wrote(_ file: borrowing Descriptor) {
         var time = Time.now()
         if (0..<Self.farthestAhead).contains(lastSecond - time.seconds) {
             time = Time(seconds: lastSecond + 1)
         }
         lastSecond = time.seconds
-        try file.setModified(time)
         generation += 1
-        seen = Glance(try file.status(), try file.read(upTo: Glance.frontSize, at: 0), isSettled: true)
+        // It is written: where one of these fails the next look reads it again.
+        seen = nil
+        do throws(SystemError) {
+            try file.setModified(time)
+            seen = Glance(try file.status(), try file.read(upTo: Glance.frontSize, at: 0), isSettled: true)
+        } catch {}
     }
 
     /// Takes out the messages that `choose` names by their place in `messages`, durably.

@@ -96,7 +96,7 @@ struct MboxRewrite {
         for piece in message.pieces(from: first.lowerBound, to: message.headerEnd) {
             header += try Self.read(file, piece)
         }
-        try file.write(header + fields, at: first.lowerBound)
+        try insisting { () throws(SystemError) in try file.write(header + fields, at: first.lowerBound) }
     }
 
     private static func read(_ file: borrowing Descriptor, _ range: Range<Int>) throws(SystemError) -> [UInt8]

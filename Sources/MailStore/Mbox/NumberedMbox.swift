@@ -249,21 +249,16 @@ package final class NumberedMbox {
     /// that, what is to be removed is known to this session, so that it can be.
     package func change(_ uids: Set<UInt32>, by change: FlagChange) throws(SystemError) -> Set<UInt32> {
         try whenNumbered { file throws(SystemError) in
-            var gone = uids
-            var marks: [Int: MboxMarks] = [:]
-            let messages = messages
-            for number in messages.indices where gone.remove(messages[number].marks.uid) != nil {
-                let flags = change.applied(to: messages[number].marks.flags)
-                guard flags != messages[number].marks.flags else { continue }
-                marks[number] = mbox.index.messages[number].marks
-                marks[number]?.flags = flags
-            }
+            let gone = uids.subtracting(messages.map { $0.marks.uid })
+            var marks = marks(of: uids, changedBy: change)
             if marks.isEmpty { return gone }
             do throws(SystemError) {
                 try mbox.rewrite(file, marks: marks, base: baseToWrite)
                 if !notes.changes.isEmpty { note([], of: marks) }
             } catch {
                 guard error.isForWantOfRoom else { throw error }
+                // What it did before it failed may have moved them.
+                marks = self.marks(of: uids, changedBy: change)
                 let misfits = try mbox.rewrite(file, marks: marks, inPlace: true)
                 let isOfRemoval = change.adding.union(change.removing).contains(.deleted)
                 note(isOfRemoval ? misfits : [], of: marks)
@@ -271,6 +266,19 @@ package final class NumberedMbox {
             }
             return gone
         }
+    }
+
+    /// By place, the new marks of those that the change makes others.
+    private func marks(of uids: Set<UInt32>, changedBy change: FlagChange) -> [Int: MboxMarks] {
+        var marks: [Int: MboxMarks] = [:]
+        let messages = messages
+        for number in messages.indices where uids.contains(messages[number].marks.uid) {
+            let flags = change.applied(to: messages[number].marks.flags)
+            guard flags != messages[number].marks.flags else { continue }
+            marks[number] = mbox.index.messages[number].marks
+            marks[number]?.flags = flags
+        }
+        return marks
     }
 
     /// Keeps in mind what could not be written, and no longer what could.
@@ -292,24 +300,27 @@ package final class NumberedMbox {
     /// of those that are not there then.
     package func expunge(_ uids: Set<UInt32>, marked: Bool) throws(SystemError) -> Set<UInt32> {
         try whenNumbered { file throws(SystemError) in
-            var gone = uids
-            var removing: Set<Int> = []
-            let messages = messages
-            for number in messages.indices where gone.contains(messages[number].marks.uid) {
-                if !marked || messages[number].marks.flags.contains(.deleted) {
-                    removing.insert(number)
-                } else {
-                    gone.remove(messages[number].marks.uid)
-                }
-            }
+            let removing = places(of: uids, marked: marked)
+            let staying = messages.indices.filter { !removing.contains($0) }.map { messages[$0].marks.uid }
+            let gone = uids.subtracting(staying)
             guard !removing.isEmpty else { return gone }
             do throws(SystemError) { try mbox.rewrite(file, removing: removing, base: baseToWrite) } catch {
-                // The table has it, too.
                 guard error.isForWantOfRoom else { throw error }
-                try mbox.rewrite(file, removing: removing)
+                // What it did before it failed has moved others. The table has the base, too.
+                try mbox.rewrite(file, removing: places(of: uids, marked: marked))
             }
             return gone
         }
+    }
+
+    /// Where messages stand now: all of `uids`, or those that are marked as deleted.
+    private func places(of uids: Set<UInt32>, marked: Bool) -> Set<Int> {
+        let messages = messages
+        return Set(
+            messages.indices.filter { number in
+                let marks = messages[number].marks
+                return uids.contains(marks.uid) && (!marked || marks.flags.contains(.deleted))
+            })
     }
 
     /// Appends messages, durably, all or none; their UIDs, none where they cannot be said.
