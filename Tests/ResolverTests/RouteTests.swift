@@ -370,7 +370,9 @@ func at(_ addresses: String...) -> Answer {
     @Test("Without any, the local host is asked; it is told if the file cannot be read")
     func none() {
         #expect(NameServers.parse([]).map(\.description) == ["127.0.0.1:53"])
-        for (path, isTold) in [("/dev/null/x", true), ("/nonexistent", false), ("/dev/zero", true)] {
+        for (path, isTold) in [
+            ("/dev", true), ("/dev/null/x", false), ("/nonexistent", false), ("/dev/zero", true),
+        ] {
             var told = false
             let servers = NameServers.ofHost(path: path) { _ in told = true }
             #expect(servers.map(\.description) == ["127.0.0.1:53"] && told == isTold)
