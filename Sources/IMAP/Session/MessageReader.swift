@@ -189,18 +189,26 @@ final class MessageReader {
         return line.isEmpty || line.last == .lf ? line : header[...]
     }
 
-    static func wire(_ bytes: some Collection<UInt8>) -> [UInt8] {
+    static func wire(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
         var output: [UInt8] = []
         output.reserveCapacity(bytes.count + bytes.count / 32)
-        var last: UInt8 = 0
-        for byte in bytes {
-            if byte == .lf, last != .cr { output.append(.cr) }
-            // A literal cannot hold NUL: RFC 3501 §9, CHAR8.
-            output.append(byte == .nul ? 0x80 : byte)
-            last = byte
+        var rest = bytes
+        while true {
+            let end = rest.endOfRun { $0 == .lf || $0 == .nul }
+            output.append(run: rest[..<end])
+            guard end < rest.endIndex else { return output }
+            if rest[end] == .lf {
+                if end == bytes.startIndex || bytes[end - 1] != .cr { output.append(.cr) }
+                output.append(.lf)
+            } else {
+                // A literal cannot hold NUL: RFC 3501 §9, CHAR8.
+                output.append(0x80)
+            }
+            rest = rest[(end + 1)...]
         }
-        return output
     }
+
+    static func wire(_ bytes: [UInt8]) -> [UInt8] { wire(bytes[...]) }
 
     /// Sends `count` octets of a stored range as they are on the wire, behind the first `skipping`; false when there were no
     /// longer so many.
