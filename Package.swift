@@ -117,10 +117,11 @@ let package = Package(
         library("IMAP", ["MIME", "Mail", "Bytes"]),
         library("Delivery", ["Program", "Mail", "Unix", "Bytes"]),
         library("Checking", ["Delivery", "Program", "Unix", "Bytes"]),
+        library("Running", ["Delivery", "Queue", "Program", "Mail", "Unix", "Bytes"]),
 
         tool("smtpd", ["SMTP", "Queue", "Delivery"] + everyTool),
         tool("sendmail-compat", ["SMTP", "Queue", "Delivery"] + everyTool),
-        tool("queue-runner", ["Checking", "Queue", "Delivery"] + everyTool),
+        tool("queue-runner", ["Running", "Checking", "Queue", "Delivery"] + everyTool),
         tool("remote-deliver", ["SMTP", "MIME", "TLS", "Resolver", "Delivery"] + everyTool),
         tool("local-deliver", ["Delivery", "MailStore"] + everyTool),
         tool("pop3d", ["POP3", "MailStore", "Auth"] + everyTool),
@@ -150,6 +151,7 @@ let package = Package(
             "IMAP", ["DialogFiles", "imapd", "MailStore", "Unix", "MIME", "Mail", "Bytes"], data: ["Dialogs"]),
         tests("Delivery", ["Program", "Unix", "Mail", "Bytes"]),
         tests("Checking", ["Delivery", "Program", "Unix", "Bytes"]),
+        tests("Running", ["Delivery", "Queue", "Program", "Mail", "Unix", "Bytes"]),
         fuzz,
     ]
 )

@@ -1,6 +1,7 @@
 import Checking
 import Program
 import Queue
+import Running
 import Sandbox
 import Unix
 

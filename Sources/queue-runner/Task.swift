@@ -1,5 +1,6 @@
 import Program
 import Queue
+import Running
 
 /// What the command line asks for: one thing.
 enum Task {

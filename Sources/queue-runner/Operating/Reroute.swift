@@ -2,6 +2,7 @@ import Bytes
 import Mail
 import Program
 import Queue
+import Running
 import Unix
 
 /// Where recipients go instead.

@@ -1,6 +1,7 @@
 import Bytes
 import Program
 import Queue
+import Running
 import Unix
 
 /// Gives up recipients of a claimed message, and tells its sender so at once: as if each had failed for good. What a crash

@@ -1,10 +1,10 @@
 import Bytes
-import Queue
+package import Queue
 import Unix
 
 /// One delivering runner a host: the lock on its file in the queue. It holds until the process ends. Inside
 /// stands who has it and when it last said that it is at work, `PID SECONDS`, and which deliverers it cannot have.
-final class RunnerLock {
+package final class RunnerLock {
     private let file: Descriptor
     private var nextBeat = Deadline.after(.zero)
 
@@ -15,7 +15,7 @@ final class RunnerLock {
     private init(_ file: consuming Descriptor) { self.file = file }
 
     /// Nil when another runner has it.
-    static func take(_ queue: String) throws(QueueError) -> RunnerLock? {
+    package static func take(_ queue: String) throws(QueueError) -> RunnerLock? {
         do throws(SystemError) {
             let file = try Path.openForLocking("\(queue)/runner.\(Host.bareName)")
             guard try file.tryLock() else { return nil }
@@ -43,7 +43,7 @@ final class RunnerLock {
     }
 
     /// What is wrong with the runner that has the lock; nil if it is at work.
-    static func trouble(_ queue: String) -> String? {
+    package static func trouble(_ queue: String) -> String? {
         guard let text = try? Path.contents("\(queue)/runner.\(Host.bareName)") else { return nil }
         let fields = (text.split(separator: .lf).first ?? []).split(separator: .space)
         guard fields.count == 2, let seconds = Int64(strictDecimal: fields[1]) else { return nil }
@@ -56,7 +56,7 @@ final class RunnerLock {
 
     /// Waits for it: the other runner looks at the queue before it ends, but may have looked before the
     /// kick that started us.
-    static func wait(_ queue: String) throws(QueueError) -> RunnerLock {
+    package static func wait(_ queue: String) throws(QueueError) -> RunnerLock {
         while true {
             if let lock = try take(queue) { return lock }
             pause(.milliseconds(50))

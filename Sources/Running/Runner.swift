@@ -1,7 +1,7 @@
 import Bytes
 import Delivery
-import Program
-import Queue
+package import Program
+package import Queue
 import Unix
 
 /// One pass, or many: claims what is due, has it delivered, and settles what the deliverers report.
@@ -9,8 +9,8 @@ import Unix
 /// One thread, one `poll`. What is due comes from the intake; it is read on even when a destination has
 /// enough waiting already: what has no room there is let go and claimed again in its turn (parked), so that
 /// the first thousands in the queue are in nobody's way.
-final class Runner {
-    enum Mode: Equatable {
+package final class Runner {
+    package enum Mode: Equatable {
         /// Until nothing due is left.
         case once
         /// The same, then stay a little for more kicks: inetd's `wait` service.
@@ -41,7 +41,7 @@ final class Runner {
     /// inetd counts starts: never linger less than two seconds.
     private static let linger = Duration.seconds(3)
 
-    init(
+    package init(
         _ source: ConfigurationSource, queue: QueueDirectory, lock: RunnerLock, log: Log, mode: Mode,
         kicks: CInt?, knocks: [[UInt8]], activity: Activity
     ) {
@@ -69,7 +69,7 @@ final class Runner {
         dispatcher.unpark = { [self] in unpark($0, for: $1) }
     }
 
-    func run() throws(QueueError) {
+    package func run() throws(QueueError) {
         while true {
             try intake.look()
             // Behind the knock: what it is about was accepted by what the file said then.

@@ -1,10 +1,10 @@
-import Unix
+package import Unix
 
-// How --why, --status and -v write times and sizes for people.
+// How times and sizes are written for people.
 
 extension Duration {
     /// The two largest units: `3d 4h`, `5m 10s`, `0s`.
-    var inWords: String {
+    package var inWords: String {
         let seconds = max(0, components.seconds)
         let parts = [
             (seconds / 86400, "d"), (seconds / 3600 % 24, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s"),
@@ -16,16 +16,16 @@ extension Duration {
 
 extension Time {
     /// `Tue Nov 24 02:10:11`, in the host's time zone.
-    var inWords: String { LocalTime(self).listStamp }
+    package var inWords: String { LocalTime(self).listStamp }
 
     /// `Tue Nov 24 02:10:11, in 5m 10s`, or `…, 5m 10s ago`.
-    func inWords(at now: Time) -> String {
+    package func inWords(at now: Time) -> String {
         self > now ? "\(inWords), in \((self - now).inWords)" : "\(inWords), \((now - self).inWords) ago"
     }
 }
 
 /// `512 bytes`, `17.5 KiB`, `3.0 MiB`.
-func sizeInWords(_ bytes: Int) -> String {
+package func sizeInWords(_ bytes: Int) -> String {
     let units = ["bytes", "KiB", "MiB", "GiB", "TiB"]
     var unit = 0
     var tenths = bytes.multipliedReportingOverflow(by: 10).partialValue

@@ -1,15 +1,15 @@
 import Bytes
 import Delivery
 import Mail
-import Queue
-import Unix
+package import Queue
+package import Unix
 
 /// A claimed message on its way through one attempt: which recipients are still out, what came back, and
 /// what has to be written down before the next step.
-final class Work {
-    let message: ClaimedMessage
-    let claimed: Time
-    var log: MessageLog?
+package final class Work {
+    package let message: ClaimedMessage
+    package let claimed: Time
+    package var log: MessageLog?
     /// What each recipient's last event was, by number from 1; absent: never tried.
     private(set) var states: [Int: LogEvent]
     /// Events that the log does not have yet.
@@ -25,7 +25,7 @@ final class Work {
     /// Whether the sender knows that the message waits, or is not to know.
     private(set) var isWarned: Bool
 
-    init(_ message: ClaimedMessage, log: MessageLog?, at now: Time) {
+    package init(_ message: ClaimedMessage, log: MessageLog?, at now: Time) {
         self.message = message
         self.log = log
         claimed = now
@@ -37,9 +37,9 @@ final class Work {
     }
 
     /// Recipients that are neither delivered nor given up.
-    var open: [Int] { open(among: Array(1...message.envelope.recipients.count)) }
+    package var open: [Int] { open(among: Array(1...message.envelope.recipients.count)) }
 
-    func open(among numbers: [Int]) -> [Int] {
+    package func open(among numbers: [Int]) -> [Int] {
         numbers.filter { states[$0].map { $0.kind == .deferred } ?? true }
     }
 
@@ -49,7 +49,7 @@ final class Work {
     }
 
     /// Recipients that are done with and whose sender does not know it yet.
-    var owed: [LogEvent] {
+    package var owed: [LogEvent] {
         states.values.filter { $0.kind.isOwed }.sorted { $0.recipient < $1.recipient }
     }
 
@@ -62,7 +62,7 @@ final class Work {
     /// the first of them asks.
     var coverage: Coverage?
     /// Whether it failed and nobody hears of it, so that the message itself is what is left to tell.
-    var isUntold = false
+    package var isUntold = false
     /// Recipients for whom no deliverer can be had: the message stays due.
     var withheld: Set<Int> = []
     /// Recipients whose destinations had no room, and have the message waiting: each takes its own as its turn comes.
@@ -93,7 +93,7 @@ final class Work {
 
     /// Brings the log up to date. Nothing is written for a message that is done at its first attempt: its
     /// removal says it all.
-    func writeDown(in queue: QueueDirectory) throws(QueueError) {
+    package func writeDown(in queue: QueueDirectory) throws(QueueError) {
         guard !unwritten.isEmpty else { return }
         if log == nil {
             if open.isEmpty, unwritten.allSatisfy({ $0.kind == .delivered }) { return }

@@ -1,13 +1,13 @@
 import Bytes
 import Delivery
 import Mail
-import Program
-import Queue
+package import Program
+package import Queue
 import Unix
 
 /// What follows from a report: the line in the message's log and in the host's, the next attempt, the
 /// forwarded copy, the bounce, the end.
-final class Settlement {
+package final class Settlement {
     private(set) var schedule: RetrySchedule
     private var configuration: Configuration
     private let queue: QueueDirectory
@@ -18,7 +18,7 @@ final class Settlement {
     /// Messages for which something was done that could not be written down.
     private var unrecorded: Set<MessageID> = []
 
-    init(_ configuration: Configuration, queue: QueueDirectory, log: Log, activity: Activity) {
+    package init(_ configuration: Configuration, queue: QueueDirectory, log: Log, activity: Activity) {
         self.configuration = configuration
         self.queue = queue
         self.log = log
@@ -198,13 +198,13 @@ final class Settlement {
     }
 
     /// The operator's word: for good.
-    func giveUp(_ recipient: Int, of work: Work, _ reason: String) {
+    package func giveUp(_ recipient: Int, of work: Work, _ reason: String) {
         record(.failed, recipient, of: work, "5.0.0", reason)
         logDelivery(recipient, of: work, relay: "none", timing: nil)
     }
 
     /// Tells the sender what is owed to him; whether anybody was told.
-    func tell(_ work: Work) throws(QueueError) -> Bool { try notifier.tell(work) }
+    package func tell(_ work: Work) throws(QueueError) -> Bool { try notifier.tell(work) }
 
     func writeDown(_ work: Work) {
         do throws(QueueError) { try work.writeDown(in: queue) } catch { complain(of: work.message.id, error) }
@@ -309,7 +309,9 @@ final class Settlement {
         return id
     }
 
-    static func copyContent(of message: ClaimedMessage, to copy: Injection, limit: Int) throws(QueueError) {
+    package static func copyContent(of message: ClaimedMessage, to copy: Injection, limit: Int)
+        throws(QueueError)
+    {
         var offset = 0
         while offset < limit {
             let part = try message.content(at: offset, upTo: min(1 << 16, limit - offset))

@@ -1,10 +1,11 @@
 import Bytes
+import Program
 import Queue
 import Unix
 
 /// `-v`: what a run does, for people. A line a message and a line an outcome on standard output; meanwhile, where
 /// standard error is a terminal, one line that is drawn again and again; at the end, the sum. Silent without it.
-final class Activity {
+package final class Activity {
     private let isVerbose: Bool
     private let line: ProgressLine?
     private let began = Time.now()
@@ -13,7 +14,7 @@ final class Activity {
     private var failed = 0
     private var ended = 0
 
-    init(isVerbose: Bool) {
+    package init(isVerbose: Bool) {
         self.isVerbose = isVerbose
         line = isVerbose ? ProgressLine() : nil
     }

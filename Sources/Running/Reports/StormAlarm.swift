@@ -1,7 +1,7 @@
 import Bytes
 import Mail
 import Program
-import Queue
+package import Queue
 import Unix
 
 /// The one message that tells the operator of a storm of reports, which are put on hold.
@@ -59,10 +59,10 @@ struct StormAlarm {
 }
 
 /// What --check and --list say of a storm, as long as anything of it may be on hold.
-struct StormNotice {
-    let text: String
+package struct StormNotice {
+    package let text: String
 
-    init?(_ queue: QueueDirectory) {
+    package init?(_ queue: QueueDirectory) {
         guard let holding = queue.storm()?.holding, let held = try? queue.names(in: .hold).ids, !held.isEmpty
         else { return nil }
         text =
