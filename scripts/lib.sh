@@ -9,15 +9,15 @@ programs="smtpd sendmail-compat queue-runner remote-deliver local-deliver pop3d 
 say() { printf '\033[1m== %s\033[0m\n' "$*"; }
 die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 
-# need PACKAGE:PROGRAM-OR-FILE ... installs the packages whose program or file is not there: as root with apt-get, else
-# unpacked into a directory of one's own.
+# need PACKAGE:PROGRAM-OR-FILE ... installs the packages whose program or file (a path, * for what changes with versions) is not
+# there: as root with apt-get, else unpacked into a directory of one's own.
 need() {
     local missing=() item package probe
     use_unpacked
     for item in "$@"; do
         package=${item%%:*} probe=${item#*:}
         if [[ $probe == /* ]]; then
-            [ -e "$probe" ] || [ -e "$tools_directory$probe" ] || missing+=("$package")
+            compgen -G "$probe" >/dev/null || compgen -G "$tools_directory$probe" >/dev/null || missing+=("$package")
         else
             command -v "$probe" >/dev/null || missing+=("$package")
         fi
@@ -34,12 +34,26 @@ install_packages() {
     export DEBIAN_FRONTEND=noninteractive
     local output status
     output=$(mktemp)
-    apt-get update -qq && apt-get install -y --no-install-recommends "$@" 2>&1 </dev/null | tee "$output" |
+    patiently apt-get update -qq && patiently apt-get install -y --no-install-recommends "$@" 2>&1 </dev/null | tee "$output" |
         grep --line-buffered -E '^(Get:|Setting up)' | sed -u 's/^/   /'
     status=${PIPESTATUS[0]}
     [ -n "$made" ] && rm -f $policy
     [ "$status" -eq 0 ] || { tail -20 "$output" >&2; die "apt-get could not install $*"; }
     rm -f "$output"
+}
+
+# Once more while another apt-get holds a lock: its own option, DPkg::Lock::Timeout, does not wait for the one of update.
+patiently() {
+    local said status try
+    said=$(mktemp)
+    for try in {1..150}; do
+        "$@" 2>&1 | tee "$said"
+        status=${PIPESTATUS[0]}
+        [ "$status" -ne 0 ] && grep -q '^E: Could not get lock' "$said" || break
+        sleep 2
+    done
+    rm -f "$said"
+    return "$status"
 }
 
 unpack_packages() {
@@ -72,13 +86,23 @@ use_unpacked() {
 
 # What building takes.
 need_libraries() {
-    command -v swift >/dev/null || die "a Swift 6.3 toolchain is needed: https://www.swift.org/install"
+    type -P swift >/dev/null || die "a Swift 6.3 toolchain is needed: https://www.swift.org/install"
     local arch; arch=$(uname -m)-linux-gnu
     need libssl-dev:/usr/include/openssl/ssl.h "libcrypt-dev:/usr/lib/$arch/libcrypt.a"
 }
 
 # What running a private instance takes.
 need_instance() { need openbsd-inetd:inetd nsd:nsd openssl:openssl python3:python3; }
+
+# The driver inside `swift build` leaves a directory a module where temporary files are: it gets a place of its own, which goes.
+swift() {
+    local place status
+    place=$(mktemp -d)
+    TMPDIR=$place command swift "$@"
+    status=$?
+    rm -rf "$place"
+    return $status
+}
 
 # The compiler keeps an object whose source is the same, whatever it was compiled with: a build directory that was made by another
 # manifest or another toolchain goes.

@@ -1,11 +1,11 @@
 """The log as programs read it that were written for Postfix's and Dovecot's: a day of events, then pflogsumm and fail2ban."""
-import json, re, smtplib, socket
+import glob, json, re, smtplib, socket
 from harness import *
 import queuefiles
 
 # Where scripts/lib.sh unpacks what only root could install.
 TOOLS = os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "relais-tools")
-ENVIRONMENT = dict(os.environ, LC_ALL="C", PERL5LIB=f"{TOOLS}/usr/share/perl5:{TOOLS}/usr/lib/x86_64-linux-gnu/perl5/5.36",
+ENVIRONMENT = dict(os.environ, LC_ALL="C", PERL5LIB=":".join([TOOLS + "/usr/share/perl5", *glob.glob(TOOLS + "/usr/lib/*/perl5/*")]),
                    PYTHONPATH=f"{TOOLS}/usr/lib/python3/dist-packages")
 OURS, STRANGER, GUESSER = "127.0.0.50", "127.0.0.66", "127.0.0.77"
 
