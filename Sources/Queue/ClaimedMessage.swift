@@ -29,6 +29,9 @@ package final class ClaimedMessage {
         self.file = file
     }
 
+    /// A child between its fork and its exec has the file open, too, and would keep the lock for so long.
+    deinit { try? file.unlock() }
+
     /// At most `limit` bytes of the content, from `offset` of it.
     package func content(at offset: Int, upTo limit: Int) throws(QueueError) -> [UInt8] {
         let count = min(limit, head.contentLength - offset)

@@ -9,9 +9,11 @@ import Unix
 final class DelivererServices {
     private var configuration: Configuration
     private let log: Log
-    private var troubles: [Service: Trouble] = [:]
+    private let clock: any RunnerClock
+    private let deliverers: any Deliverers
+    private var troubles: [Deliverer: Trouble] = [:]
 
-    private enum Service: Hashable { case local, remote }
+    private enum Deliverer: Hashable { case local, remote }
 
     private struct Trouble {
         let text: String
@@ -26,40 +28,42 @@ final class DelivererServices {
     private static let afterRefusal = Duration.seconds(10)
 
     /// What waits for it, and is asked with, one by one, until it works.
-    private var waiting: [Service: Fifo<Candidate>] = [:]
-    /// It works again: what waits may go.
-    var comeBack: (Candidate) -> Void = { _ in }
-    /// What is wrong has changed.
-    var tell: (_ local: String?, _ remote: String?) -> Void = { _, _ in }
+    private var waiting: [Deliverer: Fifo<Candidate>] = [:]
 
-    init(_ configuration: Configuration, log: Log) {
+    init(
+        _ configuration: Configuration, log: Log, clock: any RunnerClock, deliverers: any Deliverers
+    ) {
         self.configuration = configuration
         self.log = log
+        self.clock = clock
+        self.deliverers = deliverers
     }
 
     func reconfigure(_ configuration: Configuration) { self.configuration = configuration }
 
-    private func service(_ destination: Job.Destination) -> Service {
+    private func deliverer(for destination: Job.Destination) -> Deliverer {
         destination.isLocal ? .local : .remote
     }
 
-    private func socket(_ service: Service) -> String {
-        configuration.serviceSocket(service == .local ? "queue/local" : "queue/remote")
+    private func socket(of deliverer: Deliverer) -> String {
+        configuration.serviceSocket(deliverer == .local ? "queue/local" : "queue/remote")
     }
 
     /// Why nothing can be handed over for it just now; nil if it is worth a try.
     func trouble(for destination: Job.Destination) -> String? {
-        guard let trouble = troubles[service(destination)], !trouble.until.hasPassed else { return nil }
+        guard let trouble = troubles[deliverer(for: destination)], !clock.hasPassed(trouble.until) else {
+            return nil
+        }
         return trouble.text
     }
 
     /// What is to be handed over now of what could be, where it was in trouble: one, to see whether it still is. The
     /// others wait for what comes of that.
     func allowance(for destination: Job.Destination) -> (count: Int, reason: String) {
-        let service = service(destination)
-        guard let trouble = troubles[service] else { return (.max, "") }
-        guard trouble.until.hasPassed else { return (0, trouble.text) }
-        troubles[service]?.until = .after(trouble.pause)
+        let deliverer = deliverer(for: destination)
+        guard let trouble = troubles[deliverer] else { return (.max, "") }
+        guard clock.hasPassed(trouble.until) else { return (0, trouble.text) }
+        troubles[deliverer]?.until = clock.after(trouble.pause)
         return (1, trouble.text)
     }
 
@@ -67,8 +71,8 @@ final class DelivererServices {
 
     /// A message for which nothing was done.
     func keep(_ message: Candidate, for destination: Job.Destination) {
-        let service = service(destination)
-        if troubles[service] != nil { waiting[service, default: Fifo()].append(message) }
+        let deliverer = deliverer(for: destination)
+        if troubles[deliverer] != nil { waiting[deliverer, default: Fifo()].append(message) }
     }
 
     /// In a new minute the queue is read for all that is due.
@@ -79,71 +83,79 @@ final class DelivererServices {
         troubles.compactMap { waiting[$0.key]?.isEmpty == false ? $0.value.until : nil }.min()
     }
 
-    /// Lets one go that waits, where it is time to ask again.
-    func askAgain() {
-        for (service, trouble) in troubles where trouble.until.hasPassed {
-            if let message = waiting[service]?.popFirst() { comeBack(message) }
+    /// What may go of what waits, where it is time to ask again: one for each.
+    func askAgain() -> [Candidate] {
+        troubles.compactMap { deliverer, trouble in
+            clock.hasPassed(trouble.until) ? waiting[deliverer]?.popFirst() : nil
         }
     }
 
     // MARK: What is known of it
 
     /// A connection, or why there is none.
-    func connect(for destination: Job.Destination) throws(ServiceFailure) -> Descriptor {
-        let service = service(destination)
-        let path = socket(service)
-        do throws(SystemError) { return try ServiceSocket.connect(path, patience: .zero) } catch {
+    func connect(
+        for destination: Job.Destination, _ happened: inout [Happening]
+    ) throws(ServiceFailure) -> any DelivererConnection {
+        let deliverer = deliverer(for: destination)
+        let path = socket(of: deliverer)
+        do throws(SystemError) { return try deliverers.connect(to: path) } catch {
             let text =
                 error.code == .timedOut
                 ? "\(path): inetd, or systemd, takes no connections: is it stopped?"
-                : "\(error): is there a line for it in inetd.conf, or \(unit(service))? (queue-runner --check) The line: "
-                    + line(service, path)
-            throw ServiceFailure(text: note(text, service, for: Self.afterSilence))
+                : "\(error): is there a line for it in inetd.conf, or \(unit(of: deliverer))? (queue-runner --check) The line: "
+                    + line(of: deliverer, path)
+            throw ServiceFailure(text: note(text, deliverer, for: Self.afterSilence, &happened))
         }
     }
 
     /// A deliverer said that it cannot work, whatever the mail.
-    func refused(_ destination: Job.Destination, _ text: String) {
-        _ = note(text, service(destination), for: Self.afterRefusal)
+    func refused(_ destination: Job.Destination, _ text: String, _ happened: inout [Happening]) {
+        _ = note(text, deliverer(for: destination), for: Self.afterRefusal, &happened)
     }
 
     /// Nobody took what was handed over.
-    func isSilent(_ destination: Job.Destination) -> String {
-        let service = service(destination)
+    func isSilent(_ destination: Job.Destination, _ happened: inout [Happening]) -> String {
+        let deliverer = deliverer(for: destination)
         let text =
-            "\(socket(service)): nobody takes what is handed over: have inetd or systemd, or the deliverer, stopped?"
-        return note(text, service, for: Self.afterRefusal)
+            "\(socket(of: deliverer)): nobody takes what is handed over: have inetd or systemd, or the deliverer, stopped?"
+        return note(text, deliverer, for: Self.afterRefusal, &happened)
     }
 
     /// It works, as a session shows that began at `time`: the next trouble is news.
-    func works(_ destination: Job.Destination, since time: Time) {
-        let service = service(destination)
-        guard let trouble = troubles[service], trouble.noted <= time else { return }
-        troubles[service] = nil
-        tell(troubles[.local]?.text, troubles[.remote]?.text)
-        var all = waiting.removeValue(forKey: service) ?? Fifo()
-        while let message = all.popFirst() { comeBack(message) }
+    func works(_ destination: Job.Destination, since time: Time, _ happened: inout [Happening]) {
+        let deliverer = deliverer(for: destination)
+        guard let trouble = troubles[deliverer], trouble.noted <= time else { return }
+        troubles[deliverer] = nil
+        happened.append(change)
+        var all = waiting.removeValue(forKey: deliverer) ?? Fifo()
+        while let message = all.popFirst() { happened.append(.calledBack(message)) }
     }
 
-    private func note(_ text: String, _ service: Service, for time: Duration) -> String {
-        let isNew = troubles[service]?.text != text
-        troubles[service] = Trouble(text: text, noted: .now(), pause: time, until: .after(time))
+    private func note(
+        _ text: String, _ deliverer: Deliverer, for time: Duration, _ happened: inout [Happening]
+    ) -> String {
+        let isNew = troubles[deliverer]?.text != text
+        troubles[deliverer] = Trouble(text: text, noted: clock.now, pause: time, until: clock.after(time))
         if isNew {
             log.error(text)
-            tell(troubles[.local]?.text, troubles[.remote]?.text)
+            happened.append(change)
         }
         return text
     }
 
+    private var change: Happening {
+        .servicesChanged(local: troubles[.local]?.text, remote: troubles[.remote]?.text)
+    }
+
     /// What stands for the line where systemd is in inetd's place.
-    private func unit(_ service: Service) -> String {
-        service == .local ? "relais-local.socket" : "relais-remote.socket"
+    private func unit(of deliverer: Deliverer) -> String {
+        deliverer == .local ? "relais-local.socket" : "relais-remote.socket"
     }
 
     /// As inetd.conf has it; in a private instance with the user who runs it.
-    private func line(_ service: Service, _ path: String) -> String {
-        let program = service == .local ? "local-deliver" : "remote-deliver"
-        let installed = service == .local ? "root" : "relaisr"
+    private func line(of deliverer: Deliverer, _ path: String) -> String {
+        let program = deliverer == .local ? "local-deliver" : "remote-deliver"
+        let installed = deliverer == .local ? "root" : "relaisr"
         let own = (try? configuration.users.user(withID: Identity.user))??.name ?? installed
         let user = own == "relaisq" || own == "root" ? installed : own
         return "\(path) stream unix nowait.1000000 \(user) \(Self.place(of: program)) \(program) --service"

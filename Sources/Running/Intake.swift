@@ -11,6 +11,7 @@ final class Intake {
     private let queue: QueueDirectory
     private let log: Log
     private let kicks: CInt?
+    private let clock: any RunnerClock
     var horizon: Duration
     /// What came by a kick goes first.
     private var fresh = Fifo<MessageID>()
@@ -19,7 +20,7 @@ final class Intake {
     private var known: Set<MessageID> = []
     /// Those among them that are to be looked at again in another minute.
     private var left: Set<MessageID> = []
-    private var nextScan = Deadline.after(.zero)
+    private var nextScan: Deadline
     /// Of the last reading of the buckets.
     private(set) var minute: Int64 = 0
 
@@ -28,18 +29,22 @@ final class Intake {
     /// As many datagrams as the shortest queue of a kernel holds: perhaps more came and found no room.
     private static let fullSocket = 8
 
-    init(queue: QueueDirectory, log: Log, kicks: CInt?, horizon: Duration) {
+    init(
+        queue: QueueDirectory, log: Log, kicks: CInt?, horizon: Duration, clock: any RunnerClock
+    ) {
         self.queue = queue
         self.log = log
         self.kicks = kicks
         self.horizon = horizon
+        self.clock = clock
+        nextScan = clock.after(.zero)
     }
 
     var isEmpty: Bool { fresh.isEmpty && backlog.isEmpty }
     /// When the queue is to be read again, kick or not.
     var deadline: Deadline { nextScan }
     /// Read everything again next time.
-    func invalidate() { nextScan = .after(.zero) }
+    func invalidate() { nextScan = clock.after(.zero) }
 
     func release(_ id: MessageID) { known.remove(id) }
 
@@ -58,7 +63,7 @@ final class Intake {
     /// Drains the kicks, then reads the queue: never the other way round, or a message could be missed.
     func look() throws(QueueError) {
         if let kicks { takeKicks(kicks) }
-        if nextScan.hasPassed { try scan() }
+        if clock.hasPassed(nextScan) { try scan() }
     }
 
     private func takeKicks(_ kicks: CInt) {
@@ -74,8 +79,8 @@ final class Intake {
     }
 
     private func scan() throws(QueueError) {
-        let began = Deadline.monotonicMicroseconds()
-        let now = Time.now()
+        let began = clock.monotonic
+        let now = clock.now
         var places: [Place] = [.incoming]
         if now.seconds / 60 != minute {
             minute = now.seconds / 60
@@ -85,8 +90,8 @@ final class Intake {
         }
         for place in places { try read(place) }
         // A scan that takes long is not to be all that is done.
-        let took = Duration.microseconds(Deadline.monotonicMicroseconds() - began)
-        nextScan = .after(max(kicks == nil ? .seconds(1) : .seconds(30), took * 20))
+        let took = Duration.microseconds(clock.monotonic - began)
+        nextScan = clock.after(max(kicks == nil ? .seconds(1) : .seconds(30), took * 20))
     }
 
     /// Reads a place, due or not: what of it is not due goes back to it.
@@ -146,11 +151,11 @@ final class Intake {
             case .claimed(let message): return message
             case .gone: break
             case .busy(let since):
-                if Time.now() - since > Self.stale {
+                if clock.now - since > Self.stale {
                     log.warning("\(id): locked by its injector for over an hour")
                 }
             case .unfinished(let since):
-                guard Time.now() - since > Self.stale else { break }
+                guard clock.now - since > Self.stale else { break }
                 log.warning("\(id): removed: never finished, never acknowledged")
                 try queue.removeUnfinished(id, in: place)
             case .invalid(let reason): setAside(id.bytes, in: place, reason)

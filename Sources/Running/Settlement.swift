@@ -14,25 +14,29 @@ package final class Settlement {
     private let log: Log
     private let activity: Activity
     private let notifier: Notifier
-    private let began = Time.now()
+    private let clock: any RunnerClock
+    private let began: Time
     /// Messages for which something was done that could not be written down.
     private var unrecorded: Set<MessageID> = []
 
-    package init(_ configuration: Configuration, queue: QueueDirectory, log: Log, activity: Activity) {
+    package init(
+        _ configuration: Configuration, queue: QueueDirectory, log: Log, activity: Activity,
+        clock: any RunnerClock = SystemClock()
+    ) {
         self.configuration = configuration
         self.queue = queue
         self.log = log
         self.activity = activity
-        notifier = Notifier(configuration, queue: queue, log: log, activity: activity)
-        schedule = RetrySchedule(
-            intervals: configuration.retryIntervals, lifetime: configuration.queueLifetime)
+        self.clock = clock
+        began = clock.now
+        notifier = Notifier(configuration, queue: queue, log: log, activity: activity, clock: clock)
+        schedule = RetrySchedule(configuration)
     }
 
     func reconfigure(_ configuration: Configuration) {
         self.configuration = configuration
         notifier.reconfigure(configuration)
-        schedule = RetrySchedule(
-            intervals: configuration.retryIntervals, lifetime: configuration.queueLifetime)
+        schedule = RetrySchedule(configuration)
     }
 
     /// The line that begins an attempt.
@@ -53,13 +57,13 @@ package final class Settlement {
     // MARK: One recipient
 
     /// Takes over what a deliverer says of one recipient.
-    func settle(_ answer: Report, of work: Work, batch: Batch) {
+    func settle(_ answer: Report, of work: Work, over session: DelivererSession) {
         let text = String(decoding: answer.text, as: UTF8.self)
         let status = "\(answer.status)"
         switch answer.verdict {
         case .delivered:
             let kind = notifier.kind(
-                batch.destination.isLocal ? .succeeded : .delivered, answer.recipient, of: work)
+                session.destination.isLocal ? .succeeded : .delivered, answer.recipient, of: work)
             record(kind, answer.recipient, of: work, status, text)
         case .failed:
             if let answerable = answer.answerable { tell(answerable, answer, of: work) }
@@ -78,7 +82,7 @@ package final class Settlement {
         logDelivery(
             answer.recipient, of: work, relay: relay,
             timing: Timing(
-                started: batch.started, connecting: answer.connecting, transmitting: answer.transmitting))
+                started: session.started, connecting: answer.connecting, transmitting: answer.transmitting))
     }
 
     private func forward(_ answer: Report, of work: Work) {
@@ -148,12 +152,12 @@ package final class Settlement {
     private func record(
         _ kind: LogEvent.Kind, _ recipient: Int, of work: Work, _ status: String, _ text: String
     ) {
-        work.record(LogEvent(time: .now(), recipient: recipient, kind: kind, status: status, text: text))
+        work.record(LogEvent(time: clock.now, recipient: recipient, kind: kind, status: status, text: text))
     }
 
     /// Not yet: sets the next attempt, or gives the recipient up when the message's life is over.
     func postpone(_ recipient: Int, of work: Work, status: String, _ text: String, quietly: Bool = false) {
-        let now = Time.now()
+        let now = clock.now
         let next = schedule.next(
             afterFailures: work.failures(of: recipient), arrival: work.message.arrival, now: now)
         if let next {
@@ -172,7 +176,7 @@ package final class Settlement {
     /// the message's life is over.
     func suspend(_ recipient: Int, of work: Work, by state: FailingDestination) {
         let reason = "delivery temporarily suspended: \(state.text)"
-        let now = Time.now()
+        let now = clock.now
         guard schedule.next(afterFailures: 1, arrival: work.message.arrival, now: now) != nil else {
             return postpone(recipient, of: work, status: "4.4.1", reason)
         }
@@ -193,7 +197,7 @@ package final class Settlement {
         work.withheld.insert(recipient)
         guard !quietly else { return }
         logOutcome(
-            LogEvent(time: .now(), recipient: recipient, kind: .deferred, status: "4.3.5", text: reason),
+            LogEvent(time: clock.now, recipient: recipient, kind: .deferred, status: "4.3.5", text: reason),
             of: work, relay: "none", timing: nil)
     }
 
@@ -216,7 +220,7 @@ package final class Settlement {
     }
 
     private func logDeferral(_ recipient: Int, of work: Work, _ reason: String) {
-        let now = Time.now()
+        let now = clock.now
         logOutcome(
             LogEvent(time: now, recipient: recipient, kind: .deferred, status: "4.4.1", text: reason),
             of: work, relay: "none", timing: nil)
@@ -271,7 +275,7 @@ package final class Settlement {
     /// down is not done again.
     private func tell(_ answerable: [UInt8], _ answer: Report, of work: Work) {
         let event = LogEvent(
-            time: .now(), recipient: answer.recipient, kind: .failed, status: "\(answer.status)",
+            time: clock.now, recipient: answer.recipient, kind: .failed, status: "\(answer.status)",
             text: String(decoding: answer.text, as: UTF8.self))
         do throws(QueueError) { try notifier.tell(answerable, event, of: work) } catch {
             complain(of: work.message.id, error)
@@ -328,7 +332,7 @@ package final class Settlement {
     private func keepDue(_ work: Work) throws(QueueError) -> Bool {
         _ = try notifier.warn(work)
         try work.log?.synchronize()
-        let now = Time.now()
+        let now = clock.now
         let hasOthers = work.open.contains { number in
             !work.withheld.contains(number) && (work.states[number]?.next ?? now) > now
         }
@@ -347,10 +351,10 @@ package final class Settlement {
             if let next = work.nextAttempt {
                 let warning = try notifier.warn(work)
                 try work.log?.synchronize()
-                try queue.postpone(work.message, until: min(next, warning ?? next), now: .now())
+                try queue.postpone(work.message, until: min(next, warning ?? next), now: clock.now)
             } else if work.open.isEmpty, work.isUntold, configuration.trashLifetime > .zero {
                 try queue.discard(
-                    work.message, until: .now() + configuration.trashLifetime, forgetting: work.log)
+                    work.message, until: clock.now + configuration.trashLifetime, forgetting: work.log)
             } else if work.open.isEmpty {
                 try queue.remove(work.message, log: work.log)
                 unrecorded.remove(work.message.id)

@@ -44,11 +44,12 @@ extension Duration {
 
 /// A moment of the monotonic clock by which something must be done.
 package struct Deadline: Comparable {
-    private let microseconds: Int64
+    package let microseconds: Int64
 
     package static let never = Deadline(microseconds: .max)
 
-    private init(microseconds: Int64) { self.microseconds = microseconds }
+    /// `microseconds`: as `monotonicMicroseconds` counts them.
+    package init(microseconds: Int64) { self.microseconds = microseconds }
 
     package static func after(_ duration: Duration) -> Deadline {
         Deadline(microseconds: monotonicMicroseconds() + duration.microseconds)

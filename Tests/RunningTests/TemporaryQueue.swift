@@ -1,12 +1,19 @@
+import Bytes
+import Delivery
+import Program
 import Queue
+import Testing
 import Unix
 
-/// A private queue that goes away with its owner.
+@testable import Running
+
+/// A private queue that goes away with its owner, and what a runner needs to work there.
 final class TemporaryQueue {
     let path: String
     let queue: QueueDirectory
+    let world = World()
 
-    init() throws {
+    init(_ keys: [String: String] = [:]) throws {
         var random = Randomness()
         let name = "relais-running-\(random.next())"
         let parent = try Path.status("/dev/shm") == nil ? "/tmp" : "/dev/shm"
@@ -17,35 +24,126 @@ final class TemporaryQueue {
             try root.makeDirectory(name, mode: 0o700)
         }
         queue = try QueueDirectory(path)
+        try configure(keys)
     }
 
     deinit { _ = try? ChildProcess.output(of: "/bin/rm", arguments: ["rm", "-rf", path]) }
 
-    /// Puts a message into `incoming/`.
+    // MARK: Mail
+
+    /// Puts a message into `incoming/`, now.
     @discardableResult
     func inject(
-        from sender: String = "ann@example.org", to recipients: [String],
-        _ content: String = "Subject: x\n\nx\n"
+        from sender: String = "ann@example.org", parameters: String = "", to recipients: String...,
+        content: String = "Subject: x\n\nx\n", arrived age: Duration = .zero
     ) throws -> MessageID {
         let envelope = Envelope(
-            reversePath: Array(sender.utf8), parameters: [],
-            recipients: recipients.map { Envelope.Recipient(Array($0.utf8)) })
-        let injection = try Injection(queue: path, envelope: envelope)
+            reversePath: Array(sender.utf8), parameters: Array(parameters.utf8),
+            recipients: recipients.map { recipient in
+                let words = recipient.split(separator: " ", maxSplits: 1).map { Array($0.utf8) }
+                return Envelope.Recipient(words[0], parameters: words.count > 1 ? words[1] : [])
+            })
+        let injection = try Injection(queue: path, envelope: envelope, arrival: world.now + (.zero - age))
         try injection.append(Array(content.utf8))
         try injection.commit(kick: nil)
         return injection.id
     }
 
-    /// A claim that waits while the file is busy: another test may be starting a child, which holds copies of all our
-    /// descriptors, locks included, between its fork and its exec.
-    func claim(_ id: MessageID, in place: Place = .incoming) throws -> ClaimedMessage? {
-        let deadline = Deadline.after(.seconds(5))
-        while true {
-            switch try queue.claim(id, in: place) {
-            case .claimed(let message): return message
-            case .busy where !deadline.hasPassed: pause(.milliseconds(1))
-            default: return nil
+    /// Names in a place of the queue; those of buckets with the bucket.
+    func names(_ place: String) throws -> [String] {
+        let names = try Directory("\(path)/\(place)").names().sorted()
+        guard place == "deferred" || place == "trash" else { return names }
+        return try names.flatMap { bucket in
+            try Directory("\(path)/\(place)/\(bucket)").names().sorted().map { "\(bucket)/\($0)" }
+        }
+    }
+
+    /// The queue without a message, and without what would only be a trace of one.
+    var isEmpty: Bool {
+        get throws {
+            try ["incoming", "deferred", "log", "hold", "trash", "corrupt"].allSatisfy {
+                try names($0).isEmpty
             }
         }
+    }
+
+    /// The one message of that place.
+    func only(_ place: Place) throws -> ClaimedMessage {
+        let ids = try queue.names(in: place).ids
+        try #require(ids.count == 1)
+        return try #require(try claim(ids[0], in: place))
+    }
+
+    /// The bucket of the minute that begins `minutes` from now.
+    func bucket(in minutes: Int64) -> Place { .deferred(minute: world.now.seconds / 60 + minutes) }
+
+    func claim(_ id: MessageID, in place: Place = .incoming) throws -> ClaimedMessage? {
+        if case .claimed(let message) = try queue.claim(id, in: place) { message } else { nil }
+    }
+
+    /// What a message's log says, without the times: `1 Z 4.2.0 said so`.
+    func history(of id: MessageID) throws -> [String] {
+        guard let text = try Path.contents("\(path)/log/\(id)") else { return [] }
+        return text.split(separator: .lf).dropFirst().map { line in
+            let fields = line.split(separator: .space, maxSplits: 5, omittingEmptySubsequences: false)
+            return [1, 2, 3, 5].map { String(decoding: fields[$0], as: UTF8.self) }.joined(separator: " ")
+        }
+    }
+
+    func content(of message: ClaimedMessage) throws -> String {
+        String(decoding: try message.content(at: 0, upTo: 1 << 20), as: UTF8.self)
+    }
+
+    /// What is known of a destination that fails.
+    func failing(_ domain: String) -> FailingDestination? {
+        DestinationMemory(queue: path)[Array(domain.utf8)]
+    }
+
+    // MARK: A runner
+
+    /// Writes relais.conf.
+    func configure(_ keys: [String: String]) throws {
+        var all = [
+            "hostname": "mx.example.org", "local-domains": "example.org", "queue-directory": path,
+            "log": "\(path)/log.txt", "retry-intervals": "5m 15m 1h", "queue-lifetime": "5d",
+            "aliases-file": "\(path)/aliases",
+        ]
+        all.merge(keys) { $1 }
+        let text = all.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)\n" }.joined()
+        // At one stroke, and another file each time.
+        let root = try Directory(path)
+        let file = try root.open("new.conf", .createNew(mode: 0o600))
+        try file.write(Array(text.utf8))
+        try root.replace("relais.conf", with: "new.conf")
+    }
+
+    func runner(_ mode: Runner.Mode = .once, kicks: CInt? = nil, knocks: [[UInt8]] = []) throws -> Runner {
+        let source = try ConfigurationSource("\(path)/relais.conf")
+        return Runner(
+            source, queue: queue, lock: try RunnerLock.wait(path),
+            log: source.current.openLog("queue-runner"),
+            mode: mode, kicks: kicks, knocks: knocks, activity: Activity(isVerbose: false), clock: world,
+            deliverers: world)
+    }
+
+    /// One run until nothing due is left.
+    func run() throws {
+        try runner().run()
+        try world.check()
+    }
+
+    /// What was logged, a line an entry, without what stands before the text.
+    var log: [String] {
+        let text = (try? Path.contents("\(path)/log.txt")) ?? []
+        return text.split(separator: .lf).map { line in
+            let line = String(decoding: line, as: UTF8.self)
+            guard let end = line.firstRange(of: "]: ")?.upperBound else { return line }
+            return String(line[end...])
+        }
+    }
+
+    /// The lines of the log that have all of these words in them.
+    func logged(_ words: String...) -> [String] {
+        log.filter { line in words.allSatisfy { line.contains($0) } }
     }
 }

@@ -8,8 +8,8 @@ import Unix
     @Test("a recipient is open until it is delivered or given up, and due when its own time has come")
     func states() throws {
         let queue = try TemporaryQueue()
-        let id = try queue.inject(to: ["a@example.net", "b@example.net", "c@example.net", "d@example.net"])
-        let now = Time.now()
+        let id = try queue.inject(to: "a@example.net", "b@example.net", "c@example.net", "d@example.net")
+        let now = queue.world.now
         let work = Work(try #require(try queue.claim(id)), log: nil, at: now)
         func record(_ recipient: Int, _ kind: LogEvent.Kind, next: Time = Time(microseconds: 0)) {
             work.record(

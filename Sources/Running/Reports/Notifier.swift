@@ -11,12 +11,17 @@ final class Notifier {
     private let queue: QueueDirectory
     private let log: Log
     private let activity: Activity
+    private let clock: any RunnerClock
 
-    init(_ configuration: Configuration, queue: QueueDirectory, log: Log, activity: Activity) {
+    init(
+        _ configuration: Configuration, queue: QueueDirectory, log: Log, activity: Activity,
+        clock: any RunnerClock
+    ) {
         self.configuration = configuration
         self.queue = queue
         self.log = log
         self.activity = activity
+        self.clock = clock
     }
 
     func reconfigure(_ configuration: Configuration) { self.configuration = configuration }
@@ -57,7 +62,7 @@ final class Notifier {
         for event in owed {
             work.record(
                 LogEvent(
-                    time: .now(), recipient: event.recipient,
+                    time: clock.now, recipient: event.recipient,
                     kind: event.kind == .failed ? .settled : .delivered, status: event.status,
                     text: event.text))
         }
@@ -98,7 +103,7 @@ final class Notifier {
         for audience: DeliveryStatusNotification.Audience, isFirst: Bool = false, saying what: String
     ) throws(QueueError) {
         let id = work.message.id.derived(number, at: work.message.arrival)
-        let verdict = queue.countSelfMade(at: .now(), limit: configuration.bounceLimit)
+        let verdict = queue.countSelfMade(at: clock.now, limit: configuration.bounceLimit)
         if verdict == .hold(isNew: true) { raiseAlarm(id) }
         let isHeld = verdict != .send
         try queue.once(id, isFirst: isFirst) { () throws(QueueError) in
@@ -152,7 +157,7 @@ final class Notifier {
         let waiting = work.open.filter { work.notify($0)?.contains(.delay) ?? true }
         guard !waiting.isEmpty else { return nil }
         // Give or take what is left of the minute, as with attempts.
-        guard time <= .now() + .seconds(60) else { return time }
+        guard time <= clock.now + .seconds(60) else { return time }
         var text = "not sent: nobody reads it"
         if try !isBulk(message) {
             text = "sent"
@@ -162,7 +167,7 @@ final class Notifier {
                 Self.warningNumber, of: work, to: message.envelope.reversePath, for: .sender,
                 isFirst: work.isFirst(in: queue), saying: "sender delay notification")
         }
-        work.record(LogEvent(time: .now(), recipient: 0, kind: .warned, text: text))
+        work.record(LogEvent(time: clock.now, recipient: 0, kind: .warned, text: text))
         try work.writeDown(in: queue)
         return nil
     }

@@ -2,11 +2,33 @@ import Delivery
 import Queue
 import Unix
 
-/// One connection to a deliverer: the jobs that went over it, what came back, and when it is taken for dead.
-final class Batch {
+/// One session with a deliverer: the jobs that went over it, what came back, and when it is taken for dead.
+final class DelivererSession {
+    enum Ending {
+        /// The deliverer said that it has no more to say.
+        case finished
+        /// It ended without that, or said what is no report.
+        case died
+        /// It gave no sign for longer than any that is at work.
+        case hung
+        /// Nobody has even read what was handed over.
+        case untaken
+
+        /// For recipients on whom there is no report.
+        var inWords: String {
+            switch self {
+            case .finished: "the deliverer did not report on it"
+            case .died: "the deliverer went away"
+            case .hung: "the deliverer gave no sign for too long"
+            case .untaken: "nobody took it"
+            }
+        }
+    }
+
     let destination: Job.Destination
-    var lane: Dispatcher.Lane
-    let sender: JobSender
+    var lane: Lane
+    private let connection: any DelivererConnection
+    private let clock: any RunnerClock
     let started: Time
     /// By the number of the job. What is settled is let go of: with it goes the message's lock, as nobody else could
     /// take the message as long as this session has others.
@@ -31,52 +53,53 @@ final class Batch {
     private let longestSilence: Duration
 
     private static let longestTaking = Duration.seconds(30)
-    /// For room in the socket. All others wait as long, but not again and again: where there is none the service is in
-    /// trouble, and gets one message at a time.
-    private static let patience = Duration.seconds(2)
 
     /// `longestSilence`: of a deliverer that is at work.
     init(
-        to destination: Job.Destination, in lane: Dispatcher.Lane, over socket: consuming Descriptor,
-        longestSilence: Duration
+        with destination: Job.Destination, in lane: Lane, over connection: any DelivererConnection,
+        longestSilence: Duration, clock: any RunnerClock
     ) {
         self.longestSilence = longestSilence
-        sender = JobSender(adopting: socket, patience: Self.patience)
+        self.connection = connection
+        self.clock = clock
         self.destination = destination
         self.lane = lane
-        lastSign = Deadline.monotonicMicroseconds()
-        started = .now()
+        lastSign = clock.monotonic
+        started = clock.now
     }
+
+    /// What to wait for.
+    var raw: CInt { connection.raw }
 
     var hangs: Bool { hasBeenSilent(for: longestSilence) }
 
     /// Whether nobody has even read what was handed over: the first thing that a deliverer does.
     var isUntaken: Bool { hasBeenSilent(for: Self.longestTaking) && !isTaken }
-    var isTaken: Bool { !ServiceSocket.hasUnread(sender.raw) }
+    var isTaken: Bool { connection.isTaken }
 
     func hasBeenSilent(for patience: Duration) -> Bool {
-        Deadline.monotonicMicroseconds() - lastSign > patience.microseconds
+        clock.monotonic - lastSign > patience.microseconds
     }
 
     /// Asks the deliverer to stop before its next message is committed; its reports still come.
     func callOff() {
         isCalledOff = true
-        sender.giveUp()
+        connection.giveUp()
     }
 
     func receive() -> JobSender.Progress {
-        lastSign = Deadline.monotonicMicroseconds()
-        return sender.receive()
+        lastSign = clock.monotonic
+        return connection.receive()
     }
 
     /// How long it took until something was delivered; once.
     func firstDelay() -> Duration? {
         guard hasDelivered, !delayIsTold else { return nil }
         delayIsTold = true
-        return Time.now() - started
+        return clock.now - started
     }
 
-    /// Whether a report waits for the end of the batch; any other settles its recipient.
+    /// Whether a report waits for the end of the session; any other settles its recipient.
     func holdsBack(_ report: Report) -> Bool {
         if report.isOfDeliverer {
             incapacity = report
@@ -97,8 +120,8 @@ final class Batch {
         return assignments[job]
     }
 
-    /// Hands everything over; what could not be sent is among `sender.outstanding` afterwards, or in the
-    /// result when it never became part of the batch.
+    /// Hands everything over; what could not be sent is in the result when it never became part of the
+    /// batch, else `unsettled`.
     func send(_ all: [Assignment], from queue: QueueDirectory) -> [(assignment: Assignment, reason: String)] {
         var unsent: [(assignment: Assignment, reason: String)] = []
         for assignment in all {
@@ -110,19 +133,19 @@ final class Batch {
                 continue
             }
             do throws(ExchangeError) {
-                try sender.send(job(of: assignment), file: file)
+                try connection.send(job(of: assignment), file: file)
                 keep(assignment)
             } catch {
                 if error == .timedOut { isBlocked = true }
                 // The job counts as sent once it is in the batch; the deliverer's silence defers it.
-                if assignments.count < sender.jobCount {
+                if assignments.count < connection.jobCount {
                     keep(assignment)
                 } else {
                     unsent.append((assignment, "the deliverer takes no more"))
                 }
             }
         }
-        do throws(ExchangeError) { try sender.endBatch() } catch {
+        do throws(ExchangeError) { try connection.endBatch() } catch {
             if error == .timedOut { isBlocked = true }
         }
         return unsent
