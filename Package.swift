@@ -72,22 +72,29 @@ func tests(
         exclude: data, swiftSettings: strict)
 }
 
-/// Tests/Fuzz: its targets with their corpora are a part of the tests; with RELAIS_FUZZ set (scripts/fuzz) they are a program
-/// that libFuzzer drives.
+/// Tests/Fuzz: its targets are a part of the tests, which replay their corpora; with RELAIS_FUZZ set they are a program instead,
+/// one that libFuzzer drives (`driver`, for scripts/fuzz) or one that says what comes of each input (`digest`, for
+/// scripts/runtimes).
 let fuzzed: [Target.Dependency] = [
     "Bytes", "Unix", "Mail", "MIME", "Program", "Resolver", "Queue", "MailStore", "Auth", "SMTP", "POP3",
     "IMAP", "Delivery",
 ]
+let others = ["Corpus", "Replay", "Driver", "Digest", "words.dict"]
 let fuzz: Target =
-    Context.environment["RELAIS_FUZZ"] == nil
-    ? .testTarget(
-        name: "FuzzTests", dependencies: fuzzed, path: "Tests/Fuzz",
-        exclude: ["Corpus", "Driver", "words.dict"],
-        swiftSettings: strict)
-    : .executableTarget(
-        name: "relais-fuzz", dependencies: fuzzed, path: "Tests/Fuzz",
-        exclude: ["Corpus", "CorpusTests.swift", "words.dict"],
-        swiftSettings: strict)
+    switch Context.environment["RELAIS_FUZZ"] {
+    case "driver":
+        .executableTarget(
+            name: "relais-fuzz", dependencies: fuzzed, path: "Tests/Fuzz",
+            exclude: others.filter { $0 != "Driver" }, swiftSettings: strict)
+    case "digest":
+        .executableTarget(
+            name: "relais-digest", dependencies: fuzzed + ["DialogFiles"], path: "Tests/Fuzz",
+            exclude: others.filter { $0 != "Digest" }, swiftSettings: strict, linkerSettings: fullyStatic)
+    default:
+        .testTarget(
+            name: "FuzzTests", dependencies: fuzzed, path: "Tests/Fuzz",
+            exclude: others.filter { $0 != "Replay" }, swiftSettings: strict)
+    }
 
 /// What every tool stands on.
 let everyTool: [Target.Dependency] = ["Program", "Sandbox", "Mail", "Unix", "Bytes"]

@@ -58,7 +58,7 @@ package struct Envelope: Equatable {
     }
 
     /// Whether it can be written as lines: no control byte anywhere (T14, T67), and somebody to send to.
-    var isStorable: Bool {
+    package var isStorable: Bool {
         func isLine(_ bytes: [UInt8]) -> Bool { !bytes.contains { $0.isControl } }
         return isLine(reversePath) && isLine(parameters) && !recipients.isEmpty
             && recipients.allSatisfy { !$0.address.isEmpty && isLine($0.address) && isLine($0.parameters) }

@@ -137,7 +137,7 @@ package struct MessageHead: Equatable {
 }
 
 /// The line that closes a message's file and makes it valid.
-struct MessageTrailer: Equatable {
+package struct MessageTrailer: Equatable {
     var id: MessageID
     var contentLength: Int
     var headCRC: UInt32
@@ -146,7 +146,7 @@ struct MessageTrailer: Equatable {
     /// `end ` id, length and two CRCs with spaces between, LF.
     static let size = 4 + MessageID.length + 1 + MessageHead.lengthDigits + 1 + 8 + 1 + 8 + 1
 
-    var encoded: [UInt8] {
+    package var encoded: [UInt8] {
         var text = [UInt8]("end ")
         text += id.text
         text.append(.space)
@@ -169,7 +169,7 @@ struct MessageTrailer: Equatable {
     }
 
     /// Nil unless the bytes are exactly a trailer.
-    init?(_ bytes: [UInt8]) {
+    package init?(_ bytes: [UInt8]) {
         guard bytes.count == Self.size else { return nil }
         var cursor = Cursor(bytes)
         guard cursor.skip("end "), let name = cursor.take(MessageID.length), let id = MessageID(name: name),

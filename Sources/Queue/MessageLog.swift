@@ -44,7 +44,7 @@ package struct LogEvent: Equatable {
         self.text = text
     }
 
-    var encoded: [UInt8] {
+    package var encoded: [UInt8] {
         var line: [UInt8] = []
         line.append(decimal: time.microseconds)
         line.append(.space)
@@ -59,7 +59,7 @@ package struct LogEvent: Equatable {
         return line
     }
 
-    init?(line: ArraySlice<UInt8>) {
+    package init?(line: ArraySlice<UInt8>) {
         let fields = line.split(separator: .space, maxSplits: 5, omittingEmptySubsequences: false)
         guard fields.count == 6, let time = Int64(strictDecimal: fields[0]),
             let recipient = Int(strictDecimal: fields[1]), fields[2].count == 1,

@@ -1,11 +1,11 @@
 import Bytes
-import MIME
+package import MIME
 import Mail
 
 /// `body` of RFC 3501 §7.4.2: what a message is made of.
-enum BodyStructure {
+package enum BodyStructure {
     /// `extended`: BODYSTRUCTURE, else BODY. Nesting is bounded by the parser of parts.
-    static func append(_ part: Part, extended: Bool, to output: inout [UInt8]) {
+    package static func append(_ part: Part, extended: Bool, to output: inout [UInt8]) {
         output += "("
         if part.isMultipart || part.isUndivided {
             for child in part.children { append(child, extended: extended, to: &output) }

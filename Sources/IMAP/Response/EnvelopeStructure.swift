@@ -1,11 +1,11 @@
 import Bytes
-import Mail
+package import Mail
 
 /// `envelope` of RFC 3501 §7.4.2, from a message's header.
-enum EnvelopeStructure {
+package enum EnvelopeStructure {
     static let addressFields: [StaticString] = ["From", "Sender", "Reply-To", "To", "Cc", "Bcc"]
 
-    static func append(_ header: MessageHeader, to output: inout [UInt8]) {
+    package static func append(_ header: MessageHeader, to output: inout [UInt8]) {
         // Of several the last, as Dovecot has it: signatures speak for that one before the others.
         func text(_ name: StaticString) -> [UInt8]? { header.all(name).last?.value }
         // Each field by itself: a quote that one of them leaves open is no other's.

@@ -1,10 +1,10 @@
 import Bytes
-import Mail
+package import Mail
 
 /// `dovecot-keywords`: a line a keyword, `number name`. The number is the letter's in a Maildir's names: 0 is `a`, 25 is `z`;
 /// behind them come the digits, which Dovecot does not use.
 extension KeywordNames {
-    init(file bytes: [UInt8]) {
+    package init(file bytes: [UInt8]) {
         self.init()
         for line in bytes.split(separator: .lf) {
             if let (number, name) = Self.keyword(line) { set(Array(name), number) }
@@ -19,7 +19,7 @@ extension KeywordNames {
         return (number, parts[1])
     }
 
-    var file: [UInt8] {
+    package var file: [UInt8] {
         var text: [UInt8] = []
         for (number, name) in names.enumerated() {
             guard let name else { continue }

@@ -10,17 +10,17 @@ import Bytes
 /// `1 1275660208 25022` and `25006 name`.
 ///
 /// A line that is none costs its message the UID, and no other.
-struct UIDList: Equatable {
-    typealias Entry = (uid: UInt32, words: ArraySlice<UInt8>, base: MaildirBase)
+package struct UIDList: Equatable {
+    package typealias Entry = (uid: UInt32, words: ArraySlice<UInt8>, base: MaildirBase)
 
-    var validity: UInt32
-    var next: UInt32
+    package var validity: UInt32
+    package var next: UInt32
     /// From here on no session has claimed the messages as recent (our own word, `R`): those that APPEND and COPY brought.
     var recentFrom: UInt32?
     /// Words of the header that are not ours, kept as they are.
     var otherWords: [[UInt8]] = []
     /// In the order of their UIDs.
-    private(set) var entries: [Entry] = []
+    package private(set) var entries: [Entry] = []
     /// Read without a fault, in the version that we write.
     private(set) var isSound = true
     private(set) var faults = Faults()
@@ -47,7 +47,7 @@ struct UIDList: Equatable {
 
     /// Keeps only the messages for which `isThere` says so; of two lines for one the later, as Dovecot does: the earlier one's
     /// message was expunged, and came back.
-    mutating func keep(where isThere: (MaildirBase) -> Bool) {
+    package mutating func keep(where isThere: (MaildirBase) -> Bool) {
         var seen: Set<MaildirBase> = []
         let kept = entries.reversed().filter { isThere($0.base) && seen.insert($0.base).inserted }
         entries = kept.reversed()
@@ -60,7 +60,7 @@ struct UIDList: Equatable {
 
     /// Reads a file; nil when its first line is damaged, and then the folder gets a new UIDVALIDITY. Lines may end in CRLF, as
     /// they do for Dovecot.
-    init?(_ bytes: [UInt8]) {
+    package init?(_ bytes: [UInt8]) {
         guard let end = bytes.firstIndex(of: .lf), let header = Self.header(Self.withoutCR(bytes[..<end]))
         else { return nil }
         (validity, next, recentFrom, otherWords) = (
@@ -158,7 +158,7 @@ struct UIDList: Equatable {
         return base.isEmpty ? nil : (uid, words, MaildirBase(base))
     }
 
-    var encoded: [UInt8] {
+    package var encoded: [UInt8] {
         var text: [UInt8] = []
         text.reserveCapacity(64 + entries.count * 64)
         text += "3 V\(validity) N\(next)"
@@ -191,5 +191,5 @@ struct UIDList: Equatable {
         text.append(.lf)
     }
 
-    static func == (a: UIDList, b: UIDList) -> Bool { a.encoded == b.encoded }
+    package static func == (a: UIDList, b: UIDList) -> Bool { a.encoded == b.encoded }
 }

@@ -59,7 +59,7 @@ package struct MaildirFile: Equatable, Sendable {
     private static let mark: [UInt8] = [.ascii(":"), .ascii("2"), .ascii(",")]
 
     /// The same message in `cur` with other flags. What is no flag behind the comma stays.
-    func with(_ flags: MessageFlags) -> MaildirFile {
+    package func with(_ flags: MessageFlags) -> MaildirFile {
         let others = Self.info(name[baseCount...]).filter { !$0.isAlphanumeric }
         return MaildirFile(.cur, Array(name[..<baseCount] + Self.mark + Self.letters(flags) + others))
     }

@@ -20,7 +20,7 @@ package struct FailingDestination: Equatable {
         self.text = text
     }
 
-    var encoded: [UInt8] {
+    package var encoded: [UInt8] {
         var bytes: [UInt8] = Array("relais-destination 1\nsince ".utf8)
         bytes.append(decimal: since.microseconds)
         bytes += [UInt8]("\nfailures ")
@@ -36,7 +36,7 @@ package struct FailingDestination: Equatable {
     }
 
     /// Nil for anything that `encoded` does not write: the file is advice, and may be torn.
-    init?(_ bytes: [UInt8]) {
+    package init?(_ bytes: [UInt8]) {
         let lines = bytes.split(separator: .lf, omittingEmptySubsequences: false)
         guard lines.count == 7, lines[6].isEmpty, lines[0].elementsEqual("relais-destination 1".utf8),
             let since = Self.number(lines[1], "since "), let failures = Self.number(lines[2], "failures "),

@@ -1,8 +1,8 @@
 import Auth
 import Bytes
+import Delivery
+import Mail
 import Unix
-
-@testable import Delivery
 
 extension FuzzTarget {
     /// What processes of ours say to each other over sockets that others may reach.
@@ -12,57 +12,98 @@ extension FuzzTarget {
     ]
 
     /// A deliverer to whom the input is said, with four files.
-    private static func jobs(_ input: [UInt8]) throws {
+    private static func jobs(_ input: [UInt8], _ seen: inout Findings) throws(Violation) {
         guard !input.isEmpty, input.count < 50_000 else { return }
-        let pair = try DescriptorPair.sockets()
-        let file = try pair.first.duplicate()
-        try DescriptorPassing.send(input, with: Array(repeating: file.raw, count: 4), over: pair.first.raw)
-        Socket.endWriting(pair.first.raw)
+        let pair = try system { () throws(SystemError) in
+            let pair = try DescriptorPair.sockets()
+            let file = try pair.first.duplicate()
+            try DescriptorPassing.send(
+                input, with: Array(repeating: file.raw, count: 4), over: pair.first.raw)
+            Socket.endWriting(pair.first.raw)
+            return pair
+        }
         let receiver = JobReceiver(over: pair.second.raw, patience: .seconds(5))
-        guard let batch = try? receiver.receiveAll() else { return }
+        guard let batch = try? receiver.receiveAll() else { return seen.noteNone("batch") }
         for received in batch {
-            try promise("a job is within its limits", received.job.isWithinLimits)
-            try promise("a path is one line", !received.job.reversePath.contains { $0.isControl })
+            let job = received.job
+            try promise(
+                "a job is within its limits",
+                1...Job.mostRecipients ~= job.recipients.count && job.reversePath.count <= Job.longestPath)
+            try promise("a path is one line", !job.reversePath.contains { $0.isControl })
+            seen.note("job", job.id)
+            seen.note("from", job.reversePath)
+            switch job.destination {
+            case .remote(let domain): seen.note("remote", domain)
+            case .local(let user): seen.note("local", user)
+            }
+            seen.note("numbers", job.arrival.microseconds, Int64(job.contentOffset), Int64(job.contentLength))
+            for recipient in job.recipients {
+                seen.note("to", recipient.address)
+                seen.note("parameters", recipient.parameters)
+            }
         }
     }
 
     /// A runner that has sent two jobs and is told the input.
-    private static func reports(_ input: [UInt8]) throws {
+    private static func reports(_ input: [UInt8], _ seen: inout Findings) throws(Violation) {
         guard !input.isEmpty, input.count < 50_000 else { return }
-        let pair = try DescriptorPair.sockets()
-        let deliverer = try pair.second.duplicate()
-        let sender = JobSender(adopting: try pair.first.duplicate())
-        for number in 0..<2 {
-            let job = Job(
-                id: Array("m".utf8), arrival: Time(seconds: 1), reversePath: [], destination: .local([0x61]),
-                contentOffset: 0, contentLength: 1,
-                recipients: (0...number).map { .init(address: Array("a@b".utf8), index: $0) })
-            try sender.send(job, file: deliverer)
+        let sender = try system { () throws(SystemError) in
+            let pair = try DescriptorPair.sockets()
+            let deliverer = try pair.second.duplicate()
+            let sender = JobSender(adopting: try pair.first.duplicate())
+            for number in 0..<2 { send(number, by: sender, with: deliverer) }
+            try? sender.endBatch()
+            try deliverer.write(input)
+            Socket.endWriting(deliverer.raw)
+            return sender
         }
-        try sender.endBatch()
-        try deliverer.write(input)
-        Socket.endWriting(deliverer.raw)
-        var seen = 0
+        var count = 0
         while true {
             let progress = sender.receive()
-            seen += progress.reports.count
             for report in progress.reports {
-                try promise("a report is text", (report.text + report.relay).allSatisfy(\.isPrintable))
+                try promise("a report is text", (report.text + report.relay).allSatisfy { $0.isPrintable })
+                note(report, &seen)
             }
+            count += progress.reports.count
+            if let failure = progress.failure { seen.note("failure", failure.description) }
             if progress.isOver { break }
         }
-        try promise("one report a recipient", seen <= 3)
+        try promise("one report a recipient", count <= 3)
+    }
+
+    private static func send(_ number: Int, by sender: JobSender, with file: borrowing Descriptor) {
+        let job = Job(
+            id: Array("m".utf8), arrival: Time(seconds: 1), reversePath: [], destination: .local([0x61]),
+            contentOffset: 0, contentLength: 1,
+            recipients: (0...number).map { .init(address: Array("a@b".utf8), index: $0) })
+        try? sender.send(job, file: file)
+    }
+
+    private static func note(_ report: Report, _ seen: inout Findings) {
+        seen.note("report", Int64(report.job), Int64(report.recipient), Int64(report.verdict.rawValue))
+        seen.note("status", report.status.description)
+        seen.note("text", report.text)
+        seen.note("relay", report.relay)
+        seen.note("answerable", ifAny: report.answerable)
+        for copy in report.forward?.copies ?? [] {
+            seen.note("copy from", ifAny: copy.reversePath)
+            for successor in copy.recipients { seen.note("to", successor.address) }
+        }
     }
 
     /// Logins, and what tls-relay and its callers say in front of the plaintext.
-    private static func records(_ input: [UInt8]) throws {
+    private static func records(_ input: [UInt8], _ seen: inout Findings) throws(Violation) {
         if let record = TLSRecord(input) {
             try promise("a record fits its length", record.framed.count <= 1 + TLSRecord.longest)
+            seen.note("record", record.framed)
         }
         if let start = SessionStart(input[...]) {
             try promise("a start is read back", SessionStart(start.record[...]) == start)
+            seen.note("start", start.record)
         }
-        _ = LoginRequest(input[...])
-        _ = PlainMechanism(base64: input)
+        seen.note("login", ifAny: LoginRequest(input[...])?.framed)
+        let plain = PlainMechanism(base64: input)
+        seen.note("user", ifAny: plain?.user)
+        seen.note("password", ifAny: plain?.password)
     }
 }

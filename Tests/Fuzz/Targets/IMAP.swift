@@ -6,16 +6,17 @@ import Mail
 extension FuzzTarget {
     static let imap = [FuzzTarget(name: "imap-login", run: login), FuzzTarget(name: "imap", run: mailbox)]
 
-    private static func login(_ input: [UInt8]) throws {
+    private static func login(_ input: [UInt8], _ seen: inout Findings) throws(Violation) {
         var first: [UInt8]?
         for pieces in input.cuts {
             let output = try converse(pieces)
             try promise("pieces make no difference", first == nil || first == output)
             first = output
         }
+        seen.note("said", ifAny: first)
     }
 
-    private static func converse(_ pieces: [ArraySlice<UInt8>]) throws -> [UInt8] {
+    private static func converse(_ pieces: [ArraySlice<UInt8>]) throws(Violation) -> [UInt8] {
         var session = LoginSession(offersTLS: true, allowsPlaintext: true, isEncrypted: false)
         var output: [UInt8] = []
         var buffer: [UInt8] = []
@@ -50,7 +51,7 @@ extension FuzzTarget {
     }
 
     /// After the login, in a mailbox of three messages.
-    private static func mailbox(_ input: [UInt8]) throws {
+    private static func mailbox(_ input: [UInt8], _ seen: inout Findings) throws(Violation) {
         var first: [UInt8]?
         for pieces in input.cuts {
             var output: [UInt8] = []
@@ -73,6 +74,7 @@ extension FuzzTarget {
             try promise("pieces make no difference", first == nil || first == output)
             first = output
         }
+        seen.note("said", ifAny: first)
     }
 }
 

@@ -1,8 +1,7 @@
 import Bytes
+import IMAP
 import MIME
 import Mail
-
-@testable import IMAP
 
 extension FuzzTarget {
     static let mime = [
@@ -10,7 +9,7 @@ extension FuzzTarget {
     ]
 
     /// The tree of a message, its BODYSTRUCTURE and its ENVELOPE.
-    private static func structure(_ input: [UInt8]) throws {
+    private static func structure(_ input: [UInt8], _ seen: inout Findings) throws(Violation) {
         var first: [UInt8]?
         for pieces in input.cuts {
             var parser = PartParser()
@@ -24,9 +23,10 @@ extension FuzzTarget {
             try promise("pieces make no difference", first == nil || first == text)
             first = text
         }
+        seen.note("structure", ifAny: first)
     }
 
-    private static func nests(_ part: Part, in range: ClosedRange<Int>, depth: Int) throws {
+    private static func nests(_ part: Part, in range: ClosedRange<Int>, depth: Int) throws(Violation) {
         try promise("the tree is bounded", depth <= PartParser.deepest)
         try promise(
             "a part lies in its parent, its body in it",
@@ -42,18 +42,22 @@ extension FuzzTarget {
     }
 
     /// Encoded words, charsets, transfer encodings, parameters of RFC 2231.
-    private static func words(_ input: [UInt8]) throws {
-        _ = CharsetDecoder().decodeWords(input)
-        _ = ParameterizedValue(input).first("filename")
+    private static func words(_ input: [UInt8], _ seen: inout Findings) throws(Violation) {
+        seen.note("words", CharsetDecoder().decodeWords(input))
+        for parameter in ParameterizedValue(input).parameters {
+            seen.note("parameter", parameter.name)
+            seen.note("value", parameter.value)
+        }
         for encoding in ["base64", "quoted-printable", "8bit", "x-uuencode"] {
             let decoded = TransferDecoding.decode(input, encoding: Array(encoding.utf8))
             try promise("decoding makes nothing longer", decoded.count <= input.count)
+            seen.note("decoded", decoded)
         }
         try promise("base64 comes back", TransferDecoding.base64(Base64.encode(input)) == input)
-        let charset = Array(input.prefix(while: \.isVisible))
-        _ = CharsetDecoder().decode(input, charset: charset)
+        let charset = Array(input.prefix { $0.isVisible })
+        seen.note("text", ifAny: CharsetDecoder().decode(input, charset: charset))
         for name in ["utf-8", "us-ascii", "iso-8859-1", "windows-1252", "utf-16"] {
-            _ = CharsetDecoder().decode(input, charset: Array(name.utf8))
+            seen.note("text", ifAny: CharsetDecoder().decode(input, charset: Array(name.utf8)))
         }
     }
 }

@@ -7,7 +7,7 @@ extension FuzzTarget {
     private final class Drop: Maildrop {
         static let messages = ["Subject: a\n\n.\n..b\r\nlast", "", "x\n\ny\n"]
         var output: [UInt8] = []
-        var sizes: [Int] { Self.messages.map(\.utf8.count) }
+        var sizes: [Int] { Self.messages.map { $0.utf8.count } }
         var uniqueIDs: [[UInt8]] { Self.messages.indices.map { Array("id\($0)".utf8) } }
         func open(_ number: Int) -> Bool { number != 2 }
         func send(_ number: Int, bodyLines: Int?) -> Bool {
@@ -18,19 +18,21 @@ extension FuzzTarget {
         func remove(_ numbers: [Int]) -> Int { 0 }
     }
 
-    private static func sessions(_ input: [UInt8]) throws {
+    private static func sessions(_ input: [UInt8], _ seen: inout Findings) throws(Violation) {
         var first: [UInt8]?
         for pieces in input.cuts {
             let output = try login(pieces) + transaction(pieces)
             try promise("pieces make no difference", first == nil || first == output)
             first = output
         }
+        seen.note("said", ifAny: first)
         var lines = StuffedLines(bodyLines: nil)
         let stuffed = lines.take(input) + lines.end()
         try promise("no line is a lone dot", stuffed != [.dot, .cr, .lf] && !stuffed.hasLoneDot)
+        seen.note("stuffed", stuffed)
     }
 
-    private static func login(_ pieces: [ArraySlice<UInt8>]) throws -> [UInt8] {
+    private static func login(_ pieces: [ArraySlice<UInt8>]) throws(Violation) -> [UInt8] {
         var session = LoginSession(
             hostname: "here", offersTLS: true, allowsPlaintext: true, isEncrypted: false)
         var output: [UInt8] = []
@@ -58,7 +60,7 @@ extension FuzzTarget {
         return output
     }
 
-    private static func transaction(_ pieces: [ArraySlice<UInt8>]) throws -> [UInt8] {
+    private static func transaction(_ pieces: [ArraySlice<UInt8>]) throws(Violation) -> [UInt8] {
         let drop = Drop()
         var session = MaildropSession(drop) { drop.output += $0 }
         var buffer: [UInt8] = []

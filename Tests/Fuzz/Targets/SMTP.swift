@@ -36,7 +36,7 @@ extension FuzzTarget {
         func note(_ refusal: Refusal) {}
     }
 
-    private static func server(_ input: [UInt8]) throws {
+    private static func server(_ input: [UInt8], _ seen: inout Findings) throws(Violation) {
         var first: (output: [UInt8], messages: [[UInt8]])?
         for pieces in input.cuts {
             let inbox = Inbox()
@@ -54,9 +54,11 @@ extension FuzzTarget {
             }
             first = (output, inbox.messages)
         }
+        seen.note("said", ifAny: first?.output)
+        for message in first?.messages ?? [] { seen.note("message", message) }
     }
 
-    private static func converse(_ pieces: [ArraySlice<UInt8>], _ inbox: Inbox) throws -> [UInt8] {
+    private static func converse(_ pieces: [ArraySlice<UInt8>], _ inbox: Inbox) throws(Violation) -> [UInt8] {
         var session = ServerSession(
             .init(hostname: "here", sizeLimit: 500, recipientLimit: 5, offersTLS: true), handler: inbox)
         var output: [UInt8] = []
@@ -84,7 +86,7 @@ extension FuzzTarget {
 
     // MARK: The client
 
-    private static func client(_ input: [UInt8]) throws {
+    private static func client(_ input: [UInt8], _ seen: inout Findings) throws(Violation) {
         var first: [ServerReply]?
         for pieces in input.cuts {
             var parser = ReplyParser()
@@ -97,17 +99,24 @@ extension FuzzTarget {
             first = replies
         }
         for reply in first ?? [] {
-            _ = Capabilities(reply)
-            _ = (reply.status, reply.text, reply.severity)
+            let capabilities = Capabilities(reply)
+            seen.note("size", Int64(bitPattern: capabilities.largestMessage ?? 0))
+            seen.note("pipelining", capabilities.pipelining)
+            seen.note("reply", Int64(reply.code), Int64(reply.severity.rawValue))
+            seen.note("status", reply.status.description)
+            seen.note("text", reply.text)
         }
         for dialect in [ClientSession.Dialect.smtp, .lmtp] {
             let output = try converse(dialect, input)
             try promise("no bare line end is sent", hasOnlyCRLF(output))
+            seen.note("sent", output)
         }
     }
 
     /// A session whose server says the input, whatever it was asked.
-    private static func converse(_ dialect: ClientSession.Dialect, _ input: [UInt8]) throws -> [UInt8] {
+    private static func converse(_ dialect: ClientSession.Dialect, _ input: [UInt8]) throws(Violation)
+        -> [UInt8]
+    {
         var session = ClientSession(
             name: "here", peer: "there[192.0.2.1]", dialect: dialect, security: .opportunistic)
         var output: [UInt8] = []
@@ -143,7 +152,7 @@ extension FuzzTarget {
     // MARK: Mail data
 
     /// What is encoded for DATA is read back as what it was, however it is cut.
-    private static func data(_ input: [UInt8]) throws {
+    private static func data(_ input: [UInt8], _ seen: inout Findings) throws(Violation) {
         for pieces in input.cuts {
             var encoder = DataEncoder()
             var wire: [UInt8] = []
@@ -163,6 +172,7 @@ extension FuzzTarget {
         var content: [UInt8] = []
         _ = reader.read(input[...], into: &content)
         try promise("nothing grows", content.count <= input.count)
+        seen.note("content", content)
     }
 
     private static func hasOnlyCRLF(_ bytes: [UInt8]) -> Bool {

@@ -4,7 +4,7 @@ import Unix
 
 /// What the fuzzer found interesting, and every crash that it ever found, in the ordinary suite.
 @Suite struct CorpusTests {
-    static let corpus = Path.split(#filePath).directory + "/Corpus"
+    static let corpus = Path.split(Path.split(#filePath).directory).directory + "/Corpus"
 
     @Test("every input of the corpus is taken, and every promise kept", arguments: FuzzTarget.all.map(\.name))
     func replay(name: String) throws {
