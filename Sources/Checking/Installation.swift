@@ -1,3 +1,4 @@
+import Accounts
 import Program
 import Unix
 
@@ -10,7 +11,7 @@ struct Installation {
     let queueOwner: UInt32?
     let askedBy: UInt32
     /// The six users, those that exist; in a private instance none.
-    let accounts: [User]
+    let accounts: [Account]
     /// Where inetd's programs are, and the directory of sendmail's names.
     let libexec: String
     let sbin: String
@@ -20,8 +21,8 @@ struct Installation {
         configurationPath = path
         queueOwner = ((try? Path.status(configuration.queueDirectory)) ?? nil)?.user
         askedBy = Identity.effectiveUser
-        let users = configuration.users
-        accounts = Role.users.compactMap { (try? users.user(named: $0)) ?? nil }
+        let database = configuration.systemAccounts
+        accounts = Role.users.compactMap { (try? database.account(named: $0)) ?? nil }
         sbin = Path.split((try? Path.ofThisProgram()) ?? "/usr/local/sbin/queue-runner").directory
         // In a build directory all are together.
         let installed = "\(Path.split(sbin).directory)/libexec/relais"
@@ -29,7 +30,7 @@ struct Installation {
         libexec = isInstalled ? installed : sbin
     }
 
-    func account(_ name: String) -> User? { accounts.first { $0.name == name } }
+    func account(_ name: String) -> Account? { accounts.first { $0.name == name } }
 
     /// An instance that an ordinary user runs, with that user in the place of all others.
     var isPrivate: Bool {
@@ -40,7 +41,7 @@ struct Installation {
     /// The name of the one user of a private instance.
     var privateUser: String? {
         guard isPrivate, let owner = queueOwner else { return nil }
-        return ((try? configuration.users.user(withID: owner)) ?? nil)?.name ?? String(owner)
+        return ((try? configuration.systemAccounts.account(withID: owner)) ?? nil)?.name ?? String(owner)
     }
 
     /// Who runs a row of the table here.

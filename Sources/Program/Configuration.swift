@@ -9,6 +9,8 @@ package struct Configuration: Equatable {
     /// When a password may come over an unencrypted connection.
     package enum PlaintextLogin: String, CaseIterable { case never, loopback, always }
     package enum IPVersion: String, CaseIterable { case any, ipv4, ipv6 }
+    /// Where the system's accounts are read: passwd and group, or what getent(1) prints.
+    package enum UserSource { case files, getent }
 
     // Who we are and for whom we receive
     package var hostname = ""
@@ -24,7 +26,7 @@ package struct Configuration: Equatable {
     package var mailbox = "~/Maildir/"
     package var aliasesFile = "/etc/aliases"
     package var recipientDelimiter = "+"
-    package var userSource = UserDatabase.Source.files
+    package var userSource = UserSource.files
     package var firstUserID: UInt32 = 1000
     package var usersFile = ""
     package var programTimeout: Duration = .seconds(1000)
@@ -120,8 +122,6 @@ extension Configuration {
         syslogName == "postfix" ? Log(log, tag: "dovecot") : openLog(program)
     }
 
-    package var users: UserDatabase { UserDatabase(userSource) }
-
     /// The `mailbox` key for one user: `~` and `%u` filled in; a Maildir ends in a slash.
     package func mailboxPath(user: String, home: String) -> String {
         let path = mailbox.hasPrefix("~/") ? home + mailbox.dropFirst() : mailbox
@@ -140,8 +140,6 @@ extension Configuration {
 
     /// Whether a user without a home has no mailbox either.
     package var isMailboxInHome: Bool { mailbox.hasPrefix("~") }
-
-    package func mailboxPath(of user: User) -> String { mailboxPath(user: user.name, home: user.home) }
 
     /// Whether a password may come in the clear from `address` (nil: this host).
     package func allowsPlaintextLogin(from address: IPAddress?) -> Bool {

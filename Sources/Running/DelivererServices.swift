@@ -1,3 +1,4 @@
+import Accounts
 import Delivery
 import Program
 import Queue
@@ -156,7 +157,7 @@ final class DelivererServices {
     private func line(of deliverer: Deliverer, _ path: String) -> String {
         let program = deliverer == .local ? "local-deliver" : "remote-deliver"
         let installed = deliverer == .local ? "root" : "relaisr"
-        let own = (try? configuration.users.user(withID: Identity.user))??.name ?? installed
+        let own = (try? configuration.systemAccounts.account(withID: Identity.user))??.name ?? installed
         let user = own == "relaisq" || own == "root" ? installed : own
         return "\(path) stream unix nowait.1000000 \(user) \(Self.place(of: program)) \(program) --service"
     }

@@ -1,4 +1,4 @@
-import Auth
+import Accounts
 import Program
 import Unix
 
@@ -12,12 +12,7 @@ struct Command {
     /// Becomes the user, in the home directory. When this has failed, what rights are left is not known: the process
     /// must do nothing for anybody else.
     func become(_ account: Account) throws(SystemError) {
-        let users = configuration.users
-        var groups = [account.gid]
-        if let user = try users.user(named: account.name), user.uid == account.uid {
-            groups = try users.groups(of: user)
-        }
-        try Identity.become(user: account.uid, group: account.gid, groups: groups)
+        try configuration.systemAccounts.become(account)
         do throws(SystemError) { try Path.changeDirectory(to: account.home) } catch {
             // Who needs nothing of the home directory can do without it.
             guard !hasMailboxInHome(account) else { throw error }
@@ -27,8 +22,7 @@ struct Command {
     }
 
     private func hasMailboxInHome(_ account: Account) -> Bool {
-        let mailbox = configuration.mailboxPath(user: account.name, home: account.home)
-        return !account.home.isEmpty && mailbox.hasPrefix(account.home + "/")
+        !account.home.isEmpty && configuration.mailboxPath(of: account).hasPrefix(account.home + "/")
     }
 
     /// Returns only when it failed.

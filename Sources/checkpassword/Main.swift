@@ -1,3 +1,4 @@
+import Accounts
 import Auth
 import Bytes
 import Program
@@ -35,25 +36,25 @@ enum Main {
             tool.complain("\(error)")
             terminate(111)
         }
-        let accounts = AccountDatabase(
-            users: configuration.users, usersFile: configuration.usersFile,
-            firstUserID: configuration.firstUserID, needsHome: configuration.mailbox.hasPrefix("~/"))
+        let passwords = PasswordDatabase(
+            configuration.accounts, firstUserID: configuration.firstUserID,
+            needsHome: configuration.mailbox.hasPrefix("~/"))
         let command = arguments.operands.first.map {
             Command(program: $0, arguments: arguments.operands, configuration: configuration)
         }
-        if isService { Service(configuration, accounts, command).run() }
-        if let command { classic(accounts, command) }
+        if isService { Service(configuration, passwords, command).run() }
+        if let command { classic(passwords, command) }
     }
 
     /// djb's interface: name, password and a third word on descriptor 3, each ended by a NUL; status 1 for a wrong
     /// one, 2 for wrong use, 111 for trouble.
-    private static func classic(_ accounts: AccountDatabase, _ command: Command) -> Never {
+    private static func classic(_ passwords: PasswordDatabase, _ command: Command) -> Never {
         let input = Descriptor(adopting: 3)
         guard let bytes = try? input.readAll(limit: 512) else { terminate(2) }
         let words = bytes.split(separator: .nul, omittingEmptySubsequences: false)
         guard words.count >= 3 else { terminate(2) }
         do throws(SystemError) {
-            guard let account = try accounts.verify(name: Array(words[0]), password: Array(words[1])) else {
+            guard let account = try passwords.verify(name: Array(words[0]), password: Array(words[1])) else {
                 terminate(1)
             }
             try command.become(account)

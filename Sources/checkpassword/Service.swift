@@ -1,3 +1,4 @@
+import Accounts
 import Auth
 import Bytes
 import Program
@@ -7,7 +8,7 @@ import Unix
 /// Without a program to become it answers only, for who goes on serving the client itself.
 struct Service {
     private let configuration: Configuration
-    private let accounts: AccountDatabase
+    private let passwords: PasswordDatabase
     private let command: Command?
     private let log: Log
     /// What lines begin with: `pop3-login`, as Dovecot's.
@@ -19,9 +20,9 @@ struct Service {
     /// Attempts under way at a time, over all processes and addresses.
     private static let mostAttempts = 1000
 
-    init(_ configuration: Configuration, _ accounts: AccountDatabase, _ command: Command?) {
+    init(_ configuration: Configuration, _ passwords: PasswordDatabase, _ command: Command?) {
         self.configuration = configuration
-        self.accounts = accounts
+        self.passwords = passwords
         self.command = command
         log = configuration.openLoginLog("checkpassword")
         origin = Self.origin(command)
@@ -81,7 +82,7 @@ struct Service {
         let failAt = start + Guessing.delay(behind: place.number)
         let account: Account
         do throws(SystemError) {
-            guard let found = try accounts.verify(name: request.user, password: request.password) else {
+            guard let found = try passwords.verify(name: request.user, password: request.password) else {
                 log.info("\(origin): \(Self.failure): \(who)")
                 return answer(.refused, at: failAt)
             }

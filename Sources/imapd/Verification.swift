@@ -1,4 +1,4 @@
-import Auth
+import Accounts
 import MailStore
 import Program
 import Unix
@@ -16,7 +16,7 @@ struct Verification {
     func run(_ name: String) -> ExitStatus {
         let account = become(name)
         Identity.setFileCreationMask(0o077)
-        let path = configuration.mailboxPath(user: account.name, home: account.home)
+        let path = configuration.mailboxPath(of: account)
         var (mended, left) = (0, 0)
         let check = StoreCheck(isDry: isDry) { finding, verdict in
             var text = "\(finding.path): \(finding.what)"
@@ -58,11 +58,8 @@ struct Verification {
 
     /// Root gives itself up first: nothing of a user's is opened by root.
     private func become(_ name: String) -> Account {
-        let accounts = AccountDatabase(
-            users: configuration.users, usersFile: configuration.usersFile,
-            firstUserID: configuration.firstUserID)
         let found: Account?
-        do throws(SystemError) { found = try accounts.account(named: Array(name.utf8)) } catch {
+        do throws(SystemError) { found = try configuration.accounts.owner(named: Array(name.utf8)) } catch {
             Main.tool.fail("accounts cannot be looked up: \(error)", .temporaryFailure)
         }
         guard let account = found else { Main.tool.fail("no account \(name)", .noUser) }
@@ -74,12 +71,7 @@ struct Verification {
             Main.tool.fail("\(name) has no home directory", .unavailable)
         }
         do throws(SystemError) {
-            var groups = [account.gid]
-            let users = configuration.users
-            if let user = try users.user(named: account.name), user.uid == account.uid {
-                groups = try users.groups(of: user)
-            }
-            try Identity.become(user: account.uid, group: account.gid, groups: groups)
+            try configuration.systemAccounts.become(account)
             try Path.changeDirectory(to: "/")
         } catch {
             Main.tool.fail("cannot become \(name): \(error)", .osError)

@@ -1,3 +1,4 @@
+import Accounts
 import Bytes
 import Delivery
 import Mail
@@ -10,7 +11,7 @@ typealias Tell = ([(number: Int, outcomes: [DeliveryOutcome])]) -> Void
 /// Delivery under one account, which this process has become: looks at the header for loops, follows the
 /// .forward, runs commands, writes mailboxes. Only what is durable is said to be delivered.
 struct AccountDelivery {
-    let user: User
+    let account: Account
     let batch: Batch
     let keptGroup: UInt32?
     let runner: JobReceiver?
@@ -22,14 +23,14 @@ struct AccountDelivery {
     /// Letters without a command come first: they are written and made durable together, and wait for nobody's
     /// command. The others go one by one, and each is told of before the next begins: whatever ends this process,
     /// one command at most is run again. No mailbox is locked while one runs.
-    func deliver(_ numbers: [Int], _ account: DeliveryPlan.Account, tell: Tell) {
+    func deliver(_ numbers: [Int], _ rights: DeliveryPlan.Rights, tell: Tell) {
         var mailboxes = Mailboxes(
-            user: user, keptGroup: keptGroup, hostname: configuration.hostname, log: log)
+            account: account, keptGroup: keptGroup, hostname: configuration.hostname, log: log)
         var staged: [(number: Int, steps: [Step])] = []
         var later: [(number: Int, letter: Letter, errand: Errand)] = []
         for number in numbers {
             let letter = batch.letters[number]
-            let errand = errand(letter, account)
+            let errand = errand(letter, rights)
             if errand.hasCommands {
                 later.append((number, letter, errand))
             } else {
@@ -49,7 +50,7 @@ struct AccountDelivery {
                 tell([(number, [.hasChanged])])
                 continue
             }
-            let steps = perform(self.errand(letter, account), letter)
+            let steps = perform(self.errand(letter, rights), letter)
             commit([(number, mailboxes.stage(letter, steps))], &mailboxes, tell)
         }
     }
@@ -106,7 +107,7 @@ struct AccountDelivery {
         }
     }
 
-    private func errand(_ letter: Letter, _ account: DeliveryPlan.Account) -> Errand {
+    private func errand(_ letter: Letter, _ rights: DeliveryPlan.Rights) -> Errand {
         do throws(SystemError) {
             if letter.plan.looksForLoops, try letter.content.wasDelivered(to: letter.address) {
                 return Errand(known: [.known(.failed(EnhancedStatus(5, 4, 6), "mail forwarding loop"))])
@@ -116,7 +117,7 @@ struct AccountDelivery {
             return Errand(known: [.known(.deferred(EnhancedStatus(4, 3, 0), "message cannot be read"))])
         }
         var errand = Errand()
-        for part in letter.plan.parts where part.account == account {
+        for part in letter.plan.parts where part.rights == rights {
             do throws(Deferral) {
                 var targets = SortedTargets()
                 switch part.action {
@@ -125,11 +126,11 @@ struct AccountDelivery {
                     targets = found.isEmpty ? .mailboxAlone : sortedOrMailbox(found, letter)
                 case .targets(let found):
                     targets = try sorted(found, letter)
-                    if account == .service { targets.leaveOut(letter.address) }
+                    if rights == .service { targets.leaveOut(letter.address) }
                 }
                 errand.parts.append(targets)
             } catch {
-                log.warning("\(user.name): \(error.cause)")
+                log.warning("\(account.name): \(error.cause)")
                 errand.known.append(.known(.deferred(EnhancedStatus(4, 3, 5), error.text)))
             }
         }
@@ -147,26 +148,28 @@ struct AccountDelivery {
     /// What the user's own file says; empty: nothing, so the mailbox.
     func forwardTargets(_ detail: [UInt8]?) throws(Deferral) -> [Target] {
         let home: Directory
-        do throws(SystemError) { home = try Directory(user.home) } catch {
+        do throws(SystemError) { home = try Directory(account.home) } catch {
             // What is not there holds no .forward. Only a mailbox in it has to wait for it.
             if error.isMissing, !configuration.isMailboxInHome { return [] }
             throw Deferral(text: "home directory is not usable", cause: error.description)
         }
         // Whoever may write to a directory may put another .forward into it.
         guard let status = try? home.descriptor.status(), status.mode & 0o002 == 0 else {
-            ignoreForward("\(user.home) can be written by everybody")
+            ignoreForward("\(account.home) can be written by everybody")
             return []
         }
         for name in ForwardFile.names(for: detail) {
             do throws(ForwardFile.Failure) {
-                guard let targets = try ForwardFile.targets(name, in: home, owner: user.uid) else { continue }
+                guard let targets = try ForwardFile.targets(name, in: home, owner: account.uid) else {
+                    continue
+                }
                 return targets
             } catch {
                 if error.isUsersToMend {
-                    ignoreForward("\(user.home)/\(name) \(error)")
+                    ignoreForward("\(account.home)/\(name) \(error)")
                     return []
                 }
-                throw Deferral(text: "\(name) cannot be followed", cause: "\(user.home)/\(name) \(error)")
+                throw Deferral(text: "\(name) cannot be followed", cause: "\(account.home)/\(name) \(error)")
             }
         }
         return []
@@ -175,7 +178,7 @@ struct AccountDelivery {
     /// Instructions that may be somebody else's, or that say nothing sensible, are never obeyed. Mail is not kept from
     /// the user for it, let alone returned: it goes where it would go without them.
     private func ignoreForward(_ cause: String) {
-        log.warning("\(user.name): \(cause): not followed, mail goes to the mailbox")
+        log.warning("\(account.name): \(cause): not followed, mail goes to the mailbox")
     }
 
     private func sortedOrMailbox(_ list: [Target], _ letter: Letter) -> SortedTargets {
@@ -188,9 +191,9 @@ struct AccountDelivery {
     private func sorted(_ list: [Target], _ letter: Letter) throws(Deferral) -> SortedTargets {
         do throws(SortedTargets.Failure) {
             return try SortedTargets(
-                list, of: Array(user.name.utf8), home: Array(user.home.utf8), isLocal: rules.isLocal,
+                list, of: Array(account.name.utf8), home: Array(account.home.utf8), isLocal: rules.isLocal,
                 origin: letter.target.domain,
-                include: ForwardFile.targets(owner: user.uid))
+                include: ForwardFile.targets(owner: account.uid))
         } catch { throw Deferral(text: error.text, cause: error.cause) }
     }
 
@@ -208,7 +211,7 @@ struct AccountDelivery {
         guard !steps.contains(where: { $0.isDeferred }) else { return steps }
         for targets in errand.parts {
             steps += targets.files.map { .mailbox(String(decoding: $0, as: UTF8.self)) }
-            if targets.mailbox { steps.append(.mailbox(configuration.mailboxPath(of: user))) }
+            if targets.mailbox { steps.append(.mailbox(configuration.mailboxPath(of: account))) }
             if !targets.addresses.isEmpty { steps.append(.known(.forwarded(to: targets.addresses))) }
         }
         return steps
@@ -216,24 +219,24 @@ struct AccountDelivery {
 
     private func run(_ text: [UInt8], _ letter: Letter) -> DeliveryOutcome {
         do throws(SystemError) {
-            do throws(SystemError) { try Path.changeDirectory(to: user.home) } catch {
+            do throws(SystemError) { try Path.changeDirectory(to: account.home) } catch {
                 guard error.isMissing else { throw error }
                 try Path.changeDirectory(to: "/")
             }
         } catch {
-            log.warning("\(user.name): \(error)")
+            log.warning("\(account.name): \(error)")
             return .deferred(EnhancedStatus(4, 3, 5), "home directory is not usable")
         }
         let target = letter.target
         let (base, detail) = RecipientRules.split(target.localPart, at: rules.delimiter)
         let environment = CommandEnvironment.variables(
-            user: user, sender: letter.reversePath, recipient: letter.address, localPart: base,
+            account: account, sender: letter.reversePath, recipient: letter.address, localPart: base,
             detail: detail, domain: target.domain ?? [])
         let command = Command(text, environment: environment, timeLimit: configuration.programTimeout)
         // Programs that file mail expect the line that begins a message in an mbox.
         let outcome = command.run(prefix: letter.separator + letter.trace, content: letter.content).outcome
         if outcome.verdict != .delivered {
-            log.warning("\(user.name): \(text.escaped(limit: 200)): \(outcome.text.escaped(limit: 500))")
+            log.warning("\(account.name): \(text.escaped(limit: 200)): \(outcome.text.escaped(limit: 500))")
         }
         return outcome
     }

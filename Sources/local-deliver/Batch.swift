@@ -1,3 +1,4 @@
+import Accounts
 import Bytes
 import Delivery
 import Mail
@@ -42,12 +43,12 @@ final class Batch {
 
     /// Whose rights are needed, in order of appearance. A letter that is only passed on is looked at under
     /// relais's own: its header tells whether it has been here.
-    var accounts: [DeliveryPlan.Account] {
-        var accounts: [DeliveryPlan.Account] = []
+    var rights: [DeliveryPlan.Rights] {
+        var rights: [DeliveryPlan.Rights] = []
         for letter in letters {
-            for account in letter.accounts where !accounts.contains(account) { accounts.append(account) }
+            for one in letter.rights where !rights.contains(one) { rights.append(one) }
         }
-        return accounts
+        return rights
     }
 
     // MARK: When it is decided
@@ -98,16 +99,14 @@ final class Batch {
     /// The next letters that can be served together: those of one account. One that needs several is served alone, so
     /// that its report need not wait for another letter's; so is, where others deliver (`byOthers`), one of which more
     /// is to be told than they know.
-    func nextGroup(byOthers: Bool) -> (numbers: [Int], accounts: [DeliveryPlan.Account])? {
+    func nextGroup(byOthers: Bool) -> (numbers: [Int], rights: [DeliveryPlan.Rights])? {
         refresh()
         let left = letters.indices.filter { !begun.contains($0) }
         guard let first = left.first else { return nil }
-        let accounts = letters[first].accounts
+        let rights = letters[first].rights
         func isAlone(_ number: Int) -> Bool { byOthers && !letters[number].plan.outcomes.isEmpty }
-        guard accounts.isEmpty || accounts.count == 1 && !isAlone(first) else { return ([first], accounts) }
-        return (
-            left.filter { letters[$0].accounts == accounts && (accounts.isEmpty || !isAlone($0)) }, accounts
-        )
+        guard rights.isEmpty || rights.count == 1 && !isAlone(first) else { return ([first], rights) }
+        return (left.filter { letters[$0].rights == rights && (rights.isEmpty || !isAlone($0)) }, rights)
     }
 
     func begin(_ numbers: [Int]) { begun.formUnion(numbers) }
@@ -118,7 +117,7 @@ final class Batch {
         begun.insert(number)
         let now = letters[number]
         let isOurs =
-            now.accounts == letter.accounts && (!isPart || now.plan.outcomes == letter.plan.outcomes)
+            now.rights == letter.rights && (!isPart || now.plan.outcomes == letter.plan.outcomes)
         if !isOurs { letters[number].plan = letter.plan }
         return isOurs ? now : nil
     }
@@ -132,14 +131,12 @@ final class Batch {
     // MARK: Delivery
 
     /// Becomes the account and delivers its part of these letters.
-    func deliver(
-        _ numbers: [Int], as account: DeliveryPlan.Account, runner: JobReceiver?, tell: Tell
-    ) {
+    func deliver(_ numbers: [Int], as rights: DeliveryPlan.Rights, runner: JobReceiver?, tell: Tell) {
         do throws(AccountFailure) {
-            let user = try resolve(account)
-            let group = try MailboxDirectory.prepare(for: user, configuration)
-            let delivery = try enter(user, keeping: group, runner: runner)
-            delivery.deliver(numbers, account, tell: tell)
+            let account = try account(of: rights)
+            let group = try MailboxDirectory.prepare(for: account, configuration)
+            let delivery = try enter(account, keeping: group, runner: runner)
+            delivery.deliver(numbers, rights, tell: tell)
         } catch {
             log.warning("\(error.text)")
             tell(numbers.map { ($0, [.deferred(EnhancedStatus(4, 3, 0), error.text)]) })
@@ -147,38 +144,35 @@ final class Batch {
     }
 
     /// Becomes the account to look, not to deliver.
-    func enter(_ account: DeliveryPlan.Account) throws(AccountFailure) -> AccountDelivery {
-        try enter(try resolve(account), keeping: nil, runner: nil)
+    func enter(_ rights: DeliveryPlan.Rights) throws(AccountFailure) -> AccountDelivery {
+        try enter(try account(of: rights), keeping: nil, runner: nil)
     }
 
     private func enter(
-        _ user: User, keeping group: UInt32?, runner: JobReceiver?
+        _ account: Account, keeping group: UInt32?, runner: JobReceiver?
     ) throws(AccountFailure) -> AccountDelivery {
         log.open()
-        try become(user, keeping: group)
-        return AccountDelivery(user: user, batch: self, keptGroup: group, runner: runner)
+        try become(account, keeping: group)
+        return AccountDelivery(account: account, batch: self, keptGroup: group, runner: runner)
     }
 
-    private func resolve(_ account: DeliveryPlan.Account) throws(AccountFailure) -> User {
-        let found: User?
-        do throws(SystemError) {
-            switch account {
-            case .service where !Identity.isRoot:
-                found = try configuration.users.user(withID: Identity.user)
-            case .service: found = try configuration.users.user(named: ServiceAccount.aliases)
-            case .user(let name): found = try configuration.users.user(named: name)
-            }
-        } catch { throw AccountFailure("account lookup failed: \(error)") }
-        guard let found else { throw AccountFailure("no account \(account.shown)") }
+    private func account(of rights: DeliveryPlan.Rights) throws(AccountFailure) -> Account {
+        if case .account(let account) = rights { return account }
+        let found: Account?
+        do throws(SystemError) { found = try ServiceAccount.serving(configuration.systemAccounts) } catch {
+            throw AccountFailure("account lookup failed: \(error)")
+        }
+        guard let found else { throw AccountFailure("no account \(rights.shown)") }
         return found
     }
 
-    private func become(_ user: User, keeping group: UInt32?) throws(AccountFailure) {
-        guard user.uid != 0 || !Identity.isRoot else { throw AccountFailure("nothing is delivered as root") }
-        do throws(SystemError) {
-            let groups = try configuration.users.groups(of: user)
-            try Identity.become(user: user.uid, group: user.gid, groups: groups, keeping: group)
-        } catch { throw AccountFailure("cannot become \(user.name): \(error)") }
+    private func become(_ account: Account, keeping group: UInt32?) throws(AccountFailure) {
+        guard account.uid != 0 || !Identity.isRoot else {
+            throw AccountFailure("nothing is delivered as root")
+        }
+        do throws(SystemError) { try configuration.systemAccounts.become(account, keeping: group) } catch {
+            throw AccountFailure("cannot become \(account.name): \(error)")
+        }
     }
 }
 
@@ -197,21 +191,19 @@ extension RecipientRules {
 }
 
 extension Letter {
-    var accounts: [DeliveryPlan.Account] {
-        var accounts: [DeliveryPlan.Account] = []
-        for part in plan.parts where !accounts.contains(part.account) { accounts.append(part.account) }
-        if accounts.isEmpty, plan.outcomes.contains(where: { $0.verdict == .forwarded }) {
-            accounts = [.service]
-        }
-        return accounts
+    var rights: [DeliveryPlan.Rights] {
+        var rights: [DeliveryPlan.Rights] = []
+        for part in plan.parts where !rights.contains(part.rights) { rights.append(part.rights) }
+        if rights.isEmpty, plan.outcomes.contains(where: { $0.verdict == .forwarded }) { return [.service] }
+        return rights
     }
 }
 
-extension DeliveryPlan.Account {
-    /// As `--only` and messages name it.
+extension DeliveryPlan.Rights {
+    /// As `--only` and messages name them.
     var shown: String {
         switch self {
-        case .user(let name): name
+        case .account(let account): account.name
         case .service: ServiceAccount.aliases
         }
     }

@@ -1,3 +1,4 @@
+import Accounts
 import Bytes
 import Delivery
 import Mail
@@ -58,12 +59,12 @@ struct ByHand {
         let batch = Batch(configuration, rules, log: log, letters: [letter])
         var outcomes = plan.outcomes
         // One process becomes one account; what else the plan names is told, not done.
-        let accounts = batch.accounts
-        guard accounts.count <= 1 else {
+        let rights = batch.rights
+        guard rights.count <= 1 else {
             Main.tool.fail("this recipient needs several accounts: send it through the queue", .unavailable)
         }
-        for account in accounts {
-            batch.deliver([0], as: account, runner: nil) { for told in $0 { outcomes += told.outcomes } }
+        for one in rights {
+            batch.deliver([0], as: one, runner: nil) { for told in $0 { outcomes += told.outcomes } }
         }
         return finish(DeliveryOutcome.merged(outcomes), letter)
     }
@@ -110,11 +111,11 @@ struct ByHand {
         for part in plan.parts {
             switch part.action {
             case .targets(let targets):
-                lines += targets.map { "as \(part.account.shown): \($0.shown)" }
+                lines += targets.map { "as \(part.rights.shown): \($0.shown)" }
             case .mailbox(let followForward, let detail):
                 // Only one account can be looked into: there is no way back from being somebody.
                 lines += mailboxLines(
-                    part.account, rules, detail: detail,
+                    part.rights, rules, detail: detail,
                     isFollowed: followForward && plan.parts.count == 1)
             }
         }
@@ -138,21 +139,21 @@ struct ByHand {
     /// Where an account's mail goes: what its .forward says, as far as this process can become the account,
     /// or the mailbox.
     private func mailboxLines(
-        _ account: DeliveryPlan.Account, _ rules: RecipientRules, detail: [UInt8]?, isFollowed: Bool
+        _ rights: DeliveryPlan.Rights, _ rules: RecipientRules, detail: [UInt8]?, isFollowed: Bool
     ) -> [String] {
         let batch = Batch(configuration, rules, log: log, letters: [])
         do throws(AccountFailure) {
-            let delivery = try batch.enter(account)
-            let user = delivery.user
+            let delivery = try batch.enter(rights)
+            let account = delivery.account
             let mailbox =
-                "as \(user.name): mailbox \(configuration.mailboxPath(of: user))"
+                "as \(account.name): mailbox \(configuration.mailboxPath(of: account))"
             guard isFollowed else { return [mailbox] }
             do throws(AccountDelivery.Deferral) {
                 let targets = try delivery.forwardTargets(detail)
                 return targets.isEmpty
-                    ? [mailbox] : targets.map { "as \(user.name): .forward says \($0.shown)" }
-            } catch { return ["as \(user.name): deferred: \(error.cause)"] }
-        } catch { return ["as \(account.shown): \(error.text)"] }
+                    ? [mailbox] : targets.map { "as \(account.name): .forward says \($0.shown)" }
+            } catch { return ["as \(account.name): deferred: \(error.cause)"] }
+        } catch { return ["as \(rights.shown): \(error.text)"] }
     }
 }
 

@@ -8,7 +8,7 @@ import Unix
 /// become only one. It is spoken to as the queue-runner speaks to us.
 struct Delegate {
     let configurationPath: String?
-    let account: DeliveryPlan.Account
+    let rights: DeliveryPlan.Rights
     let log: Log
     /// How long it may go on when nobody wants its reports any more: for the command that it runs.
     let patience: Duration
@@ -34,17 +34,17 @@ struct Delegate {
                 }
             } catch {
                 child.end()
-                log.warning("delivery as \(account.shown): \(error)")
+                log.warning("delivery as \(rights.shown): \(error)")
             }
             _ = try child.wait()
-        } catch { log.warning("delivery as \(account.shown): \(error)") }
+        } catch { log.warning("delivery as \(rights.shown): \(error)") }
         let silence = DeliveryOutcome.deferred(
             EnhancedStatus(4, 3, 0), "delivery process ended without an answer")
         tell(left.sorted().map { number in (number: number, outcomes: [silence]) })
     }
 
     private func start(over socket: CInt) throws(SystemError) -> ChildProcess {
-        var arguments = ["local-deliver", "--service", "--only", account.shown]
+        var arguments = ["local-deliver", "--service", "--only", rights.shown]
         if let configurationPath { arguments += ["--config", configurationPath] }
         let null = try Path.openForReading("/dev/null")
         return try ChildProcess.start(

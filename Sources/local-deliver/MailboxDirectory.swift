@@ -1,3 +1,4 @@
+import Accounts
 import Bytes
 import Program
 import Unix
@@ -6,10 +7,12 @@ import Unix
 enum MailboxDirectory {
     /// For an mbox outside the home: makes it if it is missing, because the user may not be allowed to; and
     /// says which group may make a lock file beside it, if the user may not.
-    static func prepare(for user: User, _ configuration: Configuration) throws(AccountFailure) -> UInt32? {
+    static func prepare(for account: Account, _ configuration: Configuration) throws(AccountFailure)
+        -> UInt32?
+    {
         let template = configuration.mailbox
         guard Identity.isRoot, template.hasPrefix("/"), !template.hasSuffix("/") else { return nil }
-        let (parent, name) = Path.split(configuration.mailboxPath(of: user))
+        let (parent, name) = Path.split(configuration.mailboxPath(of: account))
         do throws(SystemError) {
             let directory = try Directory(parent)
             let status = try directory.descriptor.status()
@@ -19,7 +22,7 @@ enum MailboxDirectory {
             guard isOurs else { return nil }
             if try directory.status(of: name) == nil {
                 let file = try directory.open(name, .createNew(mode: 0o600))
-                try file.setOwner(user: user.uid, group: status.group)
+                try file.setOwner(user: account.uid, group: status.group)
             }
             return status.mode & 0o020 != 0 ? status.group : nil
         } catch {

@@ -1,3 +1,4 @@
+import Accounts
 import Bytes
 import Delivery
 import Mail
@@ -7,7 +8,7 @@ import Unix
 
 /// The mailboxes of some letters: each is opened once, written for all of them, and made durable once.
 struct Mailboxes {
-    private let user: User
+    private let account: Account
     private let keptGroup: UInt32?
     private let hostname: String
     private let log: Log
@@ -21,8 +22,8 @@ struct Mailboxes {
         case mbox(MboxDelivery, failure: SystemError?)
     }
 
-    init(user: User, keptGroup: UInt32?, hostname: String, log: Log) {
-        self.user = user
+    init(account: Account, keptGroup: UInt32?, hostname: String, log: Log) {
+        self.account = account
         self.log = log
         self.hostname = hostname
         self.keptGroup = keptGroup
@@ -71,7 +72,7 @@ struct Mailboxes {
 
     /// For the sender without the path, for the log with it.
     private func outcome(of failure: MailboxFailure, at path: String) -> DeliveryOutcome {
-        log.warning("\(user.name): mailbox \(path): \(failure.cause)")
+        log.warning("\(account.name): mailbox \(path): \(failure.cause)")
         return failure.outcome
     }
 
@@ -84,7 +85,7 @@ struct Mailboxes {
         } else {
             let keptGroup = keptGroup
             do throws(MboxDelivery.Failure) {
-                let mbox = try MboxDelivery(path, creating: true, owner: user.uid) {
+                let mbox = try MboxDelivery(path, creating: true, owner: account.uid) {
                     body throws(SystemError) in try Identity.withKeptGroup(keptGroup, body)
                 }
                 open.append((path, .mbox(mbox, failure: nil)))

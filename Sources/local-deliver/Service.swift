@@ -1,3 +1,4 @@
+import Accounts
 import Bytes
 import Delivery
 import Mail
@@ -43,7 +44,9 @@ struct Service {
         do throws(SystemError) {
             let peer = try Socket.peerCredentials(Self.socket).user
             if peer == 0 || peer == Identity.user { return true }
-            if Identity.isRoot, try configuration.users.user(named: ServiceAccount.queue)?.uid == peer {
+            if Identity.isRoot,
+                try configuration.systemAccounts.account(named: ServiceAccount.queue)?.uid == peer
+            {
                 return true
             }
             log.warning("connection from uid \(peer) refused")
@@ -89,19 +92,19 @@ struct Service {
             last = now
         }
         if let only { return deliverPart(of: only, in: batch, receiver, tell) }
-        let isAlone = batch.accounts.count <= 1 || !Identity.isRoot
-        func deliver(_ numbers: [Int], as account: DeliveryPlan.Account, tell: Tell) {
-            if isAlone { return batch.deliver(numbers, as: account, runner: receiver, tell: tell) }
+        let isAlone = batch.rights.count <= 1 || !Identity.isRoot
+        func deliver(_ numbers: [Int], as rights: DeliveryPlan.Rights, tell: Tell) {
+            if isAlone { return batch.deliver(numbers, as: rights, runner: receiver, tell: tell) }
             Delegate(
-                configurationPath: configurationPath, account: account, log: log,
+                configurationPath: configurationPath, rights: rights, log: log,
                 patience: configuration.programTimeout + .seconds(60)
             ).deliver(numbers, of: batch, jobs, for: receiver, tell: tell)
         }
-        while let (numbers, accounts) = batch.nextGroup(byOthers: !isAlone) {
-            guard accounts.count > 1 else {
-                if let account = accounts.first {
+        while let (numbers, rights) = batch.nextGroup(byOthers: !isAlone) {
+            guard rights.count > 1 else {
+                if let first = rights.first {
                     if !isAlone { batch.begin(numbers) }
-                    deliver(numbers, as: account) { told in
+                    deliver(numbers, as: first) { told in
                         tell(told.map { ($0.number, batch.letters[$0.number].plan.outcomes + $0.outcomes) })
                     }
                 } else {
@@ -112,12 +115,12 @@ struct Service {
             }
             batch.begin(numbers)
             var outcomes = batch.letters[numbers[0]].plan.outcomes
-            for (place, account) in accounts.enumerated() {
+            for (place, one) in rights.enumerated() {
                 if place > 0, batch.isOutOfDate(numbers[0]) {
                     outcomes.append(.hasChanged)
                     break
                 }
-                deliver(numbers, as: account) { for told in $0 { outcomes += told.outcomes } }
+                deliver(numbers, as: one) { for told in $0 { outcomes += told.outcomes } }
             }
             tell([(numbers[0], outcomes)])
         }
@@ -127,12 +130,12 @@ struct Service {
     private func deliverPart(
         of only: String, in batch: Batch, _ receiver: JobReceiver, _ tell: Tell
     ) {
-        guard let account = batch.accounts.first(where: { $0.shown == only }) else {
+        guard let rights = batch.rights.first(where: { $0.shown == only }) else {
             return tell(
                 batch.letters.indices.map { ($0, [.deferred(.init(4, 3, 0), "nothing to do for \(only)")]) })
         }
         batch.deliver(
-            batch.letters.indices.filter { batch.letters[$0].accounts.contains(account) }, as: account,
+            batch.letters.indices.filter { batch.letters[$0].rights.contains(rights) }, as: rights,
             runner: receiver, tell: tell)
     }
 }

@@ -1,3 +1,4 @@
+import Accounts
 import Program
 import Unix
 
@@ -10,6 +11,12 @@ enum ServiceAccount {
 
     private static let all = [queue, aliases, "relaisd", "relaisn", "relaisr", "relaist"]
 
+    /// Who does what is done under relais's own rights: in a private instance whoever runs it.
+    static func serving(_ accounts: SystemAccounts) throws(SystemError) -> Account? {
+        Identity.isRoot
+            ? try accounts.account(named: aliases) : try accounts.account(withID: Identity.user)
+    }
+
     /// Why this process, which is not root, is not the one to deliver; nil for a private instance, whose queue
     /// belongs to the ordinary user who runs it. An installed queue is another account's, or that of one of ours:
     /// then inetd.conf (or systemd's unit) has the wrong user, every recipient would look unknown, and nothing of that is the mail's
@@ -18,7 +25,7 @@ enum ServiceAccount {
         guard !Identity.isRoot else { return nil }
         let own = Identity.user
         let owner = (try? Path.status(configuration.queueDirectory))??.user
-        let name = (try? configuration.users.user(withID: own))??.name
+        let name = (try? configuration.systemAccounts.account(withID: own))??.name
         if owner == own, !all.contains(name ?? "") { return nil }
         return "local-deliver runs as \(name ?? "uid \(own)"), and must be root: "
             + "mend the user in the line for \(configuration.serviceSocket("queue/local")) in inetd.conf, or User= in relais-local@.service"

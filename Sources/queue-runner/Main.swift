@@ -1,3 +1,4 @@
+import Accounts
 import Checking
 import Program
 import Queue
@@ -112,7 +113,7 @@ enum Main {
     private static func becomeQueueOwner(_ configuration: Configuration) throws(SystemError) {
         guard Identity.isRoot, let about = try Path.status(configuration.queueDirectory), about.user != 0
         else { return }
-        let user = try configuration.users.user(withID: about.user)
+        let user = try configuration.systemAccounts.account(withID: about.user)
         try Identity.become(
             user: about.user, group: user?.gid ?? about.group, groups: [user?.gid ?? about.group])
     }

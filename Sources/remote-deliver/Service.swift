@@ -1,3 +1,4 @@
+import Accounts
 import Bytes
 import Delivery
 import Mail
@@ -31,7 +32,9 @@ final class Service {
 
     func run() -> ExitStatus {
         let receiver = JobReceiver(over: Self.socket)
-        if Identity.isRoot, let user = (try? source.current.users.user(named: Self.account)) ?? nil {
+        if Identity.isRoot,
+            let user = (try? source.current.systemAccounts.account(named: Self.account)) ?? nil
+        {
             log.warning(
                 "started as root, not as \(Self.account): mend its line in inetd.conf, or User= in relais-remote@.service"
             )

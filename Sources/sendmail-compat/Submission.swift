@@ -1,3 +1,4 @@
+import Accounts
 import Bytes
 import Delivery
 import Mail
@@ -97,7 +98,7 @@ struct Submission {
     // MARK: - Who and to whom
 
     private func author() -> SubmittedHeader.Author {
-        let user = (try? configuration.users.user(withID: Identity.user)) ?? nil
+        let user = (try? configuration.systemAccounts.account(withID: Identity.user)) ?? nil
         let hostname = Array(configuration.hostname.utf8)
         // An account that is in no file (a container's) still has its number.
         let login = user?.name ?? "uid\(Identity.user)"

@@ -1,3 +1,4 @@
+import Accounts
 import Delivery
 import Program
 import Testing
@@ -17,12 +18,12 @@ import Testing
             alias: { name throws(LookupFailure) in
                 do { return try aliases.targets(of: name) } catch { throw LookupFailure("broken") }
             },
-            user: { name throws(LookupFailure) in
+            account: { localPart, _ throws(LookupFailure) in
+                let name = String(decoding: localPart, as: UTF8.self)
                 guard ["ann", "bob", "root", "daemon"].contains(name) else { return nil }
-                return User(
-                    passwdLine: Array(
-                        "\(name):x:\(name == "root" ? 0 : name == "daemon" ? 1 : 1001):100::/:/bin/sh".utf8)[
-                            ...])
+                return Account(
+                    name: name, uid: name == "root" ? 0 : name == "daemon" ? 1 : 1001, gid: 100, home: "/",
+                    shell: "/bin/sh", isSystems: true)
             })
         return (AliasCheck(path, rules), path)
     }

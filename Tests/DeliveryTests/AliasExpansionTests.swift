@@ -17,7 +17,7 @@ import Testing
                 do throws(AliasFile.Failure) { return try file.targets(of: name) } catch {
                     throw LookupFailure("\(error)")
                 }
-            }, user: { _ in nil })
+            }, account: { _, _ in nil })
         rules.aliasFile = file
         return rules
     }

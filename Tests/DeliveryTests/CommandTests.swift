@@ -1,3 +1,4 @@
+import Accounts
 import Bytes
 import Mail
 import Testing
@@ -157,9 +158,9 @@ import Unix
     @Test("what strangers wrote is harmless in the environment (T60)")
     func environment() throws {
         let passwd = try directory.write("passwd", "bob:x:1000:1000:Bob:/home/bob:/bin/bash\n")
-        let user = try #require(try UserDatabase(passwd: passwd).user(named: "bob"))
+        let bob = try #require(try SystemAccounts(passwd: passwd).account(named: "bob"))
         let variables = CommandEnvironment.variables(
-            user: user, sender: Array("() { :; }; touch /tmp/x\n".utf8), recipient: [UInt8]("bob+$(id)@x"),
+            account: bob, sender: Array("() { :; }; touch /tmp/x\n".utf8), recipient: [UInt8]("bob+$(id)@x"),
             localPart: [UInt8]("-oQ"), detail: [UInt8]("../`id`"), domain: [UInt8]("x;y|z"))
         #expect(
             variables == [

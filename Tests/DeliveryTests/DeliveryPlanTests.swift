@@ -1,3 +1,4 @@
+import Accounts
 import Bytes
 import Mail
 import Testing
@@ -7,6 +8,7 @@ import Unix
 
 @Suite struct DeliveryPlanTests {
     let directory: TemporaryDirectory
+    let system: SystemAccounts
     let rules: RecipientRules
 
     init() throws {
@@ -25,7 +27,7 @@ import Unix
                 frank: frank, frank+x, Frank
                 list: :include:/etc/list, /var/archive/
                 """))
-        let users = UserDatabase(
+        let system = SystemAccounts(
             passwd: try directory.write(
                 "passwd",
                 """
@@ -36,6 +38,8 @@ import Unix
                 frank:x:1003:1003::/home/frank:/bin/sh
                 nobody:x:65534:65534::/:/bin/sh
                 """))
+        self.system = system
+        let accounts = AccountDatabase(system)
         rules = RecipientRules(
             isLocal: { $0.equalsFolded("example.org") }, isRelayed: { _ in false },
             alias: { name throws(LookupFailure) in
@@ -43,8 +47,8 @@ import Unix
                     throw LookupFailure("\(error)")
                 }
             },
-            user: { name throws(LookupFailure) in
-                do throws(SystemError) { return try users.user(named: name) } catch {
+            account: { localPart, domain throws(LookupFailure) in
+                do throws(SystemError) { return try accounts.account(for: localPart, at: domain) } catch {
                     throw LookupFailure("\(error)")
                 }
             })
@@ -63,7 +67,8 @@ import Unix
 
     private func mailbox(_ user: String, forward: Bool, _ detail: String? = nil) -> DeliveryPlan.Part {
         .init(
-            account: .user(user),
+            rights: (try? system.account(named: user)).flatMap { $0.map { .account($0) } }
+                ?? .service,
             action: .mailbox(followForward: forward, extension: detail.map { Array($0.utf8) }))
     }
 
@@ -73,7 +78,7 @@ import Unix
         let root = plan("root@example.org")
         #expect(
             root.parts == [
-                .init(account: .service, action: .mailbox(followForward: true, extension: nil))
+                .init(rights: .service, action: .mailbox(followForward: true, extension: nil))
             ])
         #expect(root.outcomes == [])
     }
@@ -81,7 +86,7 @@ import Unix
     @Test("an alias sends copies on, runs programs as relais, and has an owner")
     func alias() {
         let staff = plan("Staff@example.org")
-        #expect(staff.parts == [.init(account: .service, action: .targets([.program([UInt8]("cat"))]))])
+        #expect(staff.parts == [.init(rights: .service, action: .targets([.program([UInt8]("cat"))]))])
         // The entry of bob is followed at once.
         #expect(
             forwards(staff) == [
@@ -144,10 +149,10 @@ import Unix
     @Test("a lookup that fails in the middle defers all of it")
     func failing() {
         var rules = rules
-        let users = rules.user
-        rules.user = { name throws(LookupFailure) in
-            if name == "carol" { throw LookupFailure("I/O error") }
-            return try users(name)
+        let account = rules.account
+        rules.account = { localPart, domain throws(LookupFailure) in
+            if localPart == Array("carol".utf8) { throw LookupFailure("I/O error") }
+            return try account(localPart, domain)
         }
         let plan = plan("carol@example.org", rules, meaning: .mailbox)
         #expect(plan.parts == [] && plan.outcomes.map(\.verdict) == [.deferred])

@@ -1,3 +1,4 @@
+import Accounts
 import Bytes
 import Mail
 import Testing
@@ -46,7 +47,7 @@ private func short(_ outcome: RecipientDecision.Outcome) -> String {
         let directory = try TemporaryDirectory()
         self.directory = directory
         let file = AliasFile(try directory.write("aliases", aliases))
-        let users = UserDatabase(passwd: try directory.write("passwd", passwd))
+        let accounts = AccountDatabase(SystemAccounts(passwd: try directory.write("passwd", passwd)))
         rules = RecipientRules(
             isLocal: { $0.equalsFolded("example.org") || $0.equalsFolded("localhost") },
             isRelayed: { $0.equalsFolded("backup.example") },
@@ -55,8 +56,8 @@ private func short(_ outcome: RecipientDecision.Outcome) -> String {
                     throw LookupFailure("\(error)")
                 }
             },
-            user: { name throws(LookupFailure) in
-                do throws(SystemError) { return try users.user(named: name) } catch {
+            account: { localPart, domain throws(LookupFailure) in
+                do throws(SystemError) { return try accounts.account(for: localPart, at: domain) } catch {
                     throw LookupFailure("\(error)")
                 }
             })
@@ -189,7 +190,7 @@ private func short(_ outcome: RecipientDecision.Outcome) -> String {
     @Test("a lookup that fails defers, it does not refuse")
     func failing() {
         var rules = rules
-        rules.user = { _ throws(LookupFailure) in throw LookupFailure("open /etc/passwd: I/O error") }
+        rules.account = { _, _ throws(LookupFailure) in throw LookupFailure("open /etc/passwd: I/O error") }
         #expect(short(rules.decide(localPart: [UInt8]("bob"), domain: nil).outcome) == "4.3.0")
         #expect(short(rules.decide(localPart: [UInt8]("sales"), domain: nil).outcome) == "alias sales 2")
     }

@@ -110,7 +110,7 @@ def keys_read():
     for row in re.split(r"(?=\b(?:text|list|parsed|choice|number|duration|size)\( ?\")", table)[1:]:
         keys[re.search(r"\$0\.(\w+) = ", row).group(1)] = re.search(r'"([a-z-]+)"', row).group(1)
     # What a property or a method of the configuration goes back to.
-    made, bodies, text = {name: {name} for name in keys}, {}, sources("Program")
+    made, bodies, text = {name: {name} for name in keys}, {}, sources("Program") + sources("Accounts")
     for match in re.finditer(r"^    (?:package|private) (?:var|func) (\w+)[^\n={]*(?:\n[^\n={]*)?\{", text, re.M):
         depth, end = 1, match.end()
         while depth:
@@ -126,7 +126,7 @@ def keys_read():
     rules = asked(sources("Delivery"))
     found = {}
     for program in PROGRAMS:
-        text = sources(program)
+        text = sources(program) + (sources("Running") if program == "queue-runner" else "")
         if "Configuration.load" in text or "ConfigurationSource" in text:
             found[program] = {keys[name] for name in asked(text) | (rules if "RecipientRules" in text else set())} - {"log", "syslog-name"}
     return keys, found

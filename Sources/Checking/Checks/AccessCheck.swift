@@ -1,3 +1,4 @@
+import Accounts
 import Program
 import Unix
 
@@ -23,18 +24,18 @@ enum AccessCheck {
 
     static func findings(_ installation: Installation) -> [Finding] {
         guard !installation.isPrivate, !installation.accounts.isEmpty else { return [] }
-        let users = installation.configuration.users
+        let accounts = installation.configuration.systemAccounts
         return rows(installation.configuration, installation.configurationPath).flatMap { row in
             guard ((try? Path.status(row.path)) ?? nil) != nil || installation.askedBy != 0 else {
                 return [Finding]()
             }
             let answers = row.users.map { name -> (user: String, answer: FileAccess.Answer) in
-                guard let user = (try? users.user(named: name)) ?? nil else {
+                guard let account = (try? accounts.account(named: name)) ?? nil else {
                     return (user: name, answer: .allowed)
                 }
-                let groups = (try? users.groups(of: user)) ?? [user.gid]
+                let groups = (try? accounts.groups(of: account)) ?? [account.gid]
                 return (
-                    user: name, answer: FileAccess(user: user.uid, groups: groups).ask(row.need, row.path)
+                    user: name, answer: FileAccess(user: account.uid, groups: groups).ask(row.need, row.path)
                 )
             }
             return judge(row, answers, isCertain: installation.askedBy == 0)

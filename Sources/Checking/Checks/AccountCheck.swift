@@ -1,3 +1,4 @@
+import Accounts
 import Program
 import Unix
 
@@ -7,15 +8,15 @@ enum AccountCheck {
         let configuration = installation.configuration
         var findings = names(configuration.hostname)
         guard !installation.isPrivate else { return findings }
-        let users = configuration.users
+        let accounts = configuration.systemAccounts
         let missing = Role.users.filter { installation.account($0) == nil }
         if !missing.isEmpty {
             findings.append(
                 .fault("no such user: \(missing.joined(separator: ", ")): run scripts/install as root"))
         }
-        func id(_ group: String) -> UInt32? { (try? users.group(named: group)) ?? nil }
+        func id(_ group: String) -> UInt32? { (try? accounts.group(named: group)) ?? nil }
         if let smtp = installation.account("relaisd") {
-            let groups = (try? users.groups(of: smtp)) ?? []
+            let groups = (try? accounts.groups(of: smtp)) ?? []
             findings += membership(
                 primary: smtp.gid, groups: groups, injectors: id("relaisi"), net: id("relaisn"))
         }

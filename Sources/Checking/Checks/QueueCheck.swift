@@ -1,3 +1,4 @@
+import Accounts
 import Program
 import Unix
 
@@ -76,7 +77,7 @@ struct QueueCheck {
         Self.judge(
             place, seen, owner: (installation.queueOwner ?? 0, installation.privateUser ?? "relaisq"),
             group: installation.isPrivate
-                ? nil : (try? installation.configuration.users.group(named: place.group)) ?? nil)
+                ? nil : (try? installation.configuration.systemAccounts.group(named: place.group)) ?? nil)
     }
 
     /// `group`: its id; nil where any is right.

@@ -1,3 +1,4 @@
+import Accounts
 import Bytes
 import Program
 import Unix
@@ -10,7 +11,7 @@ enum SubmissionCheck {
         guard let ours = (try? Path.status(program)) ?? nil else {
             return [.fault("\(program): no such program: run scripts/install")]
         }
-        let group = (try? installation.configuration.users.group(named: "relaisi")) ?? nil
+        let group = (try? installation.configuration.systemAccounts.group(named: "relaisi")) ?? nil
         return special(program, ours, group: group)
             + names(ours, sbin: installation.sbin)
             + diversion(

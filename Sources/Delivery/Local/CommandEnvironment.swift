@@ -1,19 +1,19 @@
+package import Accounts
 import Bytes
-package import Unix
 
 /// The environment of a `|command`: who it runs as, and who sends what to whom. What strangers wrote
 /// (sender, recipient and its parts) loses every byte that a shell could act on when a careless script
 /// leaves off its quotes, and a hyphen at its front, which would be an option to somebody (T60, T74).
 package enum CommandEnvironment {
     package static func variables(
-        user: User, sender: [UInt8], recipient: [UInt8], localPart: [UInt8], detail: [UInt8]?,
+        account: Account, sender: [UInt8], recipient: [UInt8], localPart: [UInt8], detail: [UInt8]?,
         domain: [UInt8]
     ) -> [String] {
         [
             "PATH=/usr/local/bin:/usr/bin:/bin",
-            "HOME=\(user.home)",
-            "USER=\(user.name)",
-            "LOGNAME=\(user.name)",
+            "HOME=\(account.home)",
+            "USER=\(account.name)",
+            "LOGNAME=\(account.name)",
             "SHELL=/bin/sh",
             "SENDER=\(harmless(sender))",
             "RECIPIENT=\(harmless(recipient))",

@@ -1,13 +1,13 @@
+package import Accounts
 import Bytes
 import Mail
-import Unix
 
 /// How one local recipient's mail is delivered: under which accounts, what is done there, and where copies
 /// go on to. Made as root from a decision; nothing of a user's is looked at for it.
 package struct DeliveryPlan: Equatable {
-    /// Under whose rights.
-    package enum Account: Hashable {
-        case user(String)
+    /// Under whose.
+    package enum Rights: Hashable {
+        case account(Account)
         /// Relais's own account: what the aliases file names, and root's mail.
         case service
     }
@@ -20,7 +20,7 @@ package struct DeliveryPlan: Equatable {
     }
 
     package struct Part: Equatable {
-        package let account: Account
+        package let rights: Rights
         package let action: Action
     }
 
@@ -47,15 +47,15 @@ package struct DeliveryPlan: Equatable {
         looksForLoops = meaning == .open
         switch decision.outcome {
         case _ where meaning == .mailbox:
-            do throws(LookupFailure) { try add(address.localPart, followForward: false, rules) } catch {
+            do throws(LookupFailure) { try add(address, followForward: false, rules) } catch {
                 (parts, outcomes) = ([], [Self.lookupFailed])
             }
-        case .user(let user, let detail):
+        case .user(let account, let detail):
             parts = [
-                Part(account: .user(user.name), action: .mailbox(followForward: true, extension: detail))
+                Part(rights: .account(account), action: .mailbox(followForward: true, extension: detail))
             ]
         case .rootMailbox:
-            parts = [Part(account: .service, action: .mailbox(followForward: true, extension: nil))]
+            parts = [Part(rights: .service, action: .mailbox(followForward: true, extension: nil))]
         case .alias(let name, let targets, let owner):
             self.owner = owner.map { Self.qualified($0, address.domain) }
             if meaning == .targets {
@@ -74,7 +74,7 @@ package struct DeliveryPlan: Equatable {
     }
 
     private mutating func serve(_ targets: [Target]) {
-        if !targets.isEmpty { parts.append(Part(account: .service, action: .targets(targets))) }
+        if !targets.isEmpty { parts.append(Part(rights: .service, action: .targets(targets))) }
     }
 
     private mutating func expand(
@@ -113,12 +113,13 @@ package struct DeliveryPlan: Equatable {
         for var copy in copies {
             var others: [Successor] = []
             for successor in copy.recipients {
-                let localPart = RecipientAddress(successor.address).localPart
-                let base = RecipientRules.split(localPart, at: rules.delimiter).base
+                var address = RecipientAddress(successor.address)
+                let base = RecipientRules.split(address.localPart, at: rules.delimiter).base
                 if successor.meaning == .mailbox {
-                    try add(localPart, followForward: false, rules)
+                    try add(address, followForward: false, rules)
                 } else if successor.meaning == .account, base.equalsFolded(name) {
-                    try add(base, followForward: true, rules)
+                    address.localPart = base
+                    try add(address, followForward: true, rules)
                 } else {
                     others.append(successor)
                 }
@@ -130,25 +131,24 @@ package struct DeliveryPlan: Equatable {
     }
 
     private mutating func add(
-        _ name: [UInt8], followForward: Bool, _ rules: RecipientRules
+        _ address: RecipientAddress, followForward: Bool, _ rules: RecipientRules
     ) throws(LookupFailure) {
-        let name = String(decoding: name.folded(), as: UTF8.self)
-        let account: Account
-        let user = try rules.user(name)
-        switch user.map({ rules.keeper(of: $0.uid) }) {
-        case .itself: account = .user(user?.name ?? name)
+        let rights: Rights
+        let account = try rules.account(address.localPart, address.domain)
+        switch account.map({ (account: $0, keeper: rules.keeper(of: $0.uid)) }) {
+        case (let account, .itself)?: rights = .account(account)
         // Asked for by its address; a mailbox of its own, `\root`, it has none.
-        case .relais where followForward: account = .service
-        case .another:
+        case (_, .relais)? where followForward: rights = .service
+        case (_, .another)?:
             outcomes.append(
                 .deferred(EnhancedStatus(4, 3, 5), "this instance delivers for its own user alone"))
             return
-        case nil, .nobody, .relais:
+        case nil, (_, .nobody)?, (_, .relais)?:
             outcomes.append(.failed(EnhancedStatus(5, 1, 1), "user unknown"))
             return
         }
         let action = Action.mailbox(followForward: followForward, extension: nil)
-        let part = Part(account: account, action: action)
+        let part = Part(rights: rights, action: action)
         if !parts.contains(part) { parts.append(part) }
     }
 

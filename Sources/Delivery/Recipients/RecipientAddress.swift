@@ -4,7 +4,7 @@ import Mail
 /// A forward-path, or a name of this host, taken apart: the local part without its quotes, and the domain, if
 /// there is one.
 package struct RecipientAddress: Equatable {
-    package let localPart: [UInt8]
+    package var localPart: [UInt8]
     package let domain: [UInt8]?
 
     /// Splits at the last `@`: an earlier one is part of a quoted local part. A dot behind a domain says that the name is

@@ -1,5 +1,6 @@
+package import Accounts
 package import Mail
-package import Unix
+import Unix
 
 /// What an address becomes on this host, and why: the one decision behind RCPT, local delivery,
 /// `sendmail -bv` and every `-n`. It asks for aliases and accounts through `RecipientRules`, and does
@@ -7,7 +8,7 @@ package import Unix
 package struct RecipientDecision {
     package enum Outcome: Equatable {
         /// An account, and what stood behind the delimiter.
-        case user(User, extension: [UInt8]?)
+        case user(Account, extension: [UInt8]?)
         /// An entry of the aliases file, by the folded name that was found, and who answers for a list: the
         /// reverse-path that its copies bear (`owner-NAME`), if there is such an alias.
         case alias([UInt8], [Target], owner: [UInt8]?)
@@ -21,10 +22,11 @@ package struct RecipientDecision {
         case deferred(EnhancedStatus, String, cause: String)
 
         /// An account that is there, but whose rights this process cannot take: that is no mistake of the sender's.
-        static func notByThisUser(_ user: User) -> Outcome {
+        static func notByThisUser(_ account: Account) -> Outcome {
             .deferred(
                 EnhancedStatus(4, 3, 5), "this instance delivers for its own user alone",
-                cause: "\(user.name): only root can deliver for other accounts; this is uid \(Identity.user)")
+                cause:
+                    "\(account.name): only root can deliver for other accounts; this is uid \(Identity.user)")
         }
     }
 

@@ -1,3 +1,4 @@
+import Accounts
 import Bytes
 package import Program
 import Unix
@@ -6,7 +7,7 @@ extension RecipientRules {
     /// The rules of this host: relais.conf, its aliases file and its accounts.
     package init(_ configuration: Configuration) {
         let aliases = configuration.aliasesFile.isEmpty ? nil : AliasFile(configuration.aliasesFile)
-        let users = configuration.users
+        let accounts = configuration.accounts
         let relayed = configuration.relayDomains
         self.init(
             isLocal: { configuration.isLocal(domain: $0) },
@@ -16,8 +17,8 @@ extension RecipientRules {
                     throw LookupFailure("\(configuration.aliasesFile): \(error)")
                 }
             },
-            user: { name throws(LookupFailure) in
-                do throws(SystemError) { return try users.user(named: name) } catch {
+            account: { localPart, domain throws(LookupFailure) in
+                do throws(SystemError) { return try accounts.account(for: localPart, at: domain) } catch {
                     throw LookupFailure("\(error)")
                 }
             })

@@ -1,6 +1,7 @@
+package import Accounts
 import Bytes
 import Mail
-package import Unix
+import Unix
 
 /// A lookup that could not be made; the text is for the log.
 package struct LookupFailure: Error, Equatable {
@@ -29,17 +30,18 @@ package struct RecipientRules {
     package var alias: ([UInt8]) throws(LookupFailure) -> [Target]?
     /// Where `alias` looks, for whoever has many names to ask for.
     package var aliasFile: AliasFile?
-    package var user: (String) throws(LookupFailure) -> User?
+    /// Whose mail it is that is for a local part at a domain, as it is written or in lower case.
+    package var account: ([UInt8], [UInt8]?) throws(LookupFailure) -> Account?
 
     package init(
         isLocal: @escaping ([UInt8]) -> Bool, isRelayed: @escaping ([UInt8]) -> Bool,
         alias: @escaping ([UInt8]) throws(LookupFailure) -> [Target]?,
-        user: @escaping (String) throws(LookupFailure) -> User?
+        account: @escaping ([UInt8], [UInt8]?) throws(LookupFailure) -> Account?
     ) {
         self.isLocal = isLocal
         self.isRelayed = isRelayed
         self.alias = alias
-        self.user = user
+        self.account = account
     }
 }
 
@@ -81,7 +83,7 @@ extension RecipientRules {
         }
         guard let domain else {
             steps.note("no domain: local")
-            return try local(localPart, &steps)
+            return try local(localPart, nil, &steps)
         }
         guard !domain.isEmpty else {
             steps.note("the domain is empty")
@@ -90,7 +92,7 @@ extension RecipientRules {
         var shown: String { domain.escaped(limit: 255) }
         if isLocal(domain) {
             steps.note("\(shown) is in local-domains")
-            return try local(localPart, &steps)
+            return try local(localPart, domain, &steps)
         }
         if mayRelay {
             steps.note("\(shown) is another host's, and the sender may relay")
@@ -111,7 +113,7 @@ extension RecipientRules {
 
     /// Aliases first, then accounts; the whole local part first, then what stands before the delimiter.
     private func local(
-        _ localPart: [UInt8], _ steps: inout Steps
+        _ localPart: [UInt8], _ domain: [UInt8]?, _ steps: inout Steps
     ) throws(LookupFailure) -> RecipientDecision.Outcome {
         let (base, detail) = Self.split(localPart, at: delimiter)
         for name in looksAtAliases ? aliasNames(localPart) : [] {
@@ -123,8 +125,10 @@ extension RecipientRules {
             }
             steps.note("no alias \(name.escaped(limit: 64))")
         }
-        if let outcome = try account(localPart, nil, &steps) { return outcome }
-        if detail != nil, let outcome = try account(base, detail, &steps) { return outcome }
+        if let outcome = try mailbox(localPart, domain, &steps) { return outcome }
+        if detail != nil, let outcome = try mailbox(base, domain, extension: detail, &steps) {
+            return outcome
+        }
         if base.equalsFolded("postmaster") {
             // RFC 5321 §4.5.1: postmaster is always there.
             return try postmasterOutcome(&steps)
@@ -152,23 +156,19 @@ extension RecipientRules {
             return .alias(postmaster.folded(), targets, owner: nil)
         }
         // A postmaster who is configured but missing must not make us refuse postmaster's mail.
-        return try account(postmaster, nil, &steps) ?? .rootMailbox
+        return try mailbox(postmaster, nil, &steps) ?? .rootMailbox
     }
 
-    /// The account of that name, as written or in lower case, if it may have mail.
-    private func account(
-        _ name: [UInt8], _ detail: [UInt8]?, _ steps: inout Steps
+    /// The account whose mail it is, if it may have mail.
+    private func mailbox(
+        _ name: [UInt8], _ domain: [UInt8]?, extension detail: [UInt8]? = nil, _ steps: inout Steps
     ) throws(LookupFailure) -> RecipientDecision.Outcome? {
         var shown: String { name.escaped(limit: 64) }
-        guard name.count <= 256, name.allSatisfy({ $0.isVisible && $0 != .ascii("/") && $0 != .ascii(":") })
-        else {
+        guard AccountDatabase.isName(name) else {
             steps.note("no account can be called \(shown)")
             return nil
         }
-        let folded = name.folded()
-        var found = try user(String(decoding: name, as: UTF8.self))
-        if found == nil, folded != name { found = try user(String(decoding: folded, as: UTF8.self)) }
-        guard let found else {
+        guard let found = try account(name, domain) else {
             steps.note("no account \(shown)")
             return nil
         }

@@ -1,3 +1,4 @@
+import Accounts
 import Bytes
 import Program
 import Queue
@@ -52,7 +53,7 @@ struct Story {
     private var heading: String {
         let sender = message.envelope.reversePath
         let from = sender.isEmpty ? "<> (a report that nobody answers for)" : "<\(sender.escaped())>"
-        let account = (try? configuration.users.user(withID: message.injector)) ?? nil
+        let account = (try? configuration.systemAccounts.account(withID: message.injector)) ?? nil
         var text = "\(message.id): \(sizeInWords(message.head.contentLength)) from \(from)\n"
         text +=
             "  accepted \(message.arrival.inWords(at: now)), from \(account?.name ?? "user id \(message.injector)")\n"

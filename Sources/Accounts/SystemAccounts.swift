@@ -1,64 +1,36 @@
 import Bytes
-import CSystem
+package import Program
+package import Unix
 
-/// An account of this host.
-package struct User: Equatable {
-    package let name: String
-    package let uid: UInt32
-    package let gid: UInt32
-    /// In whatever charset.
-    package let gecos: [UInt8]
-    package let home: String
-    package let shell: String
-
-    /// A line of passwd(5); nil if it is not one.
-    init?(passwdLine line: ArraySlice<UInt8>) {
-        let fields = line.split(separator: .ascii(":"), omittingEmptySubsequences: false)
-        guard fields.count == 7, !fields[0].isEmpty,
-            let uid = UInt32(strictDecimal: fields[2]), let gid = UInt32(strictDecimal: fields[3])
-        else { return nil }
-        func text(_ index: Int) -> String { String(decoding: fields[index], as: UTF8.self) }
-        self.uid = uid
-        self.gid = gid
-        gecos = Array(fields[4])
-        (name, home, shell) = (text(0), text(5), text(6))
-    }
-
-    /// The part of GECOS that is the person's name; `&` stands for the login name.
-    package var fullName: [UInt8] {
-        var login = Array(name.utf8)
-        if let first = login.first { login[0] = first.uppercased }
-        return gecos.prefix { $0 != .ascii(",") }.flatMap { $0 == .ascii("&") ? login : [$0] }
-    }
-}
-
-/// Where accounts come from: passwd and group, read by ourselves, because a static program's getpwnam
-/// loads plug-ins and dies of it; or the output of `getent`, where the configuration asks for it.
-package struct UserDatabase {
-    package enum Source: Equatable { case files, getent }
-
-    private let source: Source
+/// The system's accounts, from passwd and group: read by ourselves, because a static program's getpwnam loads plug-ins
+/// and dies of it; or the output of `getent`, where the configuration asks for it. Services' accounts and people who call a
+/// program are these alone.
+package struct SystemAccounts {
+    private let source: Configuration.UserSource
     private let passwdPath: String
     private let groupPath: String
 
-    package init(_ source: Source = .files, passwd: String = "/etc/passwd", group: String = "/etc/group") {
+    package init(
+        _ source: Configuration.UserSource = .files, passwd: String = "/etc/passwd",
+        group: String = "/etc/group"
+    ) {
         self.source = source
         passwdPath = passwd
         groupPath = group
     }
 
-    package func user(named name: String) throws(SystemError) -> User? {
+    package func account(named name: String) throws(SystemError) -> Account? {
         let key = Array(name.utf8)
         guard !key.isEmpty, !key.contains(.ascii(":")), !key.contains(.lf) else { return nil }
         let start = key + [.ascii(":")]
         return try line(of: passwdPath, database: "passwd", key: name) { $0.starts(with: start) }.flatMap {
-            User(passwdLine: $0)
+            Account(passwdLine: $0)
         }
     }
 
-    package func user(withID uid: UInt32) throws(SystemError) -> User? {
-        try line(of: passwdPath, database: "passwd", key: String(uid)) { User(passwdLine: $0)?.uid == uid }
-            .flatMap { User(passwdLine: $0) }
+    package func account(withID uid: UInt32) throws(SystemError) -> Account? {
+        try line(of: passwdPath, database: "passwd", key: String(uid)) { Account(passwdLine: $0)?.uid == uid }
+            .flatMap { Account(passwdLine: $0) }
     }
 
     /// The numeric id of a group.
@@ -68,10 +40,11 @@ package struct UserDatabase {
             .flatMap { groupFields($0)?.gid }
     }
 
-    /// The groups whose member list names the user, and the user's own.
-    package func groups(of user: User) throws(SystemError) -> [UInt32] {
-        var groups = [user.gid]
-        let name = Array(user.name.utf8)
+    /// The groups that a process of the account has: its own and, if it is the system's, those whose member list names it.
+    package func groups(of account: Account) throws(SystemError) -> [UInt32] {
+        var groups = [account.gid]
+        guard account.isSystems else { return groups }
+        let name = Array(account.name.utf8)
         for line in try contents(of: groupPath, database: "group", key: nil).split(separator: .lf) {
             guard let (gid, members) = groupFields(line), !groups.contains(gid) else { continue }
             if members.split(separator: .ascii(",")).contains(where: { $0.elementsEqual(name) }) {
@@ -79,6 +52,12 @@ package struct UserDatabase {
             }
         }
         return groups
+    }
+
+    /// Becomes the account for good; see `Identity.become`.
+    package func become(_ account: Account, keeping group: UInt32? = nil) throws(SystemError) {
+        try Identity.become(
+            user: account.uid, group: account.gid, groups: try groups(of: account), keeping: group)
     }
 
     private func groupFields(_ line: ArraySlice<UInt8>) -> (gid: UInt32, members: ArraySlice<UInt8>)? {
@@ -111,5 +90,19 @@ package struct UserDatabase {
             if status == .exited(0) || status == .exited(2) { return output }
             throw SystemError("getent", .inputOutput, database)
         }
+    }
+}
+
+extension Account {
+    /// A line of passwd(5); nil if it is not one.
+    init?(passwdLine line: ArraySlice<UInt8>) {
+        let fields = PasswordFile.fields(line)
+        guard fields.count == 7, !fields[0].isEmpty,
+            let uid = UInt32(strictDecimal: fields[2]), let gid = UInt32(strictDecimal: fields[3])
+        else { return nil }
+        func text(_ index: Int) -> String { String(decoding: fields[index], as: UTF8.self) }
+        self.init(
+            name: text(0), uid: uid, gid: gid, home: text(5), shell: text(6), gecos: Array(fields[4]),
+            isSystems: true)
     }
 }

@@ -1,3 +1,4 @@
+import Accounts
 import Bytes
 import Testing
 import Unix
@@ -5,7 +6,7 @@ import Unix
 @testable import Auth
 
 /// One at a time: crypt(3) has one buffer for its answer.
-@Suite(.serialized) final class AccountDatabaseTests {
+@Suite(.serialized) final class PasswordDatabaseTests {
     let directory: String
 
     static let passwd = """
@@ -38,21 +39,23 @@ import Unix
     /// Hashes of `secret`, made by crypt(3) itself.
     private static let sha512 = PasswordHash.crypt(Array("secret".utf8), "$6$salt")
 
-    private func database(shadow: String) throws -> AccountDatabase {
+    private func accounts(users: String = "") -> AccountDatabase {
+        AccountDatabase(
+            SystemAccounts(passwd: directory + "/passwd", group: directory + "/group"),
+            usersFile: users.isEmpty ? "" : "\(directory)/\(users)")
+    }
+
+    private func database(shadow: String) throws -> PasswordDatabase {
         try write("shadow", shadow)
-        return AccountDatabase(
-            users: UserDatabase(passwd: directory + "/passwd", group: directory + "/group"), usersFile: "",
-            firstUserID: 1000, shadowFile: directory + "/shadow")
+        return PasswordDatabase(accounts(), firstUserID: 1000, shadowFile: directory + "/shadow")
     }
 
-    private func database(users: String) throws -> AccountDatabase {
+    private func database(users: String) throws -> PasswordDatabase {
         try write("users", users)
-        return AccountDatabase(
-            users: UserDatabase(passwd: directory + "/passwd", group: directory + "/group"),
-            usersFile: directory + "/users", firstUserID: 1000)
+        return PasswordDatabase(accounts(users: "users"), firstUserID: 1000)
     }
 
-    private func verify(_ database: AccountDatabase, _ name: String, _ password: String) throws -> Account? {
+    private func verify(_ database: PasswordDatabase, _ name: String, _ password: String) throws -> Account? {
         try database.verify(name: Array(name.utf8), password: Array(password.utf8))
     }
 
@@ -125,9 +128,7 @@ import Unix
 
     @Test("a file that cannot be read is trouble, not a wrong password")
     func missingFile() throws {
-        let database = AccountDatabase(
-            users: UserDatabase(passwd: directory + "/passwd", group: directory + "/group"),
-            usersFile: directory + "/nowhere", firstUserID: 1000)
+        let database = PasswordDatabase(accounts(users: "nowhere"), firstUserID: 1000)
         #expect(throws: SystemError.self) { try self.verify(database, "anna", "secret") }
     }
 
@@ -215,29 +216,12 @@ import Unix
         }
     }
 
-    @Test(
-        "whose mailbox it is says the users file, without a password, and for whom it has no line the system")
-    func owners() throws {
-        let database = try database(users: "anna::::::\nvirtual:{PLAIN}x:2007:2008::/v:\nodd:x\n")
-        func owner(_ name: String) throws -> Account? { try database.account(named: Array(name.utf8)) }
-        let user = try #require(
-            try UserDatabase(passwd: directory + "/passwd", group: directory + "/group").user(named: "anna"))
-        let anna = try #require(try owner("anna"))
-        #expect(anna.uid == user.uid && anna.gid == user.gid && anna.home == user.home)
-        let virtual = try #require(try owner("virtual"))
-        #expect(virtual.uid == 2007 && virtual.gid == 2008 && virtual.home == "/v")
-        for name in ["", "none", "odd", "a:b", "../x", "a\n"] { #expect(try owner(name) == nil) }
-        try write("users", "other:{PLAIN}x:2007:2008::/v:\n")
-        #expect(try owner("anna")?.uid == user.uid)
-    }
-
     @Test("who has no home directory may log in where mailboxes are elsewhere")
     func homeless() throws {
         try write("users", "homeless:{PLAIN}secret:2007:2007:::\n")
         for needsHome in [true, false] {
-            let database = AccountDatabase(
-                users: UserDatabase(passwd: directory + "/passwd", group: directory + "/group"),
-                usersFile: directory + "/users", firstUserID: 1000, needsHome: needsHome)
+            let database = PasswordDatabase(
+                accounts(users: "users"), firstUserID: 1000, needsHome: needsHome)
             let account = try verify(database, "homeless", "secret")
             #expect((account == nil) == needsHome)
         }
@@ -259,9 +243,7 @@ import Unix
         "nobody logs in as root, whatever is the first uid that may", arguments: [0, 1000, 1001] as [UInt32])
     func root(first: UInt32) throws {
         try write("users", "zero:{PLAIN}secret:0:0::/home/zero:\nlast:{PLAIN}secret:1000:1000::/home/last:\n")
-        let database = AccountDatabase(
-            users: UserDatabase(passwd: directory + "/passwd", group: directory + "/group"),
-            usersFile: directory + "/users", firstUserID: first)
+        let database = PasswordDatabase(accounts(users: "users"), firstUserID: first)
         #expect(try verify(database, "zero", "secret") == nil)
         #expect((try verify(database, "last", "secret") != nil) == (first <= 1000))
     }
