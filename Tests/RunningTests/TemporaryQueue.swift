@@ -12,6 +12,7 @@ final class TemporaryQueue {
     let path: String
     let queue: QueueDirectory
     let world = World()
+    private var kicks: CInt = -1
 
     init(_ keys: [String: String] = [:]) throws {
         var random = Randomness()
@@ -27,14 +28,26 @@ final class TemporaryQueue {
         try configure(keys)
     }
 
-    deinit { _ = try? ChildProcess.output(of: "/bin/rm", arguments: ["rm", "-rf", path]) }
+    deinit {
+        if kicks >= 0 { _ = Descriptor(adopting: kicks) }
+        _ = try? ChildProcess.output(of: "/bin/rm", arguments: ["rm", "-rf", path])
+    }
 
     // MARK: Mail
 
-    /// Puts a message into `incoming/`, now.
+    /// Puts a message into `incoming/`, now. A recipient's parameters stand behind a space.
     @discardableResult
     func inject(
         from sender: String = "ann@example.org", parameters: String = "", to recipients: String...,
+        content: String = "Subject: x\n\nx\n", arrived age: Duration = .zero
+    ) throws -> MessageID {
+        try inject(
+            from: sender, parameters: parameters, to: recipients, content: content, arrived: age)
+    }
+
+    @discardableResult
+    func inject(
+        from sender: String = "ann@example.org", parameters: String = "", to recipients: [String],
         content: String = "Subject: x\n\nx\n", arrived age: Duration = .zero
     ) throws -> MessageID {
         let envelope = Envelope(
@@ -43,6 +56,8 @@ final class TemporaryQueue {
                 let words = recipient.split(separator: " ", maxSplits: 1).map { Array($0.utf8) }
                 return Envelope.Recipient(words[0], parameters: words.count > 1 ? words[1] : [])
             })
+        // One behind the other, as their ids are.
+        world.goOn(.microseconds(1))
         let injection = try Injection(queue: path, envelope: envelope, arrival: world.now + (.zero - age))
         try injection.append(Array(content.utf8))
         try injection.commit(kick: nil)
@@ -120,10 +135,16 @@ final class TemporaryQueue {
     func runner(_ mode: Runner.Mode = .once, kicks: CInt? = nil, knocks: [[UInt8]] = []) throws -> Runner {
         let source = try ConfigurationSource("\(path)/relais.conf")
         return Runner(
-            source, queue: queue, lock: try RunnerLock.wait(path),
+            source, queue: try QueueDirectory(path), lock: try RunnerLock.wait(path),
             log: source.current.openLog("queue-runner"),
             mode: mode, kicks: kicks, knocks: knocks, activity: Activity(isVerbose: false), clock: world,
             deliverers: world)
+    }
+
+    /// A socket for knocks, at `kick`.
+    func listen() throws -> CInt {
+        kicks = try ServiceSocket.listenForKicks("\(path)/kick").release()
+        return kicks
     }
 
     /// One run until nothing due is left.

@@ -15,9 +15,13 @@ final class World: RunnerClock, Deliverers {
 
     /// What a deliverer does that has read its batch; without any it delivers all of it.
     var behaviour: (Connection) -> Void = { $0.deliverAll() }
+    /// What is so from the beginning.
+    var whenConnected: (Connection) -> Void = { _ in }
     /// Why there is no deliverer, by its socket's name.
     var absence: [String: Errno] = [:]
     private(set) var connections: [Connection] = []
+    /// How often somebody wanted one.
+    private(set) var attempts = 0
 
     init() { now = Time(seconds: Time.now().seconds / 60 * 60) }
 
@@ -68,9 +72,11 @@ final class World: RunnerClock, Deliverers {
     // MARK: The deliverers
 
     func connect(to path: String) throws(SystemError) -> any DelivererConnection {
+        attempts += 1
         for (name, code) in absence where path.hasSuffix(name) { throw SystemError("connect", code, path) }
         let connection = Connection(in: self, number: connections.count, to: path)
         connections.append(connection)
+        whenConnected(connection)
         return connection
     }
 
@@ -145,12 +151,14 @@ final class Connection: DelivererConnection {
     func report(
         _ job: Int, _ verdict: Report.Verdict, _ text: String = "said so", isOfDestination: Bool = false,
         isOfDeliverer: Bool = false, forward: Report.Forward? = nil, only: [Int]? = nil,
-        answerable: [UInt8]? = nil, after delay: Duration = .milliseconds(1)
+        answerable: [UInt8]? = nil, timing: (connecting: Int, transmitting: Int) = (0, 0),
+        after delay: Duration = .milliseconds(1)
     ) {
         let reports = jobs[job].recipients.filter { only?.contains($0.index) ?? true }.map { recipient in
             var report = Report(
                 job: job, recipient: recipient.index, verdict, Self.status(verdict), text.utf8,
-                relay: "relay[192.0.2.1]:25".utf8, isOfDestination: isOfDestination, forward: forward,
+                relay: "relay[192.0.2.1]:25".utf8, connecting: timing.connecting,
+                transmitting: timing.transmitting, isOfDestination: isOfDestination, forward: forward,
                 answerable: answerable)
             report.isOfDeliverer = isOfDeliverer
             return report
@@ -159,6 +167,12 @@ final class Connection: DelivererConnection {
     }
 
     func finish(after delay: Duration = .zero) { answer(JobSender.Progress(isOver: true), after: delay) }
+
+    /// Leaves off.
+    func stop() {
+        answers.removeAll()
+        finish()
+    }
 
     func die(after delay: Duration = .zero) {
         answer(JobSender.Progress(isOver: true, failure: .ended), after: delay)

@@ -1,0 +1,79 @@
+#if DEBUG
+    import Bytes
+    import Delivery
+    import Queue
+    import Testing
+    import Unix
+
+    @testable import Running
+
+    /// A runner that is cut off at whatever call, and another that goes on: nothing is lost, and nothing told twice.
+    @Suite struct CrashTests {
+        /// One recipient has it, one never will, one is forwarded, and one's host fails.
+        private static func answer(_ connection: Connection) {
+            for (number, job) in connection.jobs.enumerated() {
+                for recipient in job.recipients {
+                    let verdict: Report.Verdict =
+                        switch recipient.address.first {
+                        case .ascii("f"): .failed
+                        case .ascii("s"): .forwarded
+                        default: .delivered
+                        }
+                    let forward = Report.Forward(
+                        copies: [.init(recipients: [Successor(Array("else@two.example".utf8))])])
+                    connection.report(
+                        number, verdict, "said so", forward: verdict == .forwarded ? forward : nil,
+                        only: [recipient.index])
+                }
+            }
+            connection.finish()
+        }
+
+        /// How many calls the first run made.
+        private func attempt(_ fault: SystemCall.Fault, at number: Int) throws -> Int {
+            let queue = try TemporaryQueue()
+            queue.world.behaviour = Self.answer
+            let id = try queue.inject(
+                from: "ann@far.example", to: "delivered@one.example", "fails@one.example",
+                "sent-on@example.org")
+            let runner = try queue.runner()
+            SystemCall.arm(fault, at: number)
+            try? runner.run()
+            let calls = SystemCall.callCount
+            SystemCall.arm(.none, at: 0)
+            _ = consume runner
+            // What waits, waits no longer than the first interval.
+            for _ in 0..<3 {
+                queue.world.goOn(.seconds(360))
+                try queue.run()
+            }
+            // A log without its message is all that may be left (S8 of queue(5)).
+            _ = try QueueDirectory(queue.path).clean()
+            #expect(try queue.isEmpty, "call \(number)")
+            let others = queue.world.jobs.filter { $0.id != id.bytes }
+            let reports = Set(others.filter { $0.reversePath.isEmpty }.map { $0.id })
+            let copies = Set(others.filter { !$0.reversePath.isEmpty }.map { $0.id })
+            #expect(reports.count == 1 && copies.count == 1, "call \(number)")
+            let delivered = queue.world.jobs.filter {
+                $0.id == id.bytes && $0.recipients.contains { $0.index == 1 }
+            }
+            #expect(!delivered.isEmpty, "call \(number)")
+            return calls
+        }
+
+        @Test(
+            "whatever call of a run fails from there on, the next runner ends the message: one report, one copy"
+        )
+        func cutOff() throws {
+            let calls = try attempt(.none, at: 0)
+            #expect(calls > 50)
+            for number in 1...calls { _ = try attempt(.failFromThere(.inputOutput), at: number) }
+        }
+
+        @Test("whatever one call of a run fails, the message ends: one report, one copy")
+        func oneCall() throws {
+            let calls = try attempt(.none, at: 0)
+            for number in 1...calls { _ = try attempt(.fail(.noSpace), at: number) }
+        }
+    }
+#endif

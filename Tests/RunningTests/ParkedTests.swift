@@ -1,0 +1,124 @@
+import Bytes
+import Delivery
+import Queue
+import Testing
+import Unix
+
+@testable import Running
+
+/// More messages for a destination than are kept in hand: they are let go, and claimed again in their turn.
+@Suite struct ParkedTests {
+    private static let many = 450
+    /// One session of 100; 200 in hand behind it; the others are parked.
+    private static let keys = ["destination-concurrency": "1"]
+
+    private static func answer(_ connection: Connection, after delay: Duration) {
+        for job in connection.jobs.indices { connection.report(job, .delivered, after: delay) }
+        connection.finish()
+    }
+
+    /// How many are locked.
+    private func claimed(_ queue: TemporaryQueue, in place: Place = .incoming) throws -> Int {
+        try queue.queue.names(in: place).ids.count { try queue.claim($0, in: place) == nil }
+    }
+
+    @Test("each of them goes, once, and no more are in hand than there is room for")
+    func all() throws {
+        let queue = try TemporaryQueue(Self.keys)
+        queue.world.behaviour = { Self.answer($0, after: .seconds(2)) }
+        let ids = try (0..<Self.many).map { try queue.inject(to: "u\($0)@one.example") }
+        var locked = 0
+        queue.world.after(.seconds(1)) { locked = try claimed(queue) }
+        try queue.run()
+        #expect(locked == 300)
+        #expect(try queue.isEmpty)
+        #expect(
+            queue.world.jobs.map { $0.id }.sorted { $0.lexicographicallyPrecedes($1) }
+                == ids.map { $0.bytes }.sorted { $0.lexicographicallyPrecedes($1) })
+    }
+
+    @Test(
+        "a message with two destinations that have no room goes to each in its turn, with nobody else's recipients"
+    )
+    func two() throws {
+        let queue = try TemporaryQueue(Self.keys)
+        queue.world.behaviour = { connection in
+            let isOne = connection.jobs[0].destination.name == Array("one.example".utf8)
+            Self.answer(connection, after: isOne ? .seconds(1) : .seconds(7))
+        }
+        for number in 0..<Self.many {
+            try queue.inject(to: "u\(number)@one.example", "u\(number)@two.example")
+        }
+        try queue.run()
+        #expect(try queue.isEmpty)
+        for (name, index) in [("one.example", 1), ("two.example", 2)] {
+            let jobs = queue.world.jobs.filter { $0.destination.name == Array(name.utf8) }
+            #expect(jobs.count == Self.many && Set(jobs.map { $0.id }).count == Self.many)
+            #expect(jobs.allSatisfy { $0.recipients.map { $0.index } == [index] })
+        }
+    }
+
+    @Test(
+        "what is parked at a destination that fails waits with the others, and has been to its other destination"
+    )
+    func failing() throws {
+        let queue = try TemporaryQueue(Self.keys)
+        queue.world.behaviour = { connection in
+            if connection.jobs[0].destination.name == Array("gone.example".utf8) {
+                for job in connection.jobs.indices {
+                    connection.report(job, .deferred, "down", isOfDestination: true, after: .seconds(5))
+                }
+                connection.finish()
+            } else {
+                Self.answer(connection, after: .seconds(1))
+            }
+        }
+        for number in 0..<Self.many {
+            try queue.inject(to: "u\(number)@gone.example", "u\(number)@one.example")
+        }
+        try queue.run()
+        let jobs = queue.world.jobs
+        #expect(jobs.filter { $0.destination.name == Array("one.example".utf8) }.count == Self.many)
+        #expect(
+            queue.world.connections.count { $0.jobs[0].destination.name == Array("gone.example".utf8) } == 1)
+        #expect(try queue.names("incoming").isEmpty)
+        // One has had its attempt, which was no other's.
+        let bucket = try #require(queue.failing("gone.example")?.bucket)
+        #expect(try queue.queue.names(in: .deferred(minute: bucket)).ids.count == Self.many)
+        #expect(queue.logged("(delivery temporarily suspended: down)").count == Self.many - 1)
+    }
+
+    @Test("a parked message that the operator moves is found where it is; one that he removes is forgotten")
+    func moved() throws {
+        let queue = try TemporaryQueue(Self.keys)
+        queue.world.behaviour = { $0.answerAll(.deferred, "full") }
+        let ids = try (0..<Self.many).map { try queue.inject(to: "u\($0)@one.example") }
+        try queue.run()
+        let place = queue.bucket(in: 5)
+        #expect(try queue.queue.names(in: place).ids.count == Self.many)
+        queue.world.goOn(.seconds(300))
+        let old = Place.deferred(minute: queue.world.now.seconds / 60)
+        queue.world.behaviour = { Self.answer($0, after: .seconds(2)) }
+        var moved: [MessageID] = []
+        var removed: [MessageID] = []
+        queue.world.after(.seconds(1)) {
+            for id in ids {
+                guard let message = try queue.claim(id, in: old) else { continue }
+                if moved.count < 50 {
+                    try queue.queue.move(message, to: .incoming)
+                    moved.append(id)
+                } else {
+                    try queue.queue.move(message, to: .hold)
+                    removed.append(id)
+                }
+            }
+        }
+        let before = queue.world.jobs.count
+        try queue.run()
+        #expect(moved.count == 50 && removed.count == Self.many - 350)
+        let after = queue.world.jobs.dropFirst(before).map { $0.id }
+        #expect(after.count == 350 && Set(after).isSuperset(of: moved.map { $0.bytes }))
+        #expect(try queue.names("incoming").isEmpty && queue.names("deferred").isEmpty)
+        #expect(try queue.names("hold").count == removed.count)
+    }
+}

@@ -1,0 +1,125 @@
+import Bytes
+import Delivery
+import Queue
+import Testing
+import Unix
+
+@testable import Running
+
+/// Deliverers that cannot be had, or cannot work: mail waits where it is, it is no attempt, and each is asked with one
+/// message until it works.
+@Suite struct ServiceTests {
+    /// What the runner says of its deliverers, for who looks at the queue.
+    private func sign(_ queue: TemporaryQueue) throws -> String {
+        String(decoding: try Path.contents("\(queue.path)/runner.\(Host.bareName)") ?? [], as: UTF8.self)
+    }
+
+    @Test("mail for a deliverer that nobody answers for stays due, without an attempt; the other one's goes")
+    func missing() throws {
+        let queue = try TemporaryQueue(["queue-lifetime": "1d", "delay-warning": "0"])
+        queue.world.absence = ["queue/local": .connectionRefused]
+        let ids = try (0..<3).map { try queue.inject(to: "u\($0)@example.org", arrived: .seconds(90000)) }
+        try queue.inject(to: "x@one.example")
+        try queue.run()
+        #expect(
+            try queue.queue.names(in: .incoming).ids.sorted() == ids.sorted() && queue.names("log").isEmpty)
+        #expect(queue.world.jobs.map { $0.destination } == [.remote(Array("one.example".utf8))])
+        // Once, however many wait.
+        #expect(queue.logged("error: ", "is there a line for it in inetd.conf").count == 1)
+        #expect(queue.logged("dsn=4.3.5", "status=deferred").count == 1)
+        #expect(try sign(queue).contains("is there a line for it in inetd.conf"))
+        queue.world.absence = [:]
+        try queue.run()
+        #expect(try queue.isEmpty)
+    }
+
+    @Test("a deliverer that cannot do its work has its jobs taken back, and is asked with one until it can")
+    func incapable() throws {
+        let queue = try TemporaryQueue()
+        let begin = queue.world.monotonic
+        // How many at what time, by tens of seconds.
+        var asked: [Int] = []
+        var last = -1
+        queue.world.behaviour = { [world = queue.world] connection in
+            let time = Int((world.monotonic - begin) / 1_000_000)
+            if time > last { asked.append(0) }
+            last = time
+            asked[asked.count - 1] += 1
+            if world.monotonic - begin > 25_000_000 { return connection.deliverAll() }
+            connection.answerAll(.deferred, "not root", isOfDeliverer: true)
+        }
+        for number in 0..<5 { try queue.inject(to: "u\(number)@example.org") }
+        let runner = try queue.runner(.watch, kicks: try queue.listen())
+        while queue.world.monotonic - begin < 20_000_000 { _ = try runner.goRound() }
+        #expect(try queue.names("incoming").count == 5 && queue.names("log").isEmpty)
+        #expect(
+            queue.logged("error: not root").count == 1 && queue.logged("dsn=4.3.5", "(not root)").count >= 1)
+        #expect(try sign(queue).contains("not root"))
+        while queue.world.monotonic - begin < 40_000_000 { _ = try runner.goRound() }
+        #expect(try queue.isEmpty)
+        // All of them before anything was known; then one, every ten seconds; when that is delivered, those that are left.
+        #expect(asked == [5, 1, 1, 5])
+        #expect(try !sign(queue).contains("not root"))
+    }
+
+    @Test("what waits for a deliverer that was missing goes when it is there, in the same run")
+    func mended() throws {
+        let queue = try TemporaryQueue()
+        queue.world.absence = ["queue/remote": .noEntry]
+        let begin = queue.world.monotonic
+        queue.world.after(.seconds(10)) { [world = queue.world] in world.absence = [:] }
+        for number in 0..<150 { try queue.inject(to: "u\(number)@one.example") }
+        let runner = try queue.runner(.watch, kicks: try queue.listen())
+        while queue.world.monotonic - begin < 20_000_000 { _ = try runner.goRound() }
+        #expect(try queue.isEmpty)
+        // The one that it is asked with, and then all at once.
+        #expect(queue.world.connections.first?.jobs.count == 1 && queue.world.jobs.count == 150)
+        #expect(queue.world.attempts <= 12 + queue.world.connections.count)
+    }
+
+    @Test("jobs that nobody reads for half a minute are taken back, and it is no attempt")
+    func untaken() throws {
+        let queue = try TemporaryQueue()
+        queue.world.behaviour = { $0.isTaken = false }
+        let id = try queue.inject(to: "x@one.example")
+        let begin = queue.world.monotonic
+        try queue.run()
+        #expect(queue.world.monotonic - begin >= 30_000_000)
+        #expect(try queue.names("incoming") == [id.text] && queue.names("log").isEmpty)
+        #expect(queue.logged("error: ", "nobody takes what is handed over").count == 1)
+        #expect(queue.logged("\(id): to=<x@one.example>", "dsn=4.3.5").count == 1)
+    }
+
+    @Test("a deliverer that has no room for a job holds up the others that go to it, but for one")
+    func blocked() throws {
+        let queue = try TemporaryQueue()
+        queue.world.whenConnected = { $0.fails = .timedOut }
+        let ids = try (0..<3).map { try queue.inject(to: "u\($0)@\($0).example") }
+        try queue.run()
+        #expect(queue.world.connections.count == 1)
+        #expect(try queue.queue.names(in: .incoming).ids == ids && queue.names("log").isEmpty)
+        queue.world.whenConnected = { _ in }
+        try queue.run()
+        #expect(try queue.isEmpty)
+    }
+
+    @Test(
+        "in `incoming/` stays what is due for nobody else: a message with a recipient who waits goes to the next minute"
+    )
+    func withOthers() throws {
+        let queue = try TemporaryQueue()
+        queue.world.absence = ["queue/local": .connectionRefused]
+        queue.world.behaviour = { $0.answerAll(.deferred, "full") }
+        let id = try queue.inject(to: "joe@example.org", "x@one.example")
+        try queue.run()
+        #expect(try queue.history(of: id) == ["2 Z 4.2.0 full"])
+        #expect(try queue.queue.names(in: queue.bucket(in: 1)).ids == [id])
+        queue.world.absence = [:]
+        queue.world.behaviour = { $0.deliverAll() }
+        queue.world.goOn(.seconds(60))
+        try queue.run()
+        // His own time has not come.
+        #expect(queue.world.jobs.map { $0.recipients[0].index } == [2, 1])
+        #expect(try queue.queue.names(in: queue.bucket(in: 4)).ids == [id])
+    }
+}
