@@ -300,6 +300,13 @@ static int cs_limit(int resource, uint64_t most) {
     limit.rlim_cur = limit.rlim_max = (rlim_t)most;
     return setrlimit(resource, &limit);
 }
+int cs_forbid_processes(void) {
+    // Itself, and nothing else: 0 is no limit at all on FreeBSD.
+    struct rlimit limit = {1, 1};
+    if (setrlimit(RLIMIT_NPROC, &limit) == 0) return 0;
+    // Who may not have one has fewer.
+    return errno == EPERM ? 0 : -1;
+}
 int cs_limit_core(void) { return cs_limit(RLIMIT_CORE, 0); }
 int cs_limit_open_files(uint64_t most) { return cs_limit(RLIMIT_NOFILE, most); }
 int cs_set_user(unsigned user) { return setresuid(user, user, user); }

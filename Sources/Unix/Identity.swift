@@ -59,6 +59,12 @@ package enum Identity {
         try SystemCall.perform("prctl") { cs_no_new_privileges() }
     }
 
+    /// No core file of this process, and no look into its memory by another of the same user; until it becomes another
+    /// program.
+    package static func becomeUndumpable() throws(SystemError) {
+        try SystemCall.perform("prctl") { cs_undumpable() }
+    }
+
     package static func setFileCreationMask(_ mask: UInt32) { umask(mode_t(mask)) }
 }
 

@@ -23,7 +23,10 @@ enum Main {
         StandardDescriptors.ignoreBrokenPipes()
         Environment.keepOnly(["PATH_LOCALE"])
         let arguments = tool.arguments()
-        do throws(SystemError) { try Sandbox.enter(.charsetDecode) } catch { tool.fail("\(error)", .osError) }
+        do throws(SystemError) {
+            try Sandbox.renounceNewRights()
+            try Sandbox.enter(.charsetDecode)
+        } catch { tool.fail("\(error)", .osError) }
         if arguments.has("service") {
             guard arguments.operands.isEmpty else { tool.wrong("--service takes no operands") }
             serve()

@@ -23,7 +23,7 @@ enum Main {
         if arguments.operands.isEmpty, !isService { tool.wrong("a program to run is missing") }
         Environment.keepOnly([])
         StandardDescriptors.ignoreBrokenPipes()
-        do throws(SystemError) { try Sandbox.enter(.checkpassword) } catch {
+        do throws(SystemError) { try Sandbox.renounceNewRights() } catch {
             tool.fail("\(error)", .osError)
         }
         if isService { StandardDescriptors.silenceError() }
@@ -35,6 +35,9 @@ enum Main {
             // What djb's callers know as trouble that passes.
             tool.complain("\(error)")
             terminate(111)
+        }
+        do throws(SystemError) { try Sandbox.enter(.checkpassword) } catch {
+            tool.fail("\(error)", .osError)
         }
         let passwords = PasswordDatabase(
             configuration.accounts, firstUserID: configuration.firstUserID,

@@ -33,7 +33,7 @@ enum Main {
         }
         Environment.keepOnly(["TZ", "HOME", "USER"])
         StandardDescriptors.ignoreBrokenPipes()
-        do throws(SystemError) { try Sandbox.enter(.imapd) } catch {
+        do throws(SystemError) { try Sandbox.renounceNewRights() } catch {
             tool.fail("\(error)", .osError)
         }
         if StandardDescriptors.isSocket(0) { StandardDescriptors.silenceError() }
@@ -50,6 +50,7 @@ enum Main {
         if arguments.has("mailbox") {
             MailboxServer(configuration, log).run()
         } else {
+            do throws(SystemError) { try Sandbox.enter(.login) } catch { tool.fail("\(error)", .osError) }
             LoginServer(configuration, log).run(tls: arguments.has("tls"))
         }
         ExitStatus.ok.leave()

@@ -22,7 +22,7 @@ enum Main {
         guard arguments.operands.isEmpty else { tool.wrong("it takes no operands") }
         Environment.keepOnly(["TZ", "HOME", "USER"])
         StandardDescriptors.ignoreBrokenPipes()
-        do throws(SystemError) { try Sandbox.enter(.pop3d) } catch {
+        do throws(SystemError) { try Sandbox.renounceNewRights() } catch {
             tool.fail("\(error)", .osError)
         }
         if StandardDescriptors.isSocket(0) { StandardDescriptors.silenceError() }
@@ -34,8 +34,10 @@ enum Main {
         }
         let log = configuration.openLog("pop3d")
         if arguments.has("mailbox") {
+            do throws(SystemError) { try Sandbox.enter(.maildrop) } catch { tool.fail("\(error)", .osError) }
             MailboxServer(configuration, log).run()
         } else {
+            do throws(SystemError) { try Sandbox.enter(.login) } catch { tool.fail("\(error)", .osError) }
             LoginServer(configuration, log).run(tls: arguments.has("tls"))
         }
         ExitStatus.ok.leave()

@@ -53,7 +53,7 @@ enum Main {
         do throws(UsageError) { task = try Task(arguments) } catch { tool.wrong(error.message) }
         Environment.keepOnly(["TZ"])
         StandardDescriptors.ignoreBrokenPipes()
-        do throws(SystemError) { try Sandbox.enter(.queueRunner) } catch {
+        do throws(SystemError) { try Sandbox.renounceNewRights() } catch {
             tool.fail("\(error)", .osError)
         }
         let source: ConfigurationSource

@@ -22,7 +22,7 @@ struct Main {
     static func main() {
         StandardDescriptors.fillHoles()
         StandardDescriptors.ignoreBrokenPipes()
-        do throws(SystemError) { try Sandbox.enter(.remoteDeliver) } catch {
+        do throws(SystemError) { try Sandbox.renounceNewRights() } catch {
             tool.fail("\(error)", .osError)
         }
         let arguments = tool.arguments()
@@ -42,6 +42,10 @@ struct Main {
             tool.fail(error.description, .configuration)
         }
         let configuration = overlay(source.current, arguments)
+        // Also where it is root, and becomes somebody else in a moment: there is no exec behind that.
+        do throws(SystemError) { try Sandbox.enter(.remoteDeliver) } catch {
+            tool.fail("\(error)", .osError)
+        }
         if isService {
             guard arguments.operands.isEmpty, !arguments.has("explain") else {
                 tool.wrong("--service takes no operands")

@@ -21,7 +21,7 @@ enum Main {
         guard arguments.operands.isEmpty else { tool.wrong("it takes no operands") }
         Environment.keepOnly(["TZ"])
         StandardDescriptors.ignoreBrokenPipes()
-        do throws(SystemError) { try Sandbox.enter(.smtpd) } catch {
+        do throws(SystemError) { try Sandbox.renounceNewRights() } catch {
             tool.fail("\(error)", .osError)
         }
         let isSocket = StandardDescriptors.isSocket(0)
@@ -33,6 +33,9 @@ enum Main {
             tool.fail("\(error)", .configuration)
         }
         let configuration = source.current
+        do throws(SystemError) {
+            try Sandbox.enter(.reception(runsGetent: configuration.userSource == .getent))
+        } catch { tool.fail("\(error)", .osError) }
         let log = configuration.openLog("smtpd")
         guard let peer = SocketAddress.peer(of: 0) else {
             log.info("lost connection after CONNECT from unknown[unknown]")

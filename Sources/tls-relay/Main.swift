@@ -21,7 +21,7 @@ struct Main {
     static func main() {
         StandardDescriptors.fillHoles()
         StandardDescriptors.ignoreBrokenPipes()
-        do throws(SystemError) { try Sandbox.enter(.tlsRelay) } catch {
+        do throws(SystemError) { try Sandbox.renounceNewRights() } catch {
             tool.fail("\(error)", .osError)
         }
         Environment.keepOnly([])
@@ -40,6 +40,9 @@ struct Main {
         do throws(Refusal) {
             let request = try Request.receive(from: service, by: .after(.seconds(10)))
             let configuration = try configuration(path)
+            do throws(SystemError) { try Sandbox.enter(.tlsRelay) } catch {
+                throw Refusal("\(error)", .osError)
+            }
             let session = try session(configuration, request.protocolName)
             Socket.sendAtOnce(request.client.raw)
             say(.ready)

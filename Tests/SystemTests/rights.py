@@ -1,6 +1,6 @@
 """Who delivers as whom on an installed relais: processes for several accounts, deliverers that lack their rights, accounts that are no
 person's or have no home."""
-import pwd
+import contextlib, pwd
 from harness import *
 from planted import CONF, INETD, edit, reread
 from seam import lines
@@ -113,6 +113,37 @@ def remote_as_root(i):
         with open(INETD, "w") as file:
             file.write(before)
         reread(i)
+
+
+@test("an smtpd that began without getent can start no program, whatever relais.conf says later; the next one can (T83)")
+def starts_nothing(i):
+    before = open(CONF).read()
+    @contextlib.contextmanager
+    def session():
+        with socket.create_connection((i.address, i.ports["smtp"]), 30) as client, client.makefile("rb") as answers:
+            def say(*commands):
+                for command in commands:
+                    client.sendall(command.encode() + b"\r\n")
+                    answer = answers.readline()
+                    while answer[3:4] == b"-":
+                        answer = answers.readline()
+                return answer[:3]
+            answers.readline()
+            assert say("EHLO x") == b"250"
+            yield lambda: say("RSET", "MAIL FROM:<>", "RCPT TO:<ann@inst.example>")
+    try:
+        with session() as first:
+            assert first() == b"250"
+            with open(CONF, "a") as file:
+                file.write("user-source = getent\n")
+            assert first() == b"451"
+            with session() as second:
+                assert second() == b"250"
+        log = open(i.directory + "/log").read()
+        assert "exec /usr/bin/getent: Resource temporarily unavailable" in log, log[-2000:]
+    finally:
+        with open(CONF, "w") as file:
+            file.write(before)
 
 
 @test("mail for an account of the system, as cron writes it, goes where root's goes: to its alias, else to relaisa's mailbox")

@@ -82,6 +82,8 @@ int cs_set_group(unsigned group);
 int cs_set_group_saving(unsigned group, unsigned saved);
 /// Soft and hard limit at once; never above the hard limit that holds.
 int cs_limit_core(void);
+/// No process more of this user's, for this one; root is not held to it.
+int cs_forbid_processes(void);
 int cs_limit_open_files(uint64_t most);
 int cs_set_user(unsigned user);
 int cs_pipe(int *ends);
