@@ -76,7 +76,8 @@ func tests(
 /// one that libFuzzer drives (`driver`, for scripts/fuzz) or one that says what comes of each input (`digest`, for
 /// scripts/runtimes).
 let fuzzed: [Target.Dependency] = [
-    "Bytes", "Unix", "Mail", "MIME", "Program", "Resolver", "Queue", "MailStore", "Auth", "SMTP", "POP3",
+    "Bytes", "Unix", "SASL", "Mail", "MIME", "Program", "Resolver", "Queue", "MailStore", "Auth", "SMTP",
+    "POP3",
     "IMAP", "Delivery",
 ]
 let others = ["Corpus", "Replay", "Driver", "Digest", "words.dict"]
@@ -111,6 +112,7 @@ let package = Package(
         library("Bytes"),
         library("Unix", ["Bytes", "CSystem"]),
         library("Sandbox", ["Unix"]),
+        library("SASL", ["Bytes"]),
         library("Mail", ["Bytes"]),
         library("MIME", ["Mail", "Bytes"]),
         library("Program", ["Unix", "Mail", "Bytes"]),
@@ -122,7 +124,7 @@ let package = Package(
         library("Auth", ["Accounts", "Unix", "Bytes", "CCrypt"], linking: ["crypt"]),
         library("SMTP", ["Mail", "Bytes"]),
         library("POP3", ["Mail", "Bytes"]),
-        library("IMAP", ["MIME", "Mail", "Bytes"]),
+        library("IMAP", ["MIME", "Mail", "SASL", "Bytes"]),
         library("Delivery", ["Accounts", "Program", "Mail", "Unix", "Bytes"]),
         library("Checking", ["Delivery", "Accounts", "Program", "Unix", "Bytes"]),
         library("Running", ["Delivery", "Accounts", "Queue", "Program", "Mail", "Unix", "Bytes"]),
@@ -145,6 +147,7 @@ let package = Package(
             exclude: ["kinds.tsv", "prelude.sh"], swiftSettings: strict),
         tests("Bytes"),
         tests("Unix", ["Bytes"]),
+        tests("SASL", ["Bytes"]),
         tests("Mail", ["Bytes"]),
         tests("MIME", ["Mail", "Bytes"]),
         tests("Program", ["Unix", "Mail", "Bytes"]),

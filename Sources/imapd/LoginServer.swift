@@ -67,11 +67,6 @@ struct LoginServer {
                 }
             case .login(let tag, let user, let password):
                 if try logIn(tag, user, password, isEncrypted, service, &session) { return }
-            case .authenticate(let tag, let response):
-                let plain = PlainMechanism(base64: response)
-                if try logIn(tag, plain?.user ?? [], plain?.password ?? [], isEncrypted, service, &session) {
-                    return
-                }
             case .proceed:
                 if step.consumed == 0, try !stream.fill() { return }
             }

@@ -84,29 +84,4 @@ import Unix
     func noService() {
         #expect(LoginService("/nowhere/socket").ask(Self.request, client: nil) == .later)
     }
-
-    @Test(
-        "RFC 4616 §2: the message is authzid, authcid, password",
-        arguments: [
-            ("\0u\0p", "u", "p"), ("u\0u\0p", "u", "p"), ("\0u@x\0p q", "u@x", "p q"), ("\0é\0é", "é", "é"),
-        ])
-    func plain(message: String, user: String, password: String) throws {
-        let plain = try #require(PlainMechanism(base64: Base64.encode(Array(message.utf8))))
-        #expect(plain.user == Array(user.utf8) && plain.password == Array(password.utf8))
-    }
-
-    @Test(
-        "and nothing else",
-        arguments: [
-            "", "u", "u\0p", "\0u", "\0u\0", "\0\0p", "\0\0", "x\0u\0p", "\0u\0p\0", "\0u\0p\0x", "u\0\0p",
-            "\0\0\0", "U\0u\0p",
-        ])
-    func notPlain(message: String) {
-        #expect(PlainMechanism(base64: Base64.encode(Array(message.utf8))) == nil)
-    }
-
-    @Test(
-        "no base 64 is no message",
-        arguments: ["=", "*", "AHUAcA", "AHUAcA=", "AHU AcA==", "AHUAcA==x", "AHUAcA===", "\0"])
-    func notBase64(text: String) { #expect(PlainMechanism(base64: Array(text.utf8)) == nil) }
 }

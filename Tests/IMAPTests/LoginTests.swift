@@ -27,7 +27,7 @@ import Testing
             case .startTLS(let tag):
                 outcome.output += String(decoding: session.readyForTLS(tag), as: UTF8.self)
                 session.startedTLS()
-            case .login, .authenticate: outcome.logins += 1
+            case .login: outcome.logins += 1
             case .close:
                 outcome.isOver = true
                 return outcome
@@ -77,5 +77,22 @@ import Testing
         let outcome = run("a AUTHENTICATE PLAIN\r\nAHUAcA==\r\n", allowsPlaintext: false)
         #expect(outcome.logins == 0 && !outcome.output.contains("+ "))
         #expect(run("a AUTHENTICATE PLAIN\r\nAHUAcA==\r\n", allowsPlaintext: true).logins == 1)
+    }
+
+    @Test(
+        "RFC 9051 §6.2.2: what is cancelled or no base 64 is BAD, and nobody's password; what is no message is one that is wrong"
+    )
+    func responses() {
+        for (line, answer) in [
+            ("*", "a BAD Authentication cancelled"), ("AHUAcA=", "a BAD Invalid base 64"),
+            ("=", "a BAD Invalid base 64"),
+        ] {
+            let outcome = run("a AUTHENTICATE PLAIN\r\n\(line)\r\nb NOOP\r\n", allowsPlaintext: true)
+            #expect(outcome.output == "+ \r\n\(answer)\r\nb OK Noop completed\r\n" && outcome.logins == 0)
+        }
+        for line in ["dQBw", "AAAA", ""] {
+            #expect(run("a AUTHENTICATE PLAIN\r\n\(line)\r\n", allowsPlaintext: true).logins == 1)
+        }
+        #expect(run("a AUTHENTICATE PLAIN =\r\n", allowsPlaintext: true).logins == 1)
     }
 }

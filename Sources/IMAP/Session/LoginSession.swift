@@ -1,4 +1,5 @@
 import Bytes
+import SASL
 
 /// The not authenticated state of RFC 3501 §6.2. It touches no descriptor.
 package struct LoginSession {
@@ -6,9 +7,9 @@ package struct LoginSession {
         case proceed
         /// Send the output, start TLS, then call `startedTLS` (or `refuseTLS`).
         case startTLS(tag: [UInt8])
-        /// AUTHENTICATE PLAIN without an initial response: the next line is the client's.
+        /// Ask whether the password is right; then `loginFailed`, or the session goes on elsewhere. A response that is no
+        /// message of its mechanism names nobody, and costs what a wrong password costs.
         case login(tag: [UInt8], user: [UInt8], password: [UInt8])
-        case authenticate(tag: [UInt8], response: [UInt8])
         case close
     }
 
@@ -27,7 +28,8 @@ package struct LoginSession {
     private let allowsPlaintext: Bool
     private var isEncrypted: Bool
     private var reader = CommandReader(limit: longestCommand, allowsAppend: false)
-    private var authenticating: [UInt8]?
+    /// An AUTHENTICATE that waits for the client's response.
+    private var authenticating: (tag: [UInt8], exchange: LineExchange)?
     private var errors = 0
     private var logins = 0
 
@@ -43,7 +45,7 @@ package struct LoginSession {
 
     private var capabilities: String {
         "IMAP4rev1 LITERAL+ SASL-IR ID" + (offersTLS && !isEncrypted ? " STARTTLS" : "")
-            + (mayLogIn ? " AUTH=PLAIN" : " LOGINDISABLED")
+            + (mayLogIn ? Mechanism.allCases.map { " AUTH=\($0.name)" }.joined() : " LOGINDISABLED")
     }
 
     /// Reads from the front of `input`; with nothing consumed more is needed.
@@ -61,10 +63,10 @@ package struct LoginSession {
     }
 
     private mutating func execute(_ bytes: [UInt8], _ consumed: Int) -> Step {
-        if let tag = authenticating {
+        if let (tag, begun) = authenticating {
+            var exchange = begun
             authenticating = nil
-            if bytes == [.ascii("*")] { return refuse(tag, "BAD Authentication cancelled", consumed) }
-            return Step(consumed: consumed, output: [], next: .authenticate(tag: tag, response: bytes))
+            return follow(exchange.take(bytes), of: exchange, tag, consumed)
         }
         if HTTPRequestLine.isOne(bytes) {
             return Step(
@@ -103,15 +105,31 @@ package struct LoginSession {
                 consumed: consumed, output: [], next: .login(tag: tag, user: user, password: password))
         case .authenticate(let mechanism, let initial):
             guard mayLogIn else { return refuse(tag, "NO [PRIVACYREQUIRED] Use STARTTLS first", consumed) }
-            guard mechanism.equalsFolded("PLAIN") else {
+            guard let mechanism = Mechanism(mechanism) else {
                 return refuse(tag, "NO Mechanism not supported", consumed)
             }
-            if let initial {
-                return Step(consumed: consumed, output: [], next: .authenticate(tag: tag, response: initial))
-            }
-            authenticating = tag
-            return Step(consumed: consumed, output: Array("+ \r\n".utf8), next: .proceed)
+            var exchange = LineExchange(mechanism)
+            return follow(exchange.begin(initial), of: exchange, tag, consumed)
         default: return refuse(tag, "NO Log in first", consumed)
+        }
+    }
+
+    /// `continue-req = "+" SP ([base64] / resp-text) CRLF`. RFC 9051 §6.2.2: what is cancelled or no base 64 is BAD.
+    private mutating func follow(
+        _ step: LineExchange.Step, of exchange: LineExchange, _ tag: [UInt8], _ consumed: Int
+    ) -> Step {
+        switch step {
+        case .challenge(let text):
+            authenticating = (tag, exchange)
+            return Step(consumed: consumed, output: Array("+ ".utf8) + text + [.cr, .lf], next: .proceed)
+        case .verify(let its):
+            return Step(
+                consumed: consumed, output: [],
+                next: .login(tag: tag, user: its.user, password: its.password))
+        case .malformed:
+            return Step(consumed: consumed, output: [], next: .login(tag: tag, user: [], password: []))
+        case .cancelled: return refuse(tag, "BAD Authentication cancelled", consumed)
+        case .unreadable: return refuse(tag, "BAD Invalid base 64", consumed)
         }
     }
 

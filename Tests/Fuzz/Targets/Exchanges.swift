@@ -2,13 +2,14 @@ import Auth
 import Bytes
 import Delivery
 import Mail
+import SASL
 import Unix
 
 extension FuzzTarget {
     /// What processes of ours say to each other over sockets that others may reach.
     static let exchanges = [
         FuzzTarget(name: "jobs", run: jobs), FuzzTarget(name: "reports", run: reports),
-        FuzzTarget(name: "records", run: records),
+        FuzzTarget(name: "records", run: records), FuzzTarget(name: "sasl", run: sasl),
     ]
 
     /// A deliverer to whom the input is said, with four files.
@@ -102,8 +103,35 @@ extension FuzzTarget {
             seen.note("start", start.record)
         }
         seen.note("login", ifAny: LoginRequest(input[...])?.framed)
-        let plain = PlainMechanism(base64: input)
-        seen.note("user", ifAny: plain?.user)
-        seen.note("password", ifAny: plain?.password)
+    }
+
+    /// Lines of a client that authenticates: the first is what stood in its command, if anything.
+    private static func sasl(_ input: [UInt8], _ seen: inout Findings) throws(Violation) {
+        for mechanism in Mechanism.allCases {
+            var exchange = LineExchange(mechanism)
+            var lines = input.split(separator: .lf, omittingEmptySubsequences: false).map { Array($0) }
+            let initial = lines.removeFirst()
+            var step = exchange.begin(initial.isEmpty ? nil : initial)
+            while case .challenge(let text) = step {
+                try promise("a challenge is one line", !text.contains { $0.isControl || $0 == .space })
+                seen.note("challenge", text)
+                guard !lines.isEmpty else { return }
+                step = exchange.take(lines.removeFirst())
+            }
+            switch step {
+            case .verify(let its):
+                try promise("somebody is named", !its.user.isEmpty && !its.user.contains(.nul))
+                try promise("there is a password", !its.password.isEmpty && !its.password.contains(.nul))
+                seen.note("user", its.user)
+                seen.note("password", its.password)
+            case .challenge: break
+            case .malformed: seen.note("end", "malformed")
+            case .cancelled: seen.note("end", "cancelled")
+            case .unreadable: seen.note("end", "unreadable")
+            }
+            for line in lines {
+                if case .verify = exchange.take(line) { try promise("one login an exchange", false) }
+            }
+        }
     }
 }

@@ -35,9 +35,6 @@ extension FuzzTarget {
                 case .login(let tag, let user, let password):
                     output += user + [.nul] + password
                     failed = tag
-                case .authenticate(let tag, let response):
-                    output += response
-                    failed = tag
                 }
                 if let failed {
                     let (text, isOver) = session.loginFailed(failed, isTemporary: false)
