@@ -117,6 +117,7 @@ let package = Package(
         library("MIME", ["Mail", "Bytes"]),
         library("Program", ["Unix", "Mail", "Bytes"]),
         library("Accounts", ["Program", "Unix", "Bytes"]),
+        library("Front", ["Program", "Sandbox", "Unix"]),
         library("TLS", ["Unix", "Bytes", "COpenSSL"], linking: ["ssl", "crypto"]),
         library("Resolver", ["Unix", "Mail", "Bytes"]),
         library("Queue", ["Unix", "Mail", "Bytes"]),
@@ -129,17 +130,17 @@ let package = Package(
         library("Checking", ["Delivery", "Accounts", "Program", "Unix", "Bytes"]),
         library("Running", ["Delivery", "Accounts", "Queue", "Program", "Mail", "Unix", "Bytes"]),
 
-        tool("smtpd", ["SMTP", "Queue", "Delivery"] + everyTool),
+        tool("smtpd", ["Front", "SMTP", "Queue", "Delivery"] + everyTool),
         tool("sendmail-compat", ["SMTP", "Queue", "Delivery", "Accounts"] + everyTool),
         tool("queue-runner", ["Running", "Checking", "Queue", "Delivery", "Accounts"] + everyTool),
         tool("remote-deliver", ["SMTP", "MIME", "TLS", "Resolver", "Delivery", "Accounts"] + everyTool),
         tool("local-deliver", ["Delivery", "Accounts", "MailStore"] + everyTool),
-        tool("pop3d", ["POP3", "MailStore", "Auth"] + everyTool),
-        tool("imapd", ["IMAP", "MIME", "MailStore", "Auth", "Accounts"] + everyTool),
+        tool("pop3d", ["Front", "POP3", "MailStore", "Auth"] + everyTool),
+        tool("imapd", ["Front", "IMAP", "MIME", "MailStore", "Auth", "Accounts"] + everyTool),
         tool("charset-decode", ["CIconv"] + everyTool, linking: staticSwiftOnly),
         tool("mxlookup", ["Resolver"] + everyTool),
-        tool("checkpassword", ["Auth", "Accounts"] + everyTool),
-        tool("tls-relay", ["TLS"] + everyTool),
+        tool("checkpassword", ["Front", "Auth", "Accounts"] + everyTool),
+        tool("tls-relay", ["Front", "TLS"] + everyTool),
 
         // What reads and plays the transcripts of Tests/*/Dialogs.
         .target(
@@ -152,6 +153,7 @@ let package = Package(
         tests("MIME", ["Mail", "Bytes"]),
         tests("Program", ["Unix", "Mail", "Bytes"]),
         tests("Accounts", ["Program", "Unix", "Bytes"]),
+        tests("Front", ["Program", "Unix", "Bytes"]),
         tests("TLS", ["Unix", "Bytes"]),
         tests("Resolver", ["Unix", "Mail", "Bytes"]),
         tests("Queue", ["Unix", "Mail", "Bytes"]),

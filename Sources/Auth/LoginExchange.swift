@@ -58,6 +58,12 @@ package struct SessionStart: Equatable {
         self.isEncrypted = isEncrypted
     }
 
+    /// That of a session which `stream`'s client goes on with.
+    package init(tag: [UInt8], before stream: ByteStream, isEncrypted: Bool) {
+        self.init(
+            tag: tag, pipelined: Array(stream.buffered.prefix(Self.mostPipelined)), isEncrypted: isEncrypted)
+    }
+
     /// Fits a pipe's buffer.
     package static let mostPipelined = 32768
 

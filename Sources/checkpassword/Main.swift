@@ -1,6 +1,7 @@
 import Accounts
 import Auth
 import Bytes
+import Front
 import Program
 import Sandbox
 import Unix
@@ -17,15 +18,9 @@ enum Main {
         ], endsWithCommand: true, farewell: "")
 
     static func main() {
-        StandardDescriptors.fillHoles()
-        let arguments = tool.arguments()
+        let arguments = Startup.begin(tool, keeping: [])
         let isService = arguments.has("service")
         if arguments.operands.isEmpty, !isService { tool.wrong("a program to run is missing") }
-        Environment.keepOnly([])
-        StandardDescriptors.ignoreBrokenPipes()
-        do throws(SystemError) { try Sandbox.renounceNewRights() } catch {
-            tool.fail("\(error)", .osError)
-        }
         if isService { StandardDescriptors.silenceError() }
         let configuration: Configuration
         do throws(ConfigurationError) {
@@ -36,9 +31,7 @@ enum Main {
             tool.complain("\(error)")
             terminate(111)
         }
-        do throws(SystemError) { try Sandbox.enter(.checkpassword) } catch {
-            tool.fail("\(error)", .osError)
-        }
+        Startup.enter(.checkpassword, tool)
         let passwords = PasswordDatabase(
             configuration.accounts, firstUserID: configuration.firstUserID,
             needsHome: configuration.mailbox.hasPrefix("~/"))

@@ -1,4 +1,5 @@
 import Auth
+import Front
 import IMAP
 import Program
 import Unix
@@ -6,52 +7,41 @@ import Unix
 /// The conversation up to the login, which checkpassword decides and which ends this process.
 struct LoginServer {
     private let configuration: Configuration
-    private let log: Log
-    /// Nil for a client that is gone already.
-    private let peer: SocketAddress?
-    private let stream: ByteStream
+    private let connection: Connection
+    private let ask: (LoginRequest, CInt) -> LoginAnswer
+    private var stream: ByteStream { connection.stream }
 
-    private static let patience = Duration.seconds(60)
-    private static let sessionLimit = Duration.seconds(300)
-
-    init(_ configuration: Configuration, _ log: Log) {
+    /// `ask` hands over the client's socket, unless the answer is no.
+    init(
+        _ configuration: Configuration, _ connection: Connection,
+        ask: @escaping (LoginRequest, CInt) -> LoginAnswer
+    ) {
         self.configuration = configuration
-        self.log = log
-        peer = SocketAddress.peer(of: 0)
-        stream = ByteStream(input: 0, output: 1, patience: Self.patience, end: .after(Self.sessionLimit))
+        self.connection = connection
+        self.ask = ask
     }
 
-    private var address: IPAddress? { peer?.ip }
-    private var client: String { address?.description ?? "local" }
+    init(_ configuration: Configuration, _ connection: Connection) {
+        let service = LoginService(configuration.netSocket("imap"))
+        self.init(configuration, connection) { service.ask($0, client: $1) }
+    }
+
+    static func limits(_ configuration: Configuration) -> Connection.Limits {
+        Connection.Limits(
+            total: configuration.readerConnections, perAddress: configuration.readerConnectionsPerAddress,
+            patience: .seconds(60), session: .seconds(300))
+    }
 
     func run(tls: Bool) {
-        guard peer != nil else { return }
-        do throws(ConnectionSlot.Refusal) {
-            let slot = try ConnectionSlot(
-                configuration.slotsFile("imap"), total: configuration.readerConnections,
-                perAddress: configuration.readerConnectionsPerAddress,
-                address: address.flatMap { configuration.relays(for: $0) ? nil : $0 })
-            Socket.sendAtOnce(1)
-            do throws(StreamError) { try converse(tls: tls) } catch {
-                if error == .timedOut { try? stream.write("* BYE Timeout\r\n".utf8) }
-                try? stream.flush()
-            }
-            _ = consume slot
-        } catch {
-            log.warning("refused \(client): \(error)")
-            try? File.writeAll(1, "* BYE [UNAVAILABLE] Too many connections, try again later\r\n".utf8)
-        }
+        _ = connection.talk { () throws(StreamError) in try converse(tls: tls) }
     }
 
     private func converse(tls: Bool) throws(StreamError) {
-        var isEncrypted = tls
-        if tls, try !beginTLS(saying: []) { return }
-        let allowsPlaintext = configuration.allowsPlaintextLogin(from: address)
         var session = LoginSession(
-            offersTLS: !configuration.tlsCertificate.isEmpty, allowsPlaintext: allowsPlaintext,
+            offersTLS: !configuration.tlsCertificate.isEmpty,
+            allowsPlaintext: configuration.allowsPlaintextLogin(from: connection.client.address),
             isEncrypted: tls)
-        let service = LoginService(configuration.netSocket("imap"))
-        try stream.write(session.greeting)
+        guard try connection.greet(session.greeting, tls: tls) else { return }
         while true {
             let step = session.step(stream.buffered)
             stream.consume(step.consumed)
@@ -59,14 +49,13 @@ struct LoginServer {
             switch step.next {
             case .close: return try stream.flush()
             case .startTLS(let tag):
-                if try beginTLS(saying: session.readyForTLS(tag)) {
+                if try connection.beginTLS(saying: session.readyForTLS(tag)) {
                     session.startedTLS()
-                    isEncrypted = true
                 } else {
                     try stream.write(session.refusalOfTLS(tag))
                 }
             case .login(let tag, let user, let password):
-                if try logIn(tag, user, password, isEncrypted, service, &session) { return }
+                if try logIn(tag, user, password, &session) { return }
             case .proceed:
                 if step.consumed == 0, try !stream.fill() { return }
             }
@@ -75,15 +64,13 @@ struct LoginServer {
 
     /// Whether this process has nothing more to do: somebody else has the client, or it is sent away.
     private func logIn(
-        _ tag: [UInt8], _ user: [UInt8], _ password: [UInt8], _ isEncrypted: Bool, _ service: LoginService,
-        _ session: inout LoginSession
+        _ tag: [UInt8], _ user: [UInt8], _ password: [UInt8], _ session: inout LoginSession
     ) throws(StreamError) -> Bool {
         try stream.flush()
-        let start = SessionStart(
-            tag: tag, pipelined: Array(stream.buffered.prefix(SessionStart.mostPipelined)),
-            isEncrypted: isEncrypted)
-        let request = LoginRequest(user: user, password: password, client: address, start: start)
-        let answer = service.ask(request, client: stream.input)
+        let request = LoginRequest(
+            user: user, password: password, client: connection.client.address,
+            start: SessionStart(tag: tag, before: stream, isEncrypted: connection.tls != nil))
+        let answer = ask(request, stream.input)
         if answer == .accepted { return true }
         let (output, isOver) =
             answer == .tooManySessions
@@ -91,13 +78,5 @@ struct LoginServer {
         try stream.write(output)
         if isOver { try stream.flush() }
         return isOver
-    }
-
-    /// Hands the socket to tls-relay; false when TLS cannot be had, and nothing was said.
-    private func beginTLS(saying reply: [UInt8]) throws(StreamError) -> Bool {
-        try TLSService.begin(
-            configuration.netSocket("tls"), over: stream, protocol: "imap", saying: reply,
-            patience: Self.patience
-        ) { log.warning("\(client): \($0)") } != nil
     }
 }

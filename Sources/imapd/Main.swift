@@ -1,4 +1,4 @@
-import Auth
+import Front
 import Program
 import Sandbox
 import Unix
@@ -16,11 +16,10 @@ enum Main {
             .flag(nil, "verify", "check the mailboxes of a user, and mend them"),
             .flag("n", "dry-run", "with --verify: only say"),
         ],
-        farewell: "* BYE [UNAVAILABLE] The service is not available for now\r\n")
+        farewell: Service.imap.unavailable)
 
     static func main() {
-        StandardDescriptors.fillHoles()
-        let arguments = tool.arguments()
+        let arguments = Startup.begin(tool, keeping: ["TZ", "HOME", "USER"])
         let isVerifying = arguments.has("verify")
         if isVerifying {
             guard arguments.operands.count == 1 else { tool.wrong("--verify takes one user") }
@@ -31,18 +30,8 @@ enum Main {
             guard arguments.operands.isEmpty else { tool.wrong("it takes no operands") }
             guard !arguments.has("dry-run") else { tool.wrong("-n goes with --verify") }
         }
-        Environment.keepOnly(["TZ", "HOME", "USER"])
-        StandardDescriptors.ignoreBrokenPipes()
-        do throws(SystemError) { try Sandbox.renounceNewRights() } catch {
-            tool.fail("\(error)", .osError)
-        }
-        if StandardDescriptors.isSocket(0) { StandardDescriptors.silenceError() }
-        let configuration: Configuration
-        do throws(ConfigurationError) {
-            configuration = try Configuration.load(arguments.value("config"))
-        } catch {
-            tool.fail("\(error)", .configuration)
-        }
+        Startup.silenceError()
+        let configuration = Startup.configuration(tool, arguments, of: .imap)
         if isVerifying {
             Verification(configuration, isDry: arguments.has("dry-run")).run(arguments.operands[0]).leave()
         }
@@ -50,8 +39,10 @@ enum Main {
         if arguments.has("mailbox") {
             MailboxServer(configuration, log).run()
         } else {
-            do throws(SystemError) { try Sandbox.enter(.login) } catch { tool.fail("\(error)", .osError) }
-            LoginServer(configuration, log).run(tls: arguments.has("tls"))
+            Startup.enter(.login, tool)
+            Connection.serve(.imap, LoginServer.limits(configuration), configuration, log) {
+                LoginServer(configuration, $0).run(tls: arguments.has("tls"))
+            }
         }
         ExitStatus.ok.leave()
     }

@@ -1,4 +1,4 @@
-import Auth
+import Front
 import Program
 import Sandbox
 import Unix
@@ -14,31 +14,22 @@ enum Main {
             .config, .flag(nil, "tls", "speak TLS from the first byte (the pop3s port)"),
             .flag(nil, "mailbox", "serve the mailbox of the user who runs it, who has logged in"),
         ],
-        farewell: "-ERR [SYS/TEMP] The service is not available for now\r\n")
+        farewell: Service.pop3.unavailable)
 
     static func main() {
-        StandardDescriptors.fillHoles()
-        let arguments = tool.arguments()
+        let arguments = Startup.begin(tool, keeping: ["TZ", "HOME", "USER"])
         guard arguments.operands.isEmpty else { tool.wrong("it takes no operands") }
-        Environment.keepOnly(["TZ", "HOME", "USER"])
-        StandardDescriptors.ignoreBrokenPipes()
-        do throws(SystemError) { try Sandbox.renounceNewRights() } catch {
-            tool.fail("\(error)", .osError)
-        }
-        if StandardDescriptors.isSocket(0) { StandardDescriptors.silenceError() }
-        let configuration: Configuration
-        do throws(ConfigurationError) {
-            configuration = try Configuration.load(arguments.value("config"))
-        } catch {
-            tool.fail("\(error)", .configuration)
-        }
+        Startup.silenceError()
+        let configuration = Startup.configuration(tool, arguments, of: .pop3)
         let log = configuration.openLog("pop3d")
         if arguments.has("mailbox") {
-            do throws(SystemError) { try Sandbox.enter(.maildrop) } catch { tool.fail("\(error)", .osError) }
+            Startup.enter(.maildrop, tool)
             MailboxServer(configuration, log).run()
         } else {
-            do throws(SystemError) { try Sandbox.enter(.login) } catch { tool.fail("\(error)", .osError) }
-            LoginServer(configuration, log).run(tls: arguments.has("tls"))
+            Startup.enter(.login, tool)
+            Connection.serve(.pop3, LoginServer.limits(configuration), configuration, log) {
+                LoginServer(configuration, $0).run(tls: arguments.has("tls"))
+            }
         }
         ExitStatus.ok.leave()
     }

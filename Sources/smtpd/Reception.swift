@@ -1,5 +1,6 @@
 import Bytes
 import Delivery
+import Front
 import Mail
 import Program
 import Queue

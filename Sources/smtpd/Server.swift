@@ -1,3 +1,4 @@
+import Front
 import Program
 import SMTP
 import Unix
@@ -6,12 +7,10 @@ import Unix
 struct Server {
     private let configuration: Configuration
     private let log: Log
-    private let client: Client
-    private let stream: ByteStream
+    private let connection: Connection
     private let reception: Reception
-
-    /// A client that is in the middle of its handshake gets no more than this.
-    private static let handshakePatience = Duration.seconds(60)
+    private var client: Client { connection.client }
+    private var stream: ByteStream { connection.stream }
 
     /// How many milliseconds a byte of content may take: a large message from far away comes to its end. Postfix's
     /// smtpd_min_data_rate is the same.
@@ -21,15 +20,11 @@ struct Server {
     private static let farewell = Duration.seconds(2)
     private static let mostUnread = 64
 
-    init(_ source: ConfigurationSource, _ log: Log, _ client: Client) {
-        let configuration = source.current
-        self.configuration = configuration
+    init(_ source: ConfigurationSource, _ log: Log, _ connection: Connection) {
+        configuration = source.current
         self.log = log
-        self.client = client
-        stream = ByteStream(
-            input: 0, output: 1, patience: configuration.smtpTimeout,
-            end: .after(configuration.smtpSessionLimit))
-        reception = Reception(source, log, client)
+        self.connection = connection
+        reception = Reception(source, log, connection.client)
     }
 
     /// Serves the client to the end of the session, which goes on for as long as messages come.
@@ -40,34 +35,18 @@ struct Server {
             offersTLS: !configuration.tlsCertificate.isEmpty && client.address != nil,
             clientIsOurs: client.mayRelay, isOnPipe: client.address == nil)
         var session = ServerSession(settings, handler: reception, isEncrypted: tls)
-        Socket.sendAtOnce(1)
-        do throws(StreamError) {
-            if tls {
-                log.info("connect from \(client.name)")
-                guard try beginTLS(saying: []) else { return }
-                try stream.write(session.greeting)
-            } else {
-                try greet(session.greeting)
-            }
+        let failure = connection.talk { () throws(StreamError) in
+            if tls { reception.learnOwnAddress() }
+            guard try connection.greet(session.greeting, tls: tls) else { return }
+            noteTLS()
             try converse(&session)
-        } catch {
-            if error == .timedOut {
-                try? stream.write("421 4.4.2 \(configuration.hostname) Timeout\r\n".utf8)
-                try? stream.flush()
-                log.info("timeout after \(session.stage) from \(client.name)")
-            } else {
-                log.info("lost connection after \(session.stage) from \(client.name)")
-            }
+        }
+        if let failure {
+            let event = failure == .timedOut ? "timeout" : "lost connection"
+            log.info("\(event) after \(session.stage) from \(client.name)")
         }
         session.ended()
         reception.announce()
-    }
-
-    /// The client need not wait for our log.
-    private func greet(_ greeting: [UInt8]) throws(StreamError) {
-        defer { log.info("connect from \(client.name)") }
-        try stream.write(greeting)
-        try stream.flush()
     }
 
     private func converse(_ session: inout ServerSession) throws(StreamError) {
@@ -115,15 +94,15 @@ struct Server {
         }
     }
 
-    /// Hands the socket to tls-relay; false when TLS cannot be had, and nothing was said.
+    /// False when TLS cannot be had, and nothing was said.
     private func beginTLS(saying reply: [UInt8]) throws(StreamError) -> Bool {
         reception.learnOwnAddress()
-        let agreed = try TLSService.begin(
-            configuration.netSocket("tls"), over: stream, protocol: "smtp", saying: reply,
-            patience: Self.handshakePatience
-        ) { log.warning("\(client.name): \($0)") }
-        guard let agreed else { return false }
-        reception.tls = "\(agreed.version) with cipher \(agreed.cipher) (\(agreed.bits) bits)"
+        guard try connection.beginTLS(saying: reply) else { return false }
+        noteTLS()
         return true
+    }
+
+    private func noteTLS() {
+        reception.tls = connection.tls.map { "\($0.version) with cipher \($0.cipher) (\($0.bits) bits)" }
     }
 }

@@ -2,9 +2,10 @@
 // the key that only it can read, and relays until both sides have ended. What it says to who asked is in
 // TLSRecord (module Unix).
 
+import Front
 import Program
-import TLS
 import Sandbox
+import TLS
 import Unix
 
 @main
@@ -19,13 +20,7 @@ struct Main {
         ], farewell: "")
 
     static func main() {
-        StandardDescriptors.fillHoles()
-        StandardDescriptors.ignoreBrokenPipes()
-        do throws(SystemError) { try Sandbox.renounceNewRights() } catch {
-            tool.fail("\(error)", .osError)
-        }
-        Environment.keepOnly([])
-        let arguments = tool.arguments()
+        let arguments = Startup.begin(tool, keeping: [])
         guard arguments.operands.isEmpty else { tool.wrong("no operands are expected") }
         if arguments.has("check") { check(arguments.value("config")) }
         guard StandardDescriptors.isSocket(0) else {

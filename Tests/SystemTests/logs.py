@@ -211,6 +211,8 @@ def page_sections():
 @test("relais-log(5) has every line that the sources write")
 def every_line(_):
     sections, problems, count = page_sections(), [], 0
+    # What those who serve strangers have in common.
+    serving = sections["smtpd"] | sections["imapd"]
     for root, _, files in os.walk(os.path.join(TOP, "Sources")):
         for path in (os.path.join(root, name) for name in files if name.endswith(".swift")):
             program = os.path.relpath(path, os.path.join(TOP, "Sources")).split(os.sep)[0]
@@ -219,7 +221,7 @@ def every_line(_):
                 count += 1
                 words = set(re.findall(r"[A-Za-z][\w'-]{2,}", " ".join(literals(text[call.end():]))))
                 # What is escaped as `\xNN` or stands for a separator is no word.
-                missing = words - sections.get(program, set())
+                missing = words - (serving if program == "Front" else sections.get(program, set()))
                 if missing:
                     line = text[:call.start()].count("\n") + 1
                     problems.append(f"{program}: {os.path.basename(path)}, about line {line}: not in relais-log(5): {' '.join(sorted(missing))}")

@@ -1,0 +1,64 @@
+import Bytes
+import Program
+import Unix
+
+@testable import Front
+
+/// A configuration, a log and clients: connections over pairs of sockets, from whatever address a test says.
+final class Scene {
+    let directory: String
+    var configuration = Configuration()
+    var limits = Connection.Limits(
+        total: 10, perAddress: 2, patience: .seconds(20), session: .seconds(60))
+    let log: Log
+
+    init() throws {
+        var random = Randomness()
+        directory = "/tmp/relais-front-\(Identity.process)-\(random.next())"
+        try Directory("/tmp").makeDirectory(String(directory.dropFirst(5)), mode: 0o700)
+        try Directory(directory).makeDirectory("slots", mode: 0o700)
+        configuration.slotsDirectory = directory + "/slots"
+        configuration.netDirectory = directory + "/net"
+        log = Log(.file(directory + "/log"), name: "relais", program: "front")
+    }
+
+    deinit { _ = try? ChildProcess.output(of: "/bin/rm", arguments: ["rm", "-rf", directory]) }
+
+    /// What was logged, without what stands in front of each line.
+    var logged: [String] {
+        let text = (try? Path.contents(directory + "/log")) ?? nil
+        return (text ?? []).split(separator: .lf).map { line in
+            let start = line.firstIndex(of: .ascii("]")).map { $0 + 3 } ?? line.startIndex
+            return String(decoding: line[start...], as: UTF8.self)
+        }
+    }
+
+    /// Serves a client at `address` by `converse`; what it heard, and whether it was served at all. Nil for an address: a
+    /// program of this host.
+    @discardableResult
+    func serve(
+        _ service: Service, from address: String?, saying input: String? = "",
+        by converse: (Connection) -> Void = { _ in }
+    ) throws -> (heard: String, isServed: Bool) {
+        let ends = try DescriptorPair.sockets()
+        if let input {
+            try ends.first.write(Array(input.utf8))
+            Socket.endWriting(ends.first.raw)
+        }
+        let client = Client(address.flatMap { IPAddress($0) }, of: service, configuration)
+        var isServed = false
+        Connection(
+            client, input: ends.second.raw, output: ends.second.raw, service, limits, configuration, log
+        ).serve {
+            isServed = true
+            converse($0)
+        }
+        Socket.endWriting(ends.second.raw)
+        let heard = try ends.first.readAll(limit: 1 << 20) ?? []
+        return (String(decoding: heard, as: UTF8.self), isServed)
+    }
+}
+
+extension Service {
+    static let all = [Service.smtp(hostname: "here.example"), .pop3, .imap]
+}
