@@ -95,6 +95,27 @@ package struct SessionStart: Equatable {
     }
 }
 
+/// Who logged in to the session that this process serves, as checkpassword leaves it.
+package struct InheritedLogin {
+    package let user: String
+    package let home: String
+    /// Nil where nobody logged in, because nobody had to: by hand, or through a tunnel.
+    package let start: SessionStart?
+
+    package init(user: String, home: String, start: SessionStart?) {
+        self.user = user
+        self.home = home
+        self.start = start
+    }
+
+    /// This process's: USER and HOME are empty where they are not set.
+    package static func own() -> InheritedLogin {
+        InheritedLogin(
+            user: Environment.value(of: "USER") ?? "", home: Environment.value(of: "HOME") ?? "",
+            start: SessionStart.inherited())
+    }
+}
+
 package enum LoginAnswer: UInt8 {
     /// The client is served by somebody else now.
     case accepted = 0x4B

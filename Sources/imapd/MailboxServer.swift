@@ -9,6 +9,7 @@ import Unix
 struct MailboxServer {
     private let configuration: Configuration
     private let log: Log
+    private let login: InheritedLogin
     private let stream: ByteStream
 
     /// RFC 3501 §5.4: at least thirty minutes.
@@ -16,23 +17,24 @@ struct MailboxServer {
     /// How often an idling client's mailbox is looked at.
     private static let idleInterval = Duration.seconds(1)
 
-    init(_ configuration: Configuration, _ log: Log) {
+    init(
+        _ configuration: Configuration, _ log: Log, _ login: InheritedLogin, input: CInt = 0, output: CInt = 1
+    ) {
         self.configuration = configuration
         self.log = log
-        stream = ByteStream(input: 0, output: 1, patience: Self.autologout)
+        self.login = login
+        stream = ByteStream(input: input, output: output, patience: Self.autologout)
     }
 
     func run() {
-        let user = Environment.value(of: "USER") ?? ""
-        let home = Environment.value(of: "HOME") ?? ""
-        let start = SessionStart.inherited()
+        let (user, home) = (login.user, login.home)
         do throws(StreamError) {
             guard home.hasPrefix("/"), let store = openStore(user: user, home: home) else {
                 try stream.write("* BYE [UNAVAILABLE] The mailbox cannot be opened\r\n".utf8)
                 return try stream.flush()
             }
             let ready = "OK [CAPABILITY \(MailboxSession.capabilities)] Logged in\r\n"
-            if let start, !start.tag.isEmpty {
+            if let start = login.start, !start.tag.isEmpty {
                 stream.take(start.pipelined)
                 try stream.write(start.tag + Array(" \(ready)".utf8))
             } else {

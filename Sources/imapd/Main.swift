@@ -1,3 +1,4 @@
+import Auth
 import Front
 import Program
 import Sandbox
@@ -37,7 +38,7 @@ enum Main {
         }
         let log = configuration.openLog("imapd")
         if arguments.has("mailbox") {
-            MailboxServer(configuration, log).run()
+            MailboxServer(configuration, log, .own()).run()
         } else {
             Startup.enter(.login, tool)
             Connection.serve(.imap, LoginServer.limits(configuration), configuration, log) {

@@ -8,25 +8,27 @@ import Unix
 struct MailboxServer {
     private let configuration: Configuration
     private let log: Log
+    private let login: InheritedLogin
     private let stream: ByteStream
 
     /// RFC 1939 §3: at least ten minutes.
     private static let autologout = Duration.seconds(600)
 
-    init(_ configuration: Configuration, _ log: Log) {
+    init(
+        _ configuration: Configuration, _ log: Log, _ login: InheritedLogin, input: CInt = 0, output: CInt = 1
+    ) {
         self.configuration = configuration
         self.log = log
-        stream = ByteStream(input: 0, output: 1, patience: Self.autologout)
+        self.login = login
+        stream = ByteStream(input: input, output: output, patience: Self.autologout)
     }
 
     func run() {
-        let user = Environment.value(of: "USER") ?? ""
-        let home = Environment.value(of: "HOME") ?? ""
+        let (user, home) = (login.user, login.home)
         guard home.hasPrefix("/") else {
             return refuse("[SYS/PERM] There is no home directory", "USER and HOME are not set")
         }
-        let start = SessionStart.inherited()
-        if let start { stream.take(start.pipelined) }
+        if let start = login.start { stream.take(start.pipelined) }
         let path = configuration.mailboxPath(user: user, home: home)
         do throws(MaildropFailure) {
             let maildrop = try UserMaildrop.open(path, home: home, output: stream)

@@ -1,3 +1,4 @@
+import Auth
 import Front
 import Program
 import Sandbox
@@ -24,7 +25,7 @@ enum Main {
         let log = configuration.openLog("pop3d")
         if arguments.has("mailbox") {
             Startup.enter(.maildrop, tool)
-            MailboxServer(configuration, log).run()
+            MailboxServer(configuration, log, .own()).run()
         } else {
             Startup.enter(.login, tool)
             Connection.serve(.pop3, LoginServer.limits(configuration), configuration, log) {
