@@ -221,7 +221,7 @@ def every_line(_):
                 count += 1
                 words = set(re.findall(r"[A-Za-z][\w'-]{2,}", " ".join(literals(text[call.end():]))))
                 # What is escaped as `\xNN` or stands for a separator is no word.
-                missing = words - {"Front": serving, "Auth": sections["checkpassword"]}.get(program, sections.get(program, set()))
+                missing = words - {"Front": serving, "Auth": sections["checkpassword"], "Running": sections["queue-runner"]}.get(program, sections.get(program, set()))
                 if missing:
                     line = text[:call.start()].count("\n") + 1
                     problems.append(f"{program}: {os.path.basename(path)}, about line {line}: not in relais-log(5): {' '.join(sorted(missing))}")
