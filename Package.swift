@@ -77,8 +77,7 @@ func tests(
 /// scripts/runtimes).
 let fuzzed: [Target.Dependency] = [
     "Bytes", "Unix", "SASL", "Mail", "MIME", "Program", "Resolver", "Queue", "MailStore", "Auth", "SMTP",
-    "POP3",
-    "IMAP", "Delivery",
+    "POP3", "IMAP", "Delivery", "Reception",
 ]
 let others = ["Corpus", "Replay", "Driver", "Digest", "words.dict"]
 let fuzz: Target =
@@ -127,12 +126,15 @@ let package = Package(
         library("POP3", ["Mail", "Bytes"]),
         library("IMAP", ["MIME", "Mail", "SASL", "Bytes"]),
         library("Delivery", ["Accounts", "Program", "Mail", "Unix", "Bytes"]),
+        library("Reception", ["Queue", "Program", "Mail", "Unix", "Bytes"]),
         library("Checking", ["Delivery", "Accounts", "Program", "Unix", "Bytes"]),
-        library("Running", ["Delivery", "Accounts", "Queue", "Program", "Mail", "Unix", "Bytes"]),
+        library(
+            "Running", ["Reception", "Delivery", "Accounts", "Queue", "Program", "Mail", "Unix", "Bytes"]),
 
-        tool("smtpd", ["Front", "SMTP", "Queue", "Delivery"] + everyTool),
-        tool("sendmail-compat", ["SMTP", "Queue", "Delivery", "Accounts"] + everyTool),
-        tool("queue-runner", ["Running", "Checking", "Queue", "Delivery", "Accounts"] + everyTool),
+        tool("smtpd", ["Front", "SMTP", "Reception", "Queue", "Delivery"] + everyTool),
+        tool("sendmail-compat", ["SMTP", "Reception", "Queue", "Delivery", "Accounts"] + everyTool),
+        tool(
+            "queue-runner", ["Running", "Reception", "Checking", "Queue", "Delivery", "Accounts"] + everyTool),
         tool("remote-deliver", ["SMTP", "MIME", "TLS", "Resolver", "Delivery", "Accounts"] + everyTool),
         tool("local-deliver", ["Delivery", "Accounts", "MailStore"] + everyTool),
         tool("pop3d", ["Front", "POP3", "MailStore", "Auth"] + everyTool),
@@ -173,7 +175,14 @@ let package = Package(
             data: ["Dialogs"]),
         tests("Delivery", ["Accounts", "Program", "Unix", "Mail", "Bytes"]),
         tests("Checking", ["Delivery", "Accounts", "Program", "Unix", "Bytes"]),
-        tests("Running", ["Delivery", "Queue", "Program", "Mail", "Unix", "Bytes"]),
+        tests(
+            "Reception",
+            [
+                "smtpd", "sendmail-compat", "Running", "Front", "Delivery", "SMTP", "Queue", "Program",
+                "Mail",
+                "Unix", "Bytes",
+            ]),
+        tests("Running", ["Reception", "Delivery", "Queue", "Program", "Mail", "Unix", "Bytes"]),
         fuzz,
     ]
 )

@@ -32,18 +32,37 @@ package final class ClaimedMessage {
     /// A child between its fork and its exec has the file open, too, and would keep the lock for so long.
     deinit { try? file.unlock() }
 
-    /// At most `limit` bytes of the content, from `offset` of it.
-    package func content(at offset: Int, upTo limit: Int) throws(QueueError) -> [UInt8] {
-        let count = min(limit, head.contentLength - offset)
-        guard count > 0 else { return [] }
-        do throws(SystemError) {
-            return try file.read(upTo: count, at: contentOffset + offset)
-        } catch { throw .claim(error) }
+    /// The message: what stands on top of it, and its content.
+    package var text: Extents { head.text(of: file.raw, contentOffset: contentOffset) }
+
+    /// The same in the order in which the file has it.
+    var stored: Extents { Extents(file: file.raw, offset: contentOffset, count: head.length) }
+
+    /// At most `limit` bytes of it, from its beginning.
+    package func front(upTo limit: Int) throws(QueueError) -> [UInt8] {
+        try step(QueueError.claim) { () throws(SystemError) in try text.bytes(upTo: limit) }
+    }
+
+    /// Calls `body` with it part by part, to its end or up to `limit` bytes.
+    package func forEachPart(
+        upTo limit: Int = .max, _ body: ([UInt8]) throws(QueueError) -> Void
+    ) throws(QueueError) {
+        try text.prefix(limit).forEachPart(body) { .claim($0) }
     }
 
     /// Makes its name durable, and those that changed before it.
     package func synchronize() throws(QueueError) {
         do throws(SystemError) { try file.synchronizeWithName() } catch { throw .claim(error) }
+    }
+}
+
+extension MessageHead {
+    /// The message in the file that this is the head of; in that, the top stands behind the content.
+    package func text(of file: CInt, contentOffset: Int) -> Extents {
+        var text = Extents()
+        text.append(file: file, offset: contentOffset + contentLength, count: topLength)
+        text.append(file: file, offset: contentOffset, count: contentLength)
+        return text
     }
 }
 

@@ -15,16 +15,14 @@ extension ClaimedMessage {
         headCRC.update(bytes[...])
         try write(bytes, to: output)
         var contentCRC = CRC32C()
-        var offset = 0
-        while offset < head.contentLength {
-            let part = try content(at: offset, upTo: 1 << 16)
-            guard !part.isEmpty else { throw .claim(SystemError("pread", .inputOutput, id.text)) }
+        try stored.forEachPart { part throws(QueueError) in
             contentCRC.update(part[...])
             try write(part, to: output)
-            offset += part.count
+        } failing: {
+            .claim($0)
         }
         let trailer = MessageTrailer(
-            id: id, contentLength: head.contentLength, headCRC: headCRC.value, contentCRC: contentCRC.value)
+            id: id, contentLength: head.length, headCRC: headCRC.value, contentCRC: contentCRC.value)
         try write(trailer.encoded, to: output)
     }
 

@@ -25,22 +25,26 @@ package struct Import {
 
     /// Takes the next message into the queue; nil at the end. Nothing is kept of one that is not whole.
     package mutating func next() throws(QueueError) -> Taken? {
-        guard let (head, headCRC) = try readHead() else { return nil }
+        guard let (head, headSize, headCRC) = try readHead() else { return nil }
         let isPresent = try queue.isPresent(head.id)
         let injection =
             isPresent
             ? nil
             : try Injection(queue: queue.path, envelope: head.envelope, id: head.id, arrival: head.arrival)
-        let contentCRC = try copyContent(head.contentLength, to: injection)
+        var contentCRC = CRC32C()
+        try take(head.contentLength, &contentCRC) { part throws(QueueError) in try injection?.append(part) }
+        var top: [UInt8] = []
+        try take(head.topLength, &contentCRC) { top += $0 }
+        injection?.putOnTop(top)
         try fill(MessageTrailer.size)
         let trailer = MessageTrailer(Array(buffer[start...].prefix(MessageTrailer.size)))
         let expected = MessageTrailer(
-            id: head.id, contentLength: head.contentLength, headCRC: headCRC, contentCRC: contentCRC)
+            id: head.id, contentLength: head.length, headCRC: headCRC, contentCRC: contentCRC.value)
         guard trailer == expected else {
             throw .damaged("the end of \(head.id) is missing, or tells another CRC")
         }
         start += MessageTrailer.size
-        offset += head.encoded.count + head.contentLength + MessageTrailer.size
+        offset += headSize + head.length + MessageTrailer.size
         guard let injection else { return .present(head.id) }
         do throws(QueueError) { try injection.commit(kick: nil) } catch {
             guard error == .exists else { throw error }
@@ -49,7 +53,7 @@ package struct Import {
         return .new(head.id)
     }
 
-    private mutating func readHead() throws(QueueError) -> (head: MessageHead, crc: UInt32)? {
+    private mutating func readHead() throws(QueueError) -> (head: MessageHead, size: Int, crc: UInt32)? {
         var wanted = 1
         while true {
             let available = try fill(wanted)
@@ -59,7 +63,7 @@ package struct Import {
                     var crc = CRC32C()
                     crc.update(buffer[start..<(start + size)])
                     start += size
-                    return (head, crc.value)
+                    return (head, size, crc.value)
                 }
             } catch { throw .damaged("no message begins with \"\(buffer[start...].prefix(40).escaped())\"") }
             guard available >= wanted, available < MessageHead.longest else {
@@ -69,18 +73,18 @@ package struct Import {
         }
     }
 
-    /// Its CRC. What is missing at the end is for the trailer to tell.
-    private mutating func copyContent(_ length: Int, to injection: Injection?) throws(QueueError) -> UInt32 {
-        var crc = CRC32C()
+    /// The next bytes. What is missing at the end is for the trailer to tell.
+    private mutating func take(
+        _ length: Int, _ crc: inout CRC32C, _ body: ([UInt8]) throws(QueueError) -> Void
+    ) throws(QueueError) {
         var left = length
         while left > 0, try fill(1) > 0 {
             let part = Array(buffer[start...].prefix(left))
             start += part.count
             left -= part.count
             crc.update(part[...])
-            try injection?.append(part)
+            try body(part)
         }
-        return crc.value
     }
 
     /// Reads until `count` bytes are there, or the input ends; how many are.

@@ -20,6 +20,7 @@ package final class Injection {
     private let headSize: Int
     private var written = 0
     private var contentLength = 0
+    private var top: [UInt8] = []
     private var contentCRC = CRC32C()
     private var lastByte: UInt8 = .lf
 
@@ -102,6 +103,12 @@ package final class Injection {
 
     package func append(_ content: some Collection<UInt8>) throws(QueueError) { try append(Array(content)) }
 
+    /// Header fields that are to stand on top of the message, above those that are there by now: what is known of it only
+    /// when it is whole.
+    package func putOnTop(_ fields: [UInt8]) {
+        top = fields.isEmpty || fields.last == .lf ? fields + top : fields + [.lf] + top
+    }
+
     private func writeGathered() throws(SystemError) {
         try file.write(gathered)
         written += gathered.count
@@ -135,10 +142,11 @@ package final class Injection {
         if let kick { ServiceSocket.kick(kick, about: id.bytes) }
     }
 
-    /// Puts the length into the head and the trailer behind the content.
+    /// Puts the lengths into the head, and top and trailer behind the content.
     private func complete() throws(SystemError) {
         let head = MessageHead(
-            id: id, arrival: arrival, bootID: bootID, contentLength: contentLength, envelope: envelope
+            id: id, arrival: arrival, bootID: bootID, contentLength: contentLength, topLength: top.count,
+            envelope: envelope
         ).encoded
         if written == 0 {
             gathered.replaceSubrange(..<headSize, with: head)
@@ -147,9 +155,12 @@ package final class Injection {
         }
         var headCRC = CRC32C()
         headCRC.update(head[...])
+        gathered += top
+        contentCRC.update(top[...])
         gathered +=
             MessageTrailer(
-                id: id, contentLength: contentLength, headCRC: headCRC.value, contentCRC: contentCRC.value
+                id: id, contentLength: contentLength + top.count, headCRC: headCRC.value,
+                contentCRC: contentCRC.value
             ).encoded
     }
 }

@@ -6,25 +6,36 @@ package struct MessageHead: Equatable {
     package var id: MessageID
     package var arrival: Time
     package var bootID: String
+    /// What came, and what was put on top of it when it was known whole: behind it in the file, before it in the message.
     package var contentLength: Int
+    package var topLength: Int
     package var envelope: Envelope
 
-    package init(id: MessageID, arrival: Time, bootID: String, contentLength: Int, envelope: Envelope) {
+    /// Of the message.
+    package var length: Int { topLength + contentLength }
+
+    package init(
+        id: MessageID, arrival: Time, bootID: String, contentLength: Int, topLength: Int = 0,
+        envelope: Envelope
+    ) {
         self.id = id
         self.arrival = arrival
         self.bootID = bootID
         self.contentLength = contentLength
+        self.topLength = topLength
         self.envelope = envelope
     }
 
-    static let magic: StaticString = "relais-message 1\n"
-    /// No head is longer: some 50,000 recipients of the longest kind.
+    static let magic: StaticString = "relais-message 2\n"
+    /// Without a top: what was queued before an upgrade.
+    static let firstMagic: StaticString = "relais-message 1\n"
+    /// No head is longer: some 50,000 recipients of the longest kind. Nor is a top.
     package static let longest = 1 << 24
     static let lengthDigits = 20
     /// The year 2255: later is no time that a clock would tell.
     private static let latestArrival: Int64 = 1 << 53
 
-    /// The head as it stands in the file; its size does not depend on `contentLength`.
+    /// The head as it stands in the file; its size does not depend on the lengths.
     package var encoded: [UInt8] {
         var text: [UInt8] = []
         text.reserveCapacity(512)
@@ -37,6 +48,8 @@ package struct MessageHead: Equatable {
         text += bootID.utf8
         text += "\ncontent "
         text.append(decimal: contentLength, width: Self.lengthDigits)
+        text += "\ntop "
+        text.append(decimal: topLength, width: Self.lengthDigits)
         text += "\n"
         Self.appendPath("from <", envelope.reversePath, envelope.parameters, to: &text)
         for recipient in envelope.recipients {
@@ -63,7 +76,8 @@ package struct MessageHead: Equatable {
     package static func parse(_ bytes: [UInt8]) throws(SyntaxError) -> (head: MessageHead, size: Int)? {
         guard let end = endOfHead(bytes) else { return nil }
         var cursor = Cursor(bytes[..<end])
-        try cursor.expect(magic, "format version")
+        let isFirstFormat = cursor.skip(firstMagic)
+        if !isFirstFormat { try cursor.expect(magic, "format version") }
         let id = try line("id ", &cursor)
         guard let id = MessageID(name: id) else { throw cursor.failure("id") }
         let arrival = try number("arrival ", &cursor)
@@ -71,6 +85,10 @@ package struct MessageHead: Equatable {
         let boot = try line("boot ", &cursor)
         guard boot.count <= 36, boot.allSatisfy({ $0.isPrintable }) else { throw cursor.failure("boot") }
         let length = try number("content ", &cursor)
+        let top = isFirstFormat ? 0 : try number("top ", &cursor)
+        guard top <= longest, !length.addingReportingOverflow(top).overflow else {
+            throw cursor.failure("top")
+        }
         let (reversePath, parameters) = try path("from <", &cursor)
         var recipients: [Envelope.Recipient] = []
         while !cursor.isAtEnd {
@@ -81,7 +99,7 @@ package struct MessageHead: Equatable {
         guard envelope.isStorable else { throw cursor.failure("envelope") }
         let head = MessageHead(
             id: id, arrival: Time(microseconds: arrival), bootID: String(decoding: boot, as: UTF8.self),
-            contentLength: Int(length), envelope: envelope)
+            contentLength: Int(length), topLength: Int(top), envelope: envelope)
         return (head, end + 1)
     }
 
@@ -139,6 +157,7 @@ package struct MessageHead: Equatable {
 /// The line that closes a message's file and makes it valid.
 package struct MessageTrailer: Equatable {
     var id: MessageID
+    /// Of all between the head and this line, as is the CRC.
     var contentLength: Int
     var headCRC: UInt32
     var contentCRC: UInt32

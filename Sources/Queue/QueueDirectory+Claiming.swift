@@ -126,7 +126,7 @@ extension QueueDirectory {
             return .invalid(reason: "has a trailer whose length does not fit")
         }
         guard let head = try readHead(file, headSize), head.id == id,
-            head.contentLength == trailer.contentLength
+            head.length == trailer.contentLength
         else { return .invalid(reason: "has a damaged head") }
         if thoroughly || head.bootID != bootID {
             guard try hasCRCs(trailer, file, headSize, trailerOffset) else {

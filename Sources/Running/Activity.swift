@@ -27,7 +27,7 @@ package final class Activity {
         let sender = message.envelope.reversePath
         let count = message.envelope.recipients.count
         say(
-            "\(message.id): \(sizeInWords(message.head.contentLength)) from <\(sender.escaped())> "
+            "\(message.id): \(sizeInWords(message.head.length)) from <\(sender.escaped())> "
                 + "to \(count) recipient\(count == 1 ? "" : "s"), \((Time.now() - message.arrival).inWords) old"
         )
     }

@@ -157,7 +157,7 @@ final class DelivererSession {
             id: message.id.bytes, arrival: message.arrival,
             reversePath: message.envelope.reversePath, parameters: message.envelope.parameters,
             destination: destination, contentOffset: message.contentOffset,
-            contentLength: message.head.contentLength,
+            contentLength: message.head.contentLength, topLength: message.head.topLength,
             recipients: assignment.recipients.map { number in
                 let recipient = assignment.work.recipient(number).believed(injectedBy: message.injector)
                 return Job.Recipient(

@@ -3,6 +3,7 @@ import Delivery
 import Mail
 package import Program
 package import Queue
+package import Reception
 import Unix
 
 /// What follows from a report: the line in the message's log and in the host's, the next attempt, the
@@ -15,21 +16,24 @@ package final class Settlement {
     private let activity: Activity
     private let notifier: Notifier
     private let clock: any RunnerClock
+    private let filters: [any Filter]
     private let began: Time
     /// Messages for which something was done that could not be written down.
     private var unrecorded: Set<MessageID> = []
 
     package init(
         _ configuration: Configuration, queue: QueueDirectory, log: Log, activity: Activity,
-        clock: any RunnerClock = SystemClock()
+        clock: any RunnerClock = SystemClock(), filters: [any Filter] = []
     ) {
         self.configuration = configuration
         self.queue = queue
         self.log = log
         self.activity = activity
         self.clock = clock
+        self.filters = filters
         began = clock.now
-        notifier = Notifier(configuration, queue: queue, log: log, activity: activity, clock: clock)
+        notifier = Notifier(
+            configuration, queue: queue, log: log, activity: activity, clock: clock, filters: filters)
         schedule = RetrySchedule(configuration)
     }
 
@@ -44,7 +48,7 @@ package final class Settlement {
         let message = work.message
         activity.begins(message)
         log.info(
-            "\(message.id): from=<\(message.envelope.reversePath.escapedInAngles())>, size=\(message.head.contentLength), "
+            "\(message.id): from=<\(message.envelope.reversePath.escapedInAngles())>, size=\(message.head.length), "
                 + "nrcpt=\(message.envelope.recipients.count) (queue active)")
     }
 
@@ -85,9 +89,9 @@ package final class Settlement {
                 started: session.started, connecting: answer.connecting, transmitting: answer.transmitting))
     }
 
-    private func forward(_ answer: Report, of work: Work) {
+    func forward(_ answer: Report, of work: Work) {
         guard let forward = answer.forward else { return }
-        do throws(QueueError) {
+        do throws(ReceptionFailure) {
             var ids: [String] = []
             var kind = LogEvent.Kind.delivered
             for (number, copy) in forward.copies.enumerated() {
@@ -107,7 +111,14 @@ package final class Settlement {
                 notifier.kind(kind, answer.recipient, of: work), answer.recipient, of: work,
                 "\(answer.status)", text)
         } catch {
-            postpone(answer.recipient, of: work, status: "4.3.0", "cannot forward: \(error)", quietly: true)
+            let text = "cannot forward: \(error)"
+            switch error {
+            case .queue: postpone(answer.recipient, of: work, status: "4.3.0", text, quietly: true)
+            case .rejected(let why) where why.isPermanent:
+                record(.failed, answer.recipient, of: work, "\(why.status)", text)
+            case .rejected(let why):
+                postpone(answer.recipient, of: work, status: "\(why.status)", text, quietly: true)
+            }
         }
     }
 
@@ -287,7 +298,7 @@ package final class Settlement {
     private func inject(
         _ copy: Report.Forward.Copy, _ number: Int, under header: [UInt8], by road: ForwardedWishes.Road,
         for recipient: Int, of work: Work
-    ) throws(QueueError) -> MessageID {
+    ) throws(ReceptionFailure) -> MessageID {
         let message = work.message
         let suffix = number == 0 ? [] : Array("copy \(number)".utf8)
         let id = message.id.derived(recipient, of: suffix, at: message.arrival)
@@ -304,25 +315,12 @@ package final class Settlement {
             })
         // A deferral may be that of a copy before this one.
         let isFirst = work.states[recipient] == nil && work.isFirst(in: queue)
-        try queue.once(id, isFirst: isFirst) { () throws(QueueError) in
-            let injection = try Injection(queue: queue.path, envelope: envelope, id: id)
-            try injection.append(header)
-            try Self.copyContent(of: message, to: injection, limit: message.head.contentLength)
-            try injection.commit(kick: configuration.serviceSocket("kick"))
+        let reception = Reception(configuration, from: .forward(of: message.id), through: filters)
+        try reception.takeOnce(envelope, id, isFirst: isFirst, in: queue) { copy throws(QueueError) in
+            copy.append(trace: header)
+            try copy.append(message)
         }
         return id
-    }
-
-    package static func copyContent(of message: ClaimedMessage, to copy: Injection, limit: Int)
-        throws(QueueError)
-    {
-        var offset = 0
-        while offset < limit {
-            let part = try message.content(at: offset, upTo: min(1 << 16, limit - offset))
-            if part.isEmpty { break }
-            try copy.append(part)
-            offset += part.count
-        }
     }
 
     // MARK: The whole message

@@ -5,7 +5,7 @@ package protocol MailHandler: AnyObject {
     /// MAIL: nil to welcome the transaction, or the reply that refuses it.
     func refuseSender(_ sender: Address?, _ parameters: MailParameters) -> Reply?
     /// RCPT: the reply; a positive one takes the recipient.
-    func judgeRecipient(_ recipient: Address) -> Reply
+    func judgeRecipient(_ recipient: Address, _ parameters: RecipientParameters) -> Reply
     /// DATA: nil when the content may come, or the reply that refuses it.
     func begin(_ transaction: Transaction) -> Reply?
     /// Content with LF line ends, in pieces.

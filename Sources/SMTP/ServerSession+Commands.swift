@@ -64,7 +64,7 @@ extension ServerSession {
             recipientsBeyondLimit += 1
             return .tooManyRecipients
         }
-        let reply = handler.judgeRecipient(address)
+        let reply = handler.judgeRecipient(address, parameters)
         if !reply.isPositive { envelopeWasRefused = true }
         // Named again with other wishes it is another recipient: each has a right to its own notification.
         let recipient = Transaction.Recipient(address: address, parameters: parameters)

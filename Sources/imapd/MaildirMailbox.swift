@@ -39,7 +39,9 @@ final class MaildirMailbox: Mailbox {
         return status.modified.seconds
     }
 
-    func source(_ index: Int) throws(StoreFailure) -> (any MessageBytes)? {
+    func source(_ index: Int) throws(StoreFailure) -> (any MessageBytes)? { try stored(index) }
+
+    private func stored(_ index: Int) throws(StoreFailure) -> StoredMessage? {
         try step { () throws(SystemError) in
             guard let file = try folder.open(at: index) else { return nil }
             return StoredMessage(file)
@@ -77,7 +79,7 @@ final class MaildirMailbox: Mailbox {
             try MaildirDelivery(target.path, host: Host.name())
         }
         for index in indices {
-            guard let source = try source(index),
+            guard let source = try stored(index),
                 let flags = try step({ () throws(SystemError) in try folder.flags(at: index) })
             else { throw .expunged }
             let date = try internalDate(index)
@@ -85,12 +87,7 @@ final class MaildirMailbox: Mailbox {
                 flags.intersection(.system), folder.keywords.names(of: flags), in: target
             ).union(MessageFlags(rawValue: flags.capitals))
             try step { () throws(SystemError) in
-                let message = MessageSource(prefix: []) { position throws(SystemError) in
-                    do throws(StoreFailure) { return try source.read(at: position, count: 1 << 16) } catch {
-                        throw SystemError("read", .inputOutput, target.path)
-                    }
-                }
-                _ = try delivery.stage(message, flags: translated, date: Time(seconds: date))
+                _ = try delivery.stage(source.text(), flags: translated, date: Time(seconds: date))
             }
         }
         return try MaildirAppending.commit(delivery, target)
@@ -102,6 +99,10 @@ final class StoredMessage: MessageBytes {
     private let file: Descriptor
 
     init(_ file: consuming Descriptor) { self.file = file }
+
+    func text() throws(SystemError) -> Extents {
+        Extents(file: file.raw, count: try file.status().size, keeping: self)
+    }
 
     func read(at offset: Int, count: Int) throws(StoreFailure) -> [UInt8] {
         do throws(SystemError) { return try file.read(upTo: count, at: offset) } catch {

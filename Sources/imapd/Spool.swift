@@ -35,18 +35,15 @@ final class Spool {
     }
 
     /// The message is whole, and can be read.
-    func endMessage() throws(StoreFailure) -> MessageSource {
+    func endMessage() throws(StoreFailure) -> Extents {
         if lastWasCR { try put([.cr]) }
         lastWasCR = false
-        let range = start..<end
-        start = end
-        return MessageSource(prefix: []) { [self] position throws(SystemError) in
-            try file.read(upTo: min(1 << 16, range.count - position), at: range.lowerBound + position)
-        }
+        defer { start = end }
+        return Extents(file: file.raw, offset: start, count: end - start, keeping: self)
     }
 
     /// A message of a mailbox, as it is there.
-    func copy(_ source: any MessageBytes) throws(StoreFailure) -> MessageSource {
+    func copy(_ source: any MessageBytes) throws(StoreFailure) -> Extents {
         while true {
             let part = try source.read(at: end - start, count: 1 << 16)
             if part.isEmpty { return try endMessage() }

@@ -46,7 +46,7 @@ struct ByHand {
 
         let message: Descriptor
         do throws(SystemError) {
-            message = try MessageContent.seekableInput(upTo: configuration.messageSizeLimit)
+            message = try Extents.seekableInput(upTo: configuration.messageSizeLimit)
         } catch {
             Main.tool.fail("message cannot be read: \(error)", .inputOutput)
         }
@@ -55,7 +55,7 @@ struct ByHand {
         }
         let letter = Letter(
             job: 0, recipient: 0, address: bytes, reversePath: reversePath,
-            content: MessageContent(file: message.raw, offset: 0, length: length), plan: plan)
+            content: Extents(file: message.raw, count: length), plan: plan)
         let batch = Batch(configuration, rules, log: log, letters: [letter])
         var outcomes = plan.outcomes
         // One process becomes one account; what else the plan names is told, not done.

@@ -11,7 +11,7 @@ struct Letter {
     let recipient: Int
     let address: [UInt8]
     let reversePath: [UInt8]
-    let content: MessageContent
+    let content: Extents
     /// Names this delivery, whoever attempts it and however often; nil if it is made by hand.
     var mark: String?
     /// What is decided of the address already.

@@ -46,10 +46,7 @@ struct Mailboxes {
         if path == "/dev/null" { return .known(.delivered("discarded")) }
         do throws(MailboxFailure) {
             let index = try open(path)
-            let content = letter.content
-            let source = MessageSource(prefix: letter.trace) { position throws(SystemError) in
-                try content.part(at: position)
-            }
+            let source = letter.content.behind(letter.trace)
             var number = 0
             switch open[index].mailbox {
             case .maildir(let maildir):

@@ -58,8 +58,7 @@ struct Service {
         var letters: [Letter] = []
         for (number, received) in jobs.enumerated() {
             let job = received.job
-            let content = MessageContent(
-                file: received.file.raw, offset: job.contentOffset, length: job.contentLength)
+            let content = job.text(of: received.file.raw)
             for recipient in job.recipients {
                 letters.append(
                     Letter(

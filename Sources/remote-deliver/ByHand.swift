@@ -33,7 +33,7 @@ struct ByHand {
         let message: Descriptor
         let length: Int
         do throws(SystemError) {
-            message = try MessageContent.seekableInput(upTo: settings.sizeLimit)
+            message = try Extents.seekableInput(upTo: settings.sizeLimit)
             length = try message.status().size
         } catch {
             Main.tool.fail("message cannot be read: \(error)", .inputOutput)
@@ -41,7 +41,7 @@ struct ByHand {
         let transaction = ClientTransaction(
             reversePath: sender,
             recipients: recipients.map { ClientTransaction.Recipient(address: $0) })
-        let letter = Letter(transaction, MessageContent(file: message.raw, offset: 0, length: length))
+        let letter = Letter(transaction, Extents(file: message.raw, count: length))
         RemoteDelivery(settings, log: log, dialect: dialect, for: Asker(socket: nil))
             .deliver([letter], to: destination)
         var verdicts: Set<Report.Verdict> = []

@@ -2,11 +2,12 @@ import Bytes
 import Delivery
 import Mail
 import SMTP
+import Unix
 
 /// One message on its way to one destination, and what is known of each of its recipients.
 final class Letter {
     let transaction: ClientTransaction
-    let content: MessageContent
+    let content: Extents
     /// By recipient; nil until it is decided.
     private(set) var results: [Result?]
     /// By recipient: what the last host said that would not take it now, and left it to the next.
@@ -29,7 +30,7 @@ final class Letter {
 
     /// `whenDecided` is called once, as soon as the last recipient is decided.
     init(
-        _ transaction: ClientTransaction, _ content: MessageContent,
+        _ transaction: ClientTransaction, _ content: Extents,
         whenDecided: @escaping (Letter) -> Void = { _ in }
     ) {
         self.transaction = transaction

@@ -7,7 +7,7 @@ import Unix
 /// holds and how large it is; what is small is kept, and not read again.
 struct MailData {
     /// As the queue has it, but for mbox lines in front.
-    let content: MessageContent
+    let content: Extents
     let survey: DataSurvey
     /// How it is converted, if it is.
     let plan: ConversionPlan?
@@ -18,7 +18,7 @@ struct MailData {
     /// The largest message that is kept in memory.
     private static let mostHeld = 1 << 18
 
-    init(_ content: MessageContent, by plan: ConversionPlan? = nil) throws(SystemError) {
+    init(_ content: Extents, by plan: ConversionPlan? = nil) throws(SystemError) {
         var reader = MailDataReader(content, by: plan)
         var parts: [[UInt8]] = []
         while let part = try reader.next() {
@@ -52,7 +52,7 @@ struct MailData {
 
     private func forEachPart(_ body: (ArraySlice<UInt8>) -> Void) throws(SystemError) {
         var position = 0
-        while position < content.length {
+        while position < content.count {
             let part = try content.part(at: position)
             body(part[...])
             position += part.count

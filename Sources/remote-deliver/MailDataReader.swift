@@ -7,21 +7,21 @@ import Unix
 /// Reads a message part by part, as mail data; its content as it is, or by way of a converter.
 struct MailDataReader {
     /// What is read: without the lines that mbox put in front, from the first part on.
-    private(set) var content: MessageContent
+    private(set) var content: Extents
     private var converter: Converter?
     private var encoder = DataEncoder()
     private var position = 0
 
     private static let part = 65536
 
-    init(_ content: MessageContent, by plan: ConversionPlan? = nil) {
+    init(_ content: Extents, by plan: ConversionPlan? = nil) {
         self.content = content
         converter = plan.map { Converter($0) }
     }
 
     /// The next of it; nil at the end.
     mutating func next() throws(SystemError) -> [UInt8]? {
-        guard position < content.length else {
+        guard position < content.count else {
             guard let rest = converter?.finish() else { return nil }
             converter = nil
             return encoder.encode(rest)
@@ -35,10 +35,7 @@ struct MailDataReader {
 
     private mutating func skipMboxLines(of front: ArraySlice<UInt8>) -> Int {
         let count = MboxLine.count(at: front)
-        if count > 0 {
-            content = MessageContent(
-                file: content.file, offset: content.offset + count, length: content.length - count)
-        }
+        if count > 0 { content = content.dropFirst(count) }
         return count
     }
 

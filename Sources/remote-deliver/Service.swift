@@ -80,8 +80,7 @@ final class Service {
             recipients: job.recipients.map {
                 ClientTransaction.Recipient(address: $0.address, parameters: parameters($0.parameters))
             })
-        let content = MessageContent(
-            file: received.file.raw, offset: job.contentOffset, length: job.contentLength)
+        let content = job.text(of: received.file.raw)
         return Letter(transaction, content) { letter in
             // `received` is held here: the file stays open for as long as the letter may be read.
             for (result, recipient) in zip(letter.results, received.job.recipients) {

@@ -1,5 +1,5 @@
 import Bytes
-import Delivery
+import Reception
 import Program
 import Unix
 

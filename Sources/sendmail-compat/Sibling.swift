@@ -1,4 +1,4 @@
-import Delivery
+import Reception
 import Program
 import Unix
 

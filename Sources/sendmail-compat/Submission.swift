@@ -1,9 +1,9 @@
 import Accounts
 import Bytes
-import Delivery
 import Mail
 import Program
 import Queue
+import Reception
 import Unix
 
 /// One message from stdin into the queue. Of the message only the header is held; the content is streamed.
@@ -13,12 +13,19 @@ struct Submission {
     private let configuration: Configuration
     private let arrival = Time.now()
     private let id: MessageID
+    private let input: CInt
+    private let filters: [any Filter]
     private var text: SubmittedText
     private var sawEnd = false
     /// How much was read, kept or not.
     private var octets = 0
 
-    init(_ invocation: Invocation, _ configuration: Configuration) {
+    init(
+        _ invocation: Invocation, _ configuration: Configuration, reading input: CInt = 0,
+        through filters: [any Filter] = []
+    ) {
+        self.input = input
+        self.filters = filters
         self.invocation = invocation
         self.configuration = configuration
         id = MessageID.new(at: arrival)
@@ -40,7 +47,7 @@ struct Submission {
         }
         let named = invocation.recipients.flatMap(addresses)
 
-        let (header, body) = readHeader()
+        let (front, header) = readFront()
         guard let submitted = SubmittedHeader(header) else { fail("header has too many fields", .dataError) }
         let found = invocation.takesRecipientsFromHeader ? submitted.recipients : nil
         refuse(found?.unclear ?? [])
@@ -49,23 +56,31 @@ struct Submission {
             parameters: parameters.text,
             recipients: recipients(named + (found?.addresses ?? [])))
 
-        let complete = submitted.completed(by: author)
-        let top = received(author) + complete + [.lf]
-        do throws(QueueError) {
-            let injection = try Injection(
-                queue: configuration.queueDirectory, envelope: envelope, id: id, arrival: arrival)
+        let reception = Reception(
+            configuration, from: .program(user: Identity.user),
+            through: [Completion { [author] _ in author }] + filters)
+        do throws(ReceptionFailure) {
+            let message = try reception.take(
+                envelope, id: id, at: arrival, headerLimit: SubmittedHeader.longest)
             let log = configuration.openLog("pickup")
             log.info("\(id): uid=\(Identity.user) from=<\(reversePath.escapedInAngles())>")
-            try injection.append(top)
-            try forEachPart(body) { part throws(QueueError) in
-                try injection.append(part)
-            }
-            let messageID = MessageHeader(complete).first("Message-ID")?.value ?? []
+            message.append(trace: received(author))
+            forEachPart(front) { message.append($0) }
+            message.end()
+            let messageID = message.header.first("Message-ID")?.value ?? []
             log.info("\(id): message-id=\(messageID.escaped(limit: 200))")
-            try injection.commit(kick: configuration.serviceSocket("kick"))
+            try message.commit()
         } catch {
-            guard error.isMissingRight else { fail(error.description, Self.status(of: error)) }
-            handOver(envelope, top, body)
+            switch error {
+            case .queue(let error) where error.isMissingRight:
+                let top = received(author) + submitted.completed(by: author) + [.lf]
+                handOver(envelope, top, Array(front[header.size...]))
+            case .queue(let error): fail(error.description, Self.status(of: error))
+            case .rejected(let rejection):
+                configuration.openLog("pickup").warning(
+                    "refused from uid=\(Identity.user): \(rejection.cause ?? rejection.text)")
+                fail(rejection.text, rejection.isPermanent ? .unavailable : .temporaryFailure)
+            }
         }
         if invocation.isVerbose { try? File.writeAll(1, "queued as \(id)\n".utf8) }
         return .ok
@@ -193,7 +208,7 @@ struct Submission {
     private mutating func read(into buffer: inout [UInt8]) -> Bool {
         guard !sawEnd, !text.hasEnded else { return false }
         do throws(SystemError) {
-            let part = try File.read(0, upTo: Self.chunk)
+            let part = try File.read(input, upTo: Self.chunk)
             sawEnd = part.isEmpty
             octets += part.count
             text.push(part, to: &buffer)
@@ -205,8 +220,8 @@ struct Submission {
         return !sawEnd
     }
 
-    /// The header, and what was read behind it.
-    private mutating func readHeader() -> (header: MessageHeader, body: [UInt8]) {
+    /// What was read until the header was whole, and the header.
+    private mutating func readFront() -> (text: [UInt8], header: MessageHeader) {
         var gatherer = HeaderGatherer()
         while !gatherer.isWhole {
             var part: [UInt8] = []
@@ -217,11 +232,10 @@ struct Submission {
                 fail("header is larger than \(SubmittedHeader.longest) bytes", .dataError)
             }
         }
-        let header = gatherer.header
-        return (header, Array(gatherer.text[header.size...]))
+        return (gatherer.text, gatherer.header)
     }
 
-    /// Calls `body` with what was read behind the header, and then with the rest of the input.
+    /// Calls `body` with what was read already, and then with the rest of the input.
     private mutating func forEachPart<Failure: Error>(
         _ first: [UInt8], _ body: ([UInt8]) throws(Failure) -> Void
     ) throws(Failure) {

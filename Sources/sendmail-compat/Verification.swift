@@ -1,6 +1,7 @@
 import Accounts
 import Bytes
 import Delivery
+import Reception
 import Mail
 import Program
 import Unix

@@ -8,7 +8,7 @@ struct Server {
     private let configuration: Configuration
     private let log: Log
     private let connection: Connection
-    private let reception: Reception
+    private let handler: QueueingHandler
     private var client: Client { connection.client }
     private var stream: ByteStream { connection.stream }
 
@@ -24,7 +24,7 @@ struct Server {
         configuration = source.current
         self.log = log
         self.connection = connection
-        reception = Reception(source, log, connection.client)
+        handler = QueueingHandler(source, log, connection.client)
     }
 
     /// Serves the client to the end of the session, which goes on for as long as messages come.
@@ -34,9 +34,9 @@ struct Server {
             recipientLimit: configuration.recipientLimit,
             offersTLS: !configuration.tlsCertificate.isEmpty && client.address != nil,
             clientIsOurs: client.mayRelay, isOnPipe: client.address == nil)
-        var session = ServerSession(settings, handler: reception, isEncrypted: tls)
+        var session = ServerSession(settings, handler: handler, isEncrypted: tls)
         let failure = connection.talk { () throws(StreamError) in
-            if tls { reception.learnOwnAddress() }
+            if tls { handler.learnOwnAddress() }
             guard try connection.greet(session.greeting, tls: tls) else { return }
             noteTLS()
             try converse(&session)
@@ -46,7 +46,7 @@ struct Server {
             log.info("\(event) after \(session.stage) from \(client.name)")
         }
         session.ended()
-        reception.announce()
+        handler.announce()
     }
 
     private func converse(_ session: inout ServerSession) throws(StreamError) {
@@ -61,7 +61,7 @@ struct Server {
                 stream.end = stream.end + .milliseconds(Self.slowest * step.consumed)
             }
             try stream.write(step.output)
-            reception.greeting = (session.helo, session.protocolName)
+            handler.greeting = (session.helo, session.protocolName)
             switch step.next {
             case .close: return try stream.flush()
             case .sendAway:
@@ -96,13 +96,13 @@ struct Server {
 
     /// False when TLS cannot be had, and nothing was said.
     private func beginTLS(saying reply: [UInt8]) throws(StreamError) -> Bool {
-        reception.learnOwnAddress()
+        handler.learnOwnAddress()
         guard try connection.beginTLS(saying: reply) else { return false }
         noteTLS()
         return true
     }
 
     private func noteTLS() {
-        reception.tls = connection.tls.map { "\($0.version) with cipher \($0.cipher) (\($0.bits) bits)" }
+        handler.tls = connection.tls.map { "\($0.version) with cipher \($0.cipher) (\($0.bits) bits)" }
     }
 }

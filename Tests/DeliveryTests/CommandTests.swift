@@ -20,8 +20,8 @@ import Unix
         message = try Path.openForReading(path)
     }
 
-    private var content: MessageContent {
-        MessageContent(file: message.raw, offset: 25, length: Self.text.utf8.count)
+    private var content: Extents {
+        Extents(file: message.raw, offset: 25, count: Self.text.utf8.count)
     }
 
     private func run(_ text: String, limit: Duration = .seconds(20)) -> Command.Result {
@@ -127,7 +127,7 @@ import Unix
     func streams() throws {
         let path = try directory.write("large", String(repeating: "0123456789abcde\n", count: 65536))
         let file = try Path.openForReading(path)
-        let large = MessageContent(file: file.raw, offset: 0, length: 1 << 20)
+        let large = Extents(file: file.raw, count: 1 << 20)
         func run(_ text: String) -> Command.Result {
             Command(Array(text.utf8), environment: ["PATH=/bin:/usr/bin"], timeLimit: .seconds(20))
                 .run(prefix: [], content: large)
@@ -142,7 +142,7 @@ import Unix
     @Test("a message that is shorter than its job says is never given out as whole (T82)")
     func short() throws {
         let mark = "\(directory.path)/copy"
-        let long = MessageContent(file: message.raw, offset: 25, length: 4096)
+        let long = Extents(file: message.raw, offset: 25, count: 4096)
         let result = Command(
             [UInt8]("cat >/dev/null && touch \(mark)".utf8), environment: [], timeLimit: .seconds(9)
         )
@@ -171,11 +171,11 @@ import Unix
     }
 }
 
-@Suite struct MessageContentTests {
+@Suite struct MessageTextTests {
     private func wasDelivered(_ text: String, to address: String = "bob@example.org") throws -> Bool {
         let directory = try TemporaryDirectory()
         let file = try Path.openForReading(try directory.write("m", "XX" + text + "YY"))
-        return try MessageContent(file: file.raw, offset: 2, length: text.utf8.count)
+        return try Extents(file: file.raw, offset: 2, count: text.utf8.count)
             .wasDelivered(to: Array(address.utf8))
     }
 

@@ -9,7 +9,7 @@ import Unix
 private let job = Job(
     id: [UInt8]("06f8xyz1abc"), arrival: Time(microseconds: 1_700_000_000_123_456),
     reversePath: [UInt8]("a@example.org"), parameters: [UInt8]("BODY=8BITMIME RET=HDRS"),
-    destination: .remote([UInt8]("example.net")), contentOffset: 512, contentLength: 1024,
+    destination: .remote([UInt8]("example.net")), contentOffset: 512, contentLength: 1024, topLength: 77,
     recipients: [
         Job.Recipient(address: [UInt8]("b@example.net"), parameters: [UInt8]("NOTIFY=NEVER"), index: 3),
         Job.Recipient(address: [UInt8]("\"c d\"@example.net"), index: 7),
@@ -117,7 +117,8 @@ private let delivered = EnhancedStatus(2, 0, 0)
     /// Records as their fields; what must be refused, and as what.
     static let badJobs: [([String], String)] = {
         let good = [
-            "job1", "abc1", "1", "a@b", "", "remote", "b.example", "0", "10", "1", "x@b.example", "", "0",
+            "job2", "abc1", "1", "a@b", "", "remote", "b.example", "0", "10", "0", "1", "x@b.example", "",
+            "0",
         ]
         func with(_ place: Int, _ value: String) -> [String] {
             var fields = good
@@ -125,7 +126,7 @@ private let delivered = EnhancedStatus(2, 0, 0)
             return fields
         }
         return [
-            ([], "kind"), (["job2"] + good.dropFirst(), "kind"), (["job1"], "id"),
+            ([], "kind"), (["job1"] + good.dropFirst(), "kind"), (["job2"], "id"),
             (with(1, ""), "id"), (with(1, "ABC"), "id"), (with(1, "../x"), "id"),
             (with(1, String(repeating: "a", count: 65)), "id"),
             (with(2, "-1"), "arrival"), (with(2, "0x10"), "arrival"), (with(2, ""), "arrival"),
@@ -138,10 +139,11 @@ private let delivered = EnhancedStatus(2, 0, 0)
             (with(6, "b\u{1b}"), "destination"),
             (with(7, "-1"), "content-offset"), (with(8, "+1"), "content-length"),
             (with(7, "9223372036854775807"), "content-length"),
-            (with(9, "0"), "recipients"), (with(9, "1001"), "recipients"), (with(9, "2"), "forward-path"),
-            (with(10, ""), "forward-path"), (with(10, "a\r\nDATA"), "forward-path"),
-            (with(11, "A=\u{7f}"), "rcpt-parameters"), (with(12, "2147483648"), "index"),
-            (with(12, "x"), "index"), (good + [""], "job"), (Array(good.dropLast()), "index"),
+            (with(9, "-1"), "top-length"), (with(9, "9223372036854775807"), "content-length"),
+            (with(10, "0"), "recipients"), (with(10, "1001"), "recipients"), (with(10, "2"), "forward-path"),
+            (with(11, ""), "forward-path"), (with(11, "a\r\nDATA"), "forward-path"),
+            (with(12, "A=\u{7f}"), "rcpt-parameters"), (with(13, "2147483648"), "index"),
+            (with(13, "x"), "index"), (good + [""], "job"), (Array(good.dropLast()), "index"),
             (["end1", ""], "end"),
         ]
     }()

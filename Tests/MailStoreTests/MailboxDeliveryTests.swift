@@ -5,12 +5,18 @@ import Unix
 @testable import MailStore
 
 /// A message whose content comes in parts of `size` bytes.
-private func message(_ text: String, prefix: String = "", parts size: Int = 1000) -> MessageSource {
+func message(_ text: String, prefix: String = "", parts size: Int = 1000) -> Extents {
     let bytes = Array(text.utf8)
-    return MessageSource(prefix: Array(prefix.utf8)) { position throws(SystemError) in
-        Array(bytes[position..<min(bytes.count, position + size)])
+    var message = Extents()
+    message.append(Array(prefix.utf8))
+    for start in stride(from: 0, to: bytes.count, by: size) {
+        message.append(Array(bytes[start...].prefix(size)))
     }
+    return message
 }
+
+/// One whose file ends before it does.
+private func shortened(_ file: borrowing Descriptor) -> Extents { Extents(file: file.raw, count: 1 << 20) }
 
 private func contents(_ path: String) throws -> String? {
     try Path.contents(path).map { String(decoding: $0, as: UTF8.self) }
@@ -123,11 +129,10 @@ private func contents(_ path: String) throws -> String? {
         #expect(try contents(path) == "From x Thu Jan  1 00:00:00 1970\nold\n\n")
         do {
             let mbox = try open()
-            let broken = MessageSource(prefix: []) { position throws(SystemError) in
-                if position > 200_000 { throw SystemError("pread", .inputOutput, "") }
-                return [UInt8](repeating: .lf, count: 10_000)
-            }
-            #expect(throws: SystemError.self) { try mbox.append(broken, from: [], at: Time(seconds: 0)) }
+            let file = try Directory(directory).openScratch()
+            try file.write([UInt8](repeating: .lf, count: 200_000))
+            let message = shortened(file)
+            #expect(throws: SystemError.self) { try mbox.append(message, from: [], at: Time(seconds: 0)) }
         }
         #expect(try contents(path) == "From x Thu Jan  1 00:00:00 1970\nold\n\n")
         #expect(try Directory(directory).names() == ["mbox"])
@@ -303,12 +308,9 @@ private func contents(_ path: String) throws -> String? {
     func broken() throws {
         let maildir = try MaildirDelivery(path, host: "h")
         _ = try maildir.stage(message("a\n"))
-        #expect(throws: SystemError.self) {
-            try maildir.stage(
-                MessageSource(prefix: []) { _ throws(SystemError) in
-                    throw SystemError("pread", .inputOutput, "")
-                })
-        }
+        let file = try Directory(path).openScratch()
+        let message = shortened(file)
+        #expect(throws: SystemError.self) { try maildir.stage(message) }
         #expect(maildir.commit() == [nil])
         #expect(try Directory(path + "new").names().count == 1)
         #expect(try Directory(path + "tmp").names() == [])

@@ -131,10 +131,7 @@ import Unix
         try put(Self.plain.joined() + "From x Thu Jan  1 00:00:09 1970\n\nno line end")
         let one = try mbox()
         func addition(_ text: String) -> NumberedMbox.Addition {
-            let bytes = Array(text.utf8)
-            let source = MessageSource(prefix: []) { Array(bytes.dropFirst($0).prefix(3)) }
-            return NumberedMbox.Addition(
-                source, flags: .seen, date: Time(seconds: 86400))
+            NumberedMbox.Addition(message(text, parts: 3), flags: .seen, date: Time(seconds: 86400))
         }
         let uids = try one.append([
             addition("Status: O\nSubject: a\nX-UID: 77\n\nFrom here\n>From there\n"), addition("Subject: b"),
@@ -174,8 +171,7 @@ import Unix
         let more = try #require(other.flags(of: [Array("more".utf8)]))
         _ = try other.append([
             .init(
-                MessageSource(prefix: Array("Subject: 5\n\nb\n".utf8)) { _ throws(SystemError) in [] },
-                flags: more, date: .now())
+                message("Subject: 5\n\nb\n"), flags: more, date: .now())
         ])
         #expect(try base() == "X-IMAPbase: \(validity) 0000000005 work more")
         _ = try other.expunge([1], marked: false)

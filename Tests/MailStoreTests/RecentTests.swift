@@ -54,7 +54,7 @@ import Unix
 
     private func append(_ maildir: TemporaryMaildir) throws {
         let delivery = try MaildirDelivery(maildir.path, host: "h")
-        _ = try delivery.stage(MessageSource(prefix: [0x61]) { _ in [] }, flags: .seen)
+        _ = try delivery.stage(message("a"), flags: .seen)
         #expect(try maildir.folder(readOnly: true).add(delivery) == [1])
     }
 

@@ -140,7 +140,7 @@
             let store = try QueueDirectory(queue.path)
             switch step {
             case .inject, .injectLarge: break
-            case .claim: _ = try claimed(store).content(at: 0, upTo: 100)
+            case .claim: _ = try claimed(store).front(upTo: 100)
             case .record:
                 let log = try MessageLog.open(for: try claimed(store), in: store, creating: true)
                 try log?.append([Self.event])
@@ -231,7 +231,7 @@
                 let claim = try store.claimFree(id, in: place)
                 mustBe(!claim.isBusy, "is still locked")
                 guard let message = claim.message else { continue }
-                isWhole = try message.content(at: 0, upTo: .max).elementsEqual(content.utf8)
+                isWhole = try message.front(upTo: .max).elementsEqual(content.utf8)
                 mustBe(isWhole, "its content is not what it was")
             }
             func mustBe(in allowed: [String], whole: Bool = true) {

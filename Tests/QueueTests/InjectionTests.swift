@@ -1,7 +1,8 @@
 import Bytes
-import Queue
 import Testing
 import Unix
+
+@testable import Queue
 
 @Suite struct InjectionTests {
     @Test(
@@ -26,7 +27,74 @@ import Unix
         let queue = try TemporaryQueue()
         let id = try queue.inject("no newline")
         let message = try #require(try QueueDirectory(queue.path).claimFree(id, in: .incoming).message)
-        #expect(try message.content(at: 0, upTo: 100) == Array("no newline\n".utf8))
+        #expect(try message.front(upTo: 100) == Array("no newline\n".utf8))
+    }
+
+    @Test(
+        "what is put on top last stands first, above what was put there before",
+        arguments: [1, 100, 131_073, 400_000])
+    func top(size: Int) throws {
+        let queue = try TemporaryQueue()
+        let injection = try Injection(queue: queue.path, envelope: TemporaryQueue.envelope)
+        let content = Array(String(repeating: "line of text\n", count: size / 13 + 1).utf8)
+        injection.putOnTop(Array("B: 2\n".utf8))
+        try injection.append(content)
+        injection.putOnTop(Array("A: 1\n\tfolded".utf8))
+        injection.putOnTop([])
+        try injection.commit(kick: nil)
+        let store = try QueueDirectory(queue.path)
+        let claim = try store.claim(injection.id, in: .incoming, thoroughly: true)
+        let message = try #require(claim.message)
+        let whole = Array("A: 1\n\tfolded\nB: 2\n".utf8) + content
+        #expect(try message.front(upTo: .max) == whole)
+        #expect(message.head.topLength == 18 && message.head.length == whole.count)
+        var parts: [UInt8] = []
+        try message.forEachPart(upTo: 21) { parts += $0 }
+        #expect(parts == Array(whole.prefix(21)))
+        // What is shown without its lock, and what goes to another queue, is the same.
+        var shown: [UInt8] = []
+        let found = try #require(try store.look(at: injection.id, in: .incoming))
+        #expect(
+            try store.forEachPart(of: found) {
+                shown += $0
+                return true
+            })
+        #expect(shown == whole)
+        let stream = try Directory("/tmp").openScratch()
+        try message.export(to: stream.raw, recipients: [1])
+        try stream.seek(to: 0)
+        let other = try TemporaryQueue()
+        var taken = Import(from: stream.raw, into: try QueueDirectory(other.path))
+        guard case .new(injection.id) = try taken.next() else { throw QueueError.exists }
+        #expect(try taken.next() == nil && taken.offset == (try stream.status().size))
+        let copy = try QueueDirectory(other.path).claim(injection.id, in: .incoming, thoroughly: true)
+        #expect(try #require(copy.message).front(upTo: .max) == whole)
+    }
+
+    @Test("a message that was queued in the first format is what it was")
+    func firstFormat() throws {
+        let queue = try TemporaryQueue()
+        let id = try queue.inject("Subject: a\n\nb\n")
+        let path = "\(queue.path)/incoming/\(id)"
+        let text = String(decoding: try #require(try Path.contents(path)), as: UTF8.self)
+        let head = text.prefix(upTo: try #require(text.firstRange(of: "\n\n")).upperBound)
+        let older = head.replacing("relais-message 2", with: "relais-message 1")
+            .replacing("top 00000000000000000000\n", with: "")
+        #expect(older.count == head.count - 25)
+        var crc = CRC32C()
+        crc.update(Array(older.utf8)[...])
+        let trailer = text.suffix(MessageTrailer.size)
+        var words = trailer.split(separator: " ").map(String.init)
+        words[3] = String(crc.value, radix: 16)
+        words[3] = String(repeating: "0", count: 8 - words[3].count) + words[3]
+        let content = text.dropFirst(head.count).dropLast(MessageTrailer.size)
+        try Path.remove(path)
+        try queue.put(
+            Array((older + content + words.joined(separator: " ")).utf8), at: "incoming/\(id)")
+        let claim = try QueueDirectory(queue.path).claim(id, in: .incoming, thoroughly: true)
+        let message = try #require(claim.message)
+        #expect(message.head.topLength == 0 && message.envelope == TemporaryQueue.envelope)
+        #expect(try message.front(upTo: .max) == Array("Subject: a\n\nb\n".utf8))
     }
 
     @Test("an injection that is given up leaves nothing")
@@ -94,7 +162,7 @@ import Unix
                     try copy.commit(kick: nil)
                 }
                 #expect(
-                    try store.claimFree(other, in: .incoming).message?.content(at: 0, upTo: 9)
+                    try store.claimFree(other, in: .incoming).message?.front(upTo: 9)
                         == Array("three\n".utf8))
             }
         }

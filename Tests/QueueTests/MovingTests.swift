@@ -177,7 +177,7 @@ import Unix
         let store = try QueueDirectory(queue.path)
         for (id, content) in zip(ids, contents) {
             let message = try #require(try store.claimFree(id, in: .incoming).message)
-            #expect(try message.content(at: 0, upTo: .max).elementsEqual(content.utf8))
+            #expect(try message.front(upTo: .max).elementsEqual(content.utf8))
             #expect(message.envelope.recipients == [TemporaryQueue.envelope.recipients[1]])
             #expect(message.envelope.parameters == TemporaryQueue.envelope.parameters)
             #expect(id.arrival == message.arrival)

@@ -106,7 +106,7 @@ final class TemporaryQueue {
     }
 
     func content(of message: ClaimedMessage) throws -> String {
-        String(decoding: try message.content(at: 0, upTo: 1 << 20), as: UTF8.self)
+        String(decoding: try message.front(upTo: 1 << 20), as: UTF8.self)
     }
 
     /// What is known of a destination that fails.

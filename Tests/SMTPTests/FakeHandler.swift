@@ -17,7 +17,7 @@ final class FakeHandler: MailHandler {
 
     func refuseSender(_ sender: Address?, _ parameters: MailParameters) -> Reply? { nil }
 
-    func judgeRecipient(_ recipient: Address) -> Reply {
+    func judgeRecipient(_ recipient: Address, _ parameters: RecipientParameters) -> Reply {
         let text = String(decoding: recipient.text, as: UTF8.self).lowercased()
         if text == "local@here" || text == "local" || text.hasPrefix("user") || text == "postmaster" {
             return Reply(250, EnhancedStatus(2, 1, 5), "Ok")

@@ -1,6 +1,7 @@
 """The steps of a message's life: each makes a state, acts on it with one program as the victim, and says what was promised."""
 import os, re, time
-from crash import MESSAGE, NAME, PLACES, SYSEXITS, Scene
+import queuefiles
+from crash import MESSAGE, NAME, PLACES, SUBJECT, SYSEXITS, TEXT, Scene
 from harness import USER
 
 
@@ -82,6 +83,15 @@ def waiting(recipient=HERE, sender="far@far.example"):
     return lambda scene: scene.inject(recipient, sender)
 
 
+def topped(recipient=HERE):
+    """Something stands on top of it, as filters leave it: its subject."""
+    def setup(scene):
+        name, data = queuefiles.message("far@far.example", [recipient], f"From: far@far.example\n\n{TEXT}".encode(),
+                                        top=f"Subject: {SUBJECT}\n".encode())
+        queuefiles.put(f"{scene.work}/queue/incoming", name, data)
+    return setup
+
+
 def refused(scene):
     """The mailbox's owner cannot write it just now."""
     scene.inject(HERE)
@@ -104,7 +114,8 @@ def over(scene):
 
 
 def exported(scene):
-    code, output, errors = scene.run("queue-runner", "--export", scene.inject(HERE))
+    topped()(scene)
+    code, output, errors = scene.run("queue-runner", "--export", os.path.basename(scene.queue_files("incoming")[0]))
     assert code == 0, errors
     scene.run("queue-runner", "--purge", "all")
     with open(f"{scene.work}/exported", "wb") as file:
@@ -130,10 +141,14 @@ def refused_in_part(scene):
     os.chmod(f"{scene.work}/home/{USER}", 0o555)
 
 
-def forwarded(scene):
+def forwarded(scene, setup=waiting()):
     with open(f"{scene.work}/home/{USER}/.forward", "w") as file:
         file.write(THERE + "\n")
-    scene.inject(HERE)
+    setup(scene)
+
+
+def forwarded_with_top(scene):
+    forwarded(scene, topped())
 
 
 def expanded(scene):
@@ -200,12 +215,16 @@ STEPS = [
     Step("deliver to an mbox: deliverer", "local-deliver", waiting(), a_pass, most=2, partial=True, local="mbox"),
     Step("deliver to a host: runner", "queue-runner", waiting(THERE), a_pass, most=2),
     Step("deliver to a host: deliverer", "remote-deliver", waiting(THERE), a_pass, most=2),
+    Step("deliver what has a top: runner", "queue-runner", topped(), a_pass),
+    Step("deliver what has a top: deliverer", "local-deliver", topped(), a_pass),
+    Step("deliver what has a top to a host: deliverer", "remote-deliver", topped(THERE), a_pass, most=2),
     Step("defer: runner", "queue-runner", refused, a_pass),
     Step("defer: deliverer", "local-deliver", refused, a_pass),
     Step("defer in part: runner", "queue-runner", refused_in_part, a_pass, promise="everybody", most=2),
     Step("deliver what was tried: runner", "queue-runner", tried_and_due, a_pass),
     Step("forward: runner", "queue-runner", forwarded, a_pass, most=2),
     Step("forward: deliverer", "local-deliver", forwarded, a_pass, most=2),
+    Step("forward what has a top: runner", "queue-runner", forwarded_with_top, a_pass, most=2),
     Step("expand an alias, and bounce: runner", "queue-runner", expanded, a_pass, promise="everybody and the sender", most=2),
     Step("bounce: runner", "queue-runner", waiting("nobody-here@crash.example", HERE), a_pass, promise="bounce", most=2),
     Step("report a success: runner", "queue-runner", wanting_success, a_pass, promise="bounce", most=2),

@@ -122,13 +122,14 @@ def keys_read():
         for name, body in bodies.items():
             made[name] = set().union(made.get(name, set()), *(made.get(word, set()) for word in re.findall(r"\w+", body)))
     asked = lambda text: set().union(*(made.get(word, set()) for word in re.findall(r"(?:[cC]onfiguration|source\.current)\s*\.(\w+)", text)))
-    # The rules for recipients are built in Delivery, from the configuration that they are given.
-    rules, front, desk = asked(sources("Delivery")), asked(sources("Front")), asked(sources("Auth"))
+    # What libraries read of the configuration that they are given, by the word that says that they are.
+    made_of = {"RecipientRules": "Delivery", "Connection.serve": "Front", "LoginDesk": "Auth", "FreeSpace": "Reception/Filters"}
+    parts = {word: asked(sources(library)) for word, library in made_of.items()}
     found = {}
     for program in PROGRAMS:
         text = sources(program) + (sources("Running") if program == "queue-runner" else "")
         if re.search(r"Configuration\.load|ConfigurationSource|Startup\.configuration", text):
-            also = (rules if "RecipientRules" in text else set()) | (front if "Connection.serve" in text else set()) | (desk if "LoginDesk" in text else set())
+            also = set().union(*(part for word, part in parts.items() if word in text))
             found[program] = {keys[name] for name in asked(text) | also} - {"log", "syslog-name"}
     return keys, found
 

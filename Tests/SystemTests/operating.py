@@ -200,7 +200,7 @@ def moving(_):
     three = put(here, "hold", "a@b.example", ["z@three.example"], content=b"")
     stream = operate(here, "--export", "domain=one.example", three)
     assert set(places(here)) == {one, two, three} and all(place.startswith("trash/") for place in places(here).values())
-    assert stream.count(b"relais-message 1\n") == 3 and b"y@two.example" not in stream
+    assert stream.count(b"relais-message 2\n") == 3 and b"y@two.example" not in stream
     assert operate(there, "--import", input=stream).decode().splitlines() == [f"{name}: imported" for name in (three, two, one)]
     assert places(there) == {one: "incoming", two: "incoming", three: "incoming"}
     [entry] = [json.loads(line) for line in queue_runner(there, "--list", "--json", one).splitlines()]

@@ -5,9 +5,9 @@ def netstring(payload):
     return b"%d:%s," % (len(payload), payload)
 
 
-def job(recipients, offset=0, length=len(MESSAGE), destination=b"", identity=b"0abc", sender=b"s@client", parameters=b""):
-    fields = [b"job1", identity, b"1700000000000000", sender, parameters, b"remote", destination, b"%d" % offset,
-              b"%d" % length, b"%d" % len(recipients)]
+def job(recipients, offset=0, length=len(MESSAGE), destination=b"", identity=b"0abc", sender=b"s@client", parameters=b"", top=0):
+    fields = [b"job2", identity, b"1700000000000000", sender, parameters, b"remote", destination, b"%d" % offset,
+              b"%d" % length, b"%d" % top, b"%d" % len(recipients)]
     for index, address in enumerate(recipients):
         fields += [address, b"", b"%d" % (10 + index)]
     return netstring(b"".join(map(netstring, fields)))
@@ -67,12 +67,12 @@ def trial_several():
     to = b"127.0.0.1:%d" % server.port
     # The content is in the middle of the file, and the file's position is somewhere else.
     service.send(job([b"a@mx", b"b@mx"], offset=7, length=len(MESSAGE), destination=to), b"ENVELOP" + MESSAGE + b"TRAILER")
-    service.send(job([b"c@mx"], length=6, destination=to, identity=b"1abc"), b"second")
+    service.send(job([b"c@mx"], length=7, top=9, destination=to, identity=b"1abc"), b"second\nX-Top: 1\ntrailer")
     service.send(END)
     answer = service.answer()
     ok = (answer == ([(0, 10, "L", "2.0.0"), (0, 11, "L", "2.0.0"), (1, 10, "L", "2.0.0")], True)
           and server.connections == 1 and service.program.returncode == 0
-          and server.messages == [b"Subject: x\r\n\r\n..dot\r\nbody\r\n", b"second\r\n"])
+          and server.messages == [b"Subject: x\r\n\r\n..dot\r\nbody\r\n", b"X-Top: 1\r\nsecond\r\n"])
     return None if ok else f"{answer} {server.connections} {server.messages}"
 
 

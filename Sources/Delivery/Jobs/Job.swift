@@ -2,7 +2,7 @@ import Bytes
 package import Unix
 
 /// One message for one destination: what the queue-runner hands to a deliverer. The message itself goes
-/// along as an open, read-only file; a job says which part of that file is the content.
+/// along as an open, read-only file; a job says which parts of that file are the message.
 package struct Job: Equatable {
     package enum Destination: Hashable {
         /// A domain, or the next hop that the configuration names for it.
@@ -34,14 +34,16 @@ package struct Job: Equatable {
     /// The parameters of MAIL as they came: `BODY=8BITMIME RET=HDRS`.
     package var parameters: [UInt8]
     package var destination: Destination
-    /// Where the content is in the file that goes along.
+    /// Where the content is in the file that goes along; behind it is what stands on top of it.
     package var contentOffset: Int
     package var contentLength: Int
+    package var topLength: Int
     package var recipients: [Recipient]
 
     package init(
         id: [UInt8], arrival: Time, reversePath: [UInt8], parameters: [UInt8] = [],
-        destination: Destination, contentOffset: Int, contentLength: Int, recipients: [Recipient]
+        destination: Destination, contentOffset: Int, contentLength: Int, topLength: Int = 0,
+        recipients: [Recipient]
     ) {
         self.id = id
         self.arrival = arrival
@@ -50,7 +52,16 @@ package struct Job: Equatable {
         self.destination = destination
         self.contentOffset = contentOffset
         self.contentLength = contentLength
+        self.topLength = topLength
         self.recipients = recipients
+    }
+
+    /// The message, in the file that came along.
+    package func text(of file: CInt) -> Extents {
+        var text = Extents()
+        text.append(file: file, offset: contentOffset + contentLength, count: topLength)
+        text.append(file: file, offset: contentOffset, count: contentLength)
+        return text
     }
 
     /// Most recipients of one job; a message with more of them in one domain becomes several jobs.
@@ -66,7 +77,7 @@ package struct Job: Equatable {
 }
 
 extension Job {
-    static let kind: StaticString = "job1"
+    static let kind: StaticString = "job2"
     static let endOfBatch: StaticString = "end1"
 
     var isWithinLimits: Bool {
@@ -93,6 +104,7 @@ extension Job {
         }
         record.add(contentOffset)
         record.add(contentLength)
+        record.add(topLength)
         record.add(recipients.count)
         for recipient in recipients {
             record.add(recipient.address)
@@ -122,7 +134,9 @@ extension Job {
         }
         contentOffset = try record.number("content-offset")
         contentLength = try record.number("content-length")
-        guard !contentOffset.addingReportingOverflow(contentLength).overflow else {
+        topLength = try record.number("top-length")
+        let (end, isBeyond) = contentOffset.addingReportingOverflow(contentLength)
+        guard !isBeyond, !end.addingReportingOverflow(topLength).overflow else {
             throw SyntaxError("content-length", at: 0)
         }
         let count = try record.number(upTo: Self.mostRecipients, "recipients")

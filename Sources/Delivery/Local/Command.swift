@@ -34,7 +34,7 @@ package struct Command {
 
     /// Runs it with `prefix` and then the content as its input. The caller ignores SIGPIPE: a command need
     /// not read all that it is given.
-    package func run(prefix: [UInt8], content: MessageContent) -> Result {
+    package func run(prefix: [UInt8], content: Extents) -> Result {
         var output: [UInt8] = []
         do throws(SystemError) {
             let ending = try run(prefix, content, &output)
@@ -50,7 +50,7 @@ package struct Command {
     }
 
     private func run(
-        _ prefix: [UInt8], _ content: MessageContent, _ output: inout [UInt8]
+        _ prefix: [UInt8], _ content: Extents, _ output: inout [UInt8]
     ) throws(SystemError) -> Ending {
         let deadline = Deadline.after(timeLimit)
         let input = try DescriptorPair.pipe()
@@ -85,7 +85,7 @@ package struct Command {
     /// Writes the message, reading away what the command says meanwhile; false if the deadline passed. A
     /// command that closes its input has had enough.
     private func feed(
-        _ prefix: [UInt8], _ content: MessageContent, to pipe: CInt, reading output: CInt,
+        _ prefix: [UInt8], _ content: Extents, to pipe: CInt, reading output: CInt,
         _ kept: inout [UInt8], by deadline: Deadline
     ) throws(SystemError) -> Bool {
         var pending = prefix[...]

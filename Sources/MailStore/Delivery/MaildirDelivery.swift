@@ -82,7 +82,7 @@ package final class MaildirDelivery {
     /// has its flags, and the date that its file is to bear. A `mark` is this delivery's own,
     /// at every attempt: one that was made durable, but never reported, is then met again and not repeated.
     package func stage(
-        _ message: MessageSource, mark: String? = nil, flags: MessageFlags? = nil, date: Time? = nil
+        _ message: Extents, mark: String? = nil, flags: MessageFlags? = nil, date: Time? = nil
     ) throws(SystemError) -> Int {
         let unique = MaildirFile.uniqueBase(host: host, delivery: deliveries, random: &random)
         deliveries += 1
@@ -189,30 +189,5 @@ package final class MaildirDelivery {
             }
         }
         return staged.map { _ in failure }
-    }
-}
-
-/// A message on its way into a mailbox: the trace fields to put on top, and its content in parts, each
-/// asked for by its position. Lines end in LF.
-package struct MessageSource {
-    package let prefix: [UInt8]
-    /// The bytes from a position of the content on; empty at its end.
-    package let part: (Int) throws(SystemError) -> [UInt8]
-
-    package init(prefix: [UInt8], part: @escaping (Int) throws(SystemError) -> [UInt8]) {
-        self.prefix = prefix
-        self.part = part
-    }
-
-    /// Calls `body` with the prefix and then with each part.
-    func forEachPart(_ body: ([UInt8]) throws(SystemError) -> Void) throws(SystemError) {
-        if !prefix.isEmpty { try body(prefix) }
-        var position = 0
-        while true {
-            let part = try part(position)
-            if part.isEmpty { return }
-            try body(part)
-            position += part.count
-        }
     }
 }

@@ -89,7 +89,7 @@ package final class MboxDelivery {
 
     /// Appends a message: the line that begins it, its lines with `From ` quoted, an empty line. Fields that only readers
     /// of the mbox may set are left out.
-    package func append(_ message: MessageSource, from sender: [UInt8], at time: Time) throws(SystemError) {
+    package func append(_ message: Extents, from sender: [UInt8], at time: Time) throws(SystemError) {
         output += [UInt8](repeating: .lf, count: needsSeparator)
         output += MboxFormat.separator(from: sender, at: time)
         var filter = MboxHeaderFilter()

@@ -17,18 +17,14 @@ struct MboxAppender {
 
     /// A message with `fields` at the end of its header.
     mutating func append(
-        _ message: MessageSource, fields: [UInt8], from sender: [UInt8], at time: Time,
+        _ message: Extents, fields: [UInt8], from sender: [UInt8], at time: Time,
         to file: borrowing Descriptor
     ) throws(SystemError) {
         output += [UInt8](repeating: .lf, count: missing)
         output += MboxFormat.separator(from: sender, at: time)
         var filter = MboxHeaderFilter(adding: fields)
         var quoting = MboxQuoting()
-        var offset = 0
-        while true {
-            let part = try message.part(offset)
-            if part.isEmpty { break }
-            offset += part.count
+        try message.forEachPart { part throws(SystemError) in
             quoting.append(filter.take(part), to: &output)
             if output.count >= Self.gatherLimit { try flush(file) }
         }

@@ -9,11 +9,11 @@ package final class NumberedMbox {
 
     /// A message on its way in.
     package struct Addition {
-        let source: MessageSource
+        let source: Extents
         let flags: MessageFlags
         let date: Time
 
-        package init(_ source: MessageSource, flags: MessageFlags, date: Time) {
+        package init(_ source: Extents, flags: MessageFlags, date: Time) {
             (self.source, self.flags, self.date) = (source, flags, date)
         }
     }

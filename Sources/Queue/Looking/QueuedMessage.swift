@@ -98,7 +98,7 @@ extension QueueDirectory {
         }
     }
 
-    /// Calls `body` with the content of a message, part by part, until it returns false; false where the message
+    /// Calls `body` with the text of a message, part by part, until it returns false; false where the message
     /// is there no more.
     package func forEachPart(
         of message: QueuedMessage, _ body: ([UInt8]) -> Bool
@@ -108,12 +108,12 @@ extension QueueDirectory {
                 guard let file = try directory.openIfPresent(message.id.text, .read),
                     try file.status().inode == message.inode
                 else { return false }
-                var offset = 0
-                while offset < message.head.contentLength {
-                    let count = min(1 << 16, message.head.contentLength - offset)
-                    let part = try file.read(upTo: count, at: message.contentOffset + offset)
-                    if part.isEmpty || !body(part) { break }
-                    offset += part.count
+                let text = message.head.text(of: file.raw, contentOffset: message.contentOffset)
+                var position = 0
+                while position < text.count {
+                    // One that is shorter than it says is shown as far as it goes.
+                    guard let part = try? text.part(at: position), body(part) else { break }
+                    position += part.count
                 }
                 return true
             }

@@ -4,7 +4,7 @@ import Program
 import Queue
 import Unix
 
-/// One report on one message: made of what the message's log says, put into the queue.
+/// One report on one message, made of what the message's log says.
 struct Bounce {
     private let work: Work
     private let events: [LogEvent]
@@ -24,23 +24,25 @@ struct Bounce {
         parameters = try? MailParameters(Parameters(work.message.envelope.parameters))
     }
 
-    /// Puts the report into the queue under an id that is the same each time this is tried.
-    func inject(
-        into queue: String, id: MessageID, to recipient: [UInt8],
-        for audience: DeliveryStatusNotification.Audience, isHeld: Bool
-    ) throws(QueueError) {
-        let front = try work.message.content(at: 0, upTo: Self.longestHeader)
-        let header = MessageHeader(front)
+    /// What goes into the queue: an envelope, and a text that has the first `length` bytes of the original in its middle.
+    struct Report {
+        let envelope: Envelope
+        let head: [UInt8]
+        let length: Int
+        let tail: [UInt8]
+    }
+
+    /// The same each time it is made.
+    func report(
+        _ id: MessageID, to recipient: [UInt8], for audience: DeliveryStatusNotification.Audience
+    ) throws(QueueError) -> Report {
+        let header = MessageHeader(try work.message.front(upTo: Self.longestHeader))
         let (length, isHeaderOnly) = originalPart(header)
         var notification = try notification(id, recipient, header, length, isHeaderOnly)
         notification.audience = audience
-        let copy = try Injection(
-            queue: queue, envelope: envelope(recipient, notification, audience), id: id)
-        try copy.append(notification.head)
-        try Settlement.copyContent(of: work.message, to: copy, limit: length)
-        try copy.append(notification.tail)
-        try copy.commit(
-            kick: isHeld ? nil : configuration.serviceSocket("kick"), holding: isHeld ? queue : nil)
+        return Report(
+            envelope: envelope(recipient, notification, audience), head: notification.head, length: length,
+            tail: notification.tail)
     }
 
     /// RFC 3461 §6.1: from nobody, with no wish for reports.
@@ -59,7 +61,7 @@ struct Bounce {
     /// How much of the original goes along: all of a small message that failed, the header of a large one, or
     /// where the sender asked for that, or where nothing failed (RFC 3461 §4.3).
     private func originalPart(_ header: MessageHeader) -> (length: Int, isHeaderOnly: Bool) {
-        let length = work.message.head.contentLength
+        let length = work.message.head.length
         let hasFailed = events.contains { $0.kind == .failed }
         let isWhole =
             hasFailed && length <= configuration.bounceSizeLimit && parameters?.returning != .headers
@@ -87,14 +89,11 @@ struct Bounce {
     }
 
     private func isEightBit(upTo length: Int) throws(QueueError) -> Bool {
-        var offset = 0
-        while offset < length {
-            let part = try work.message.content(at: offset, upTo: min(1 << 16, length - offset))
-            if part.isEmpty { return false }
-            if !part.allSatisfy({ $0.isASCII }) { return true }
-            offset += part.count
+        var isEightBit = false
+        try work.message.forEachPart(upTo: length) { part in
+            isEightBit = isEightBit || part[...].hasEightBits
         }
-        return false
+        return isEightBit
     }
 
     /// What a mail reader finds the original by; only where it is one word that another header can hold.

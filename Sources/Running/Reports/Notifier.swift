@@ -2,6 +2,7 @@ import Bytes
 import Mail
 import Program
 import Queue
+import Reception
 import Unix
 
 /// Who is told what became of a message, and when: the sender as RFC 3461 §5 has it, the postmaster where
@@ -12,16 +13,18 @@ final class Notifier {
     private let log: Log
     private let activity: Activity
     private let clock: any RunnerClock
+    private let filters: [any Filter]
 
     init(
         _ configuration: Configuration, queue: QueueDirectory, log: Log, activity: Activity,
-        clock: any RunnerClock
+        clock: any RunnerClock, filters: [any Filter]
     ) {
         self.configuration = configuration
         self.queue = queue
         self.log = log
         self.activity = activity
         self.clock = clock
+        self.filters = filters
     }
 
     func reconfigure(_ configuration: Configuration) { self.configuration = configuration }
@@ -98,6 +101,8 @@ final class Notifier {
         return true
     }
 
+    private var reception: Reception { Reception(configuration, from: .report, through: filters) }
+
     private func inject(
         _ bounce: Bounce, _ number: Int, of work: Work, to recipient: [UInt8],
         for audience: DeliveryStatusNotification.Audience, isFirst: Bool = false, saying what: String
@@ -106,8 +111,21 @@ final class Notifier {
         let verdict = queue.countSelfMade(at: clock.now, limit: configuration.bounceLimit)
         if verdict == .hold(isNew: true) { raiseAlarm(id) }
         let isHeld = verdict != .send
-        try queue.once(id, isFirst: isFirst) { () throws(QueueError) in
-            try bounce.inject(into: queue.path, id: id, to: recipient, for: audience, isHeld: isHeld)
+        let report = try bounce.report(id, to: recipient, for: audience)
+        do throws(ReceptionFailure) {
+            try reception.takeOnce(report.envelope, id, isFirst: isFirst, in: queue, held: isHeld) {
+                message throws(QueueError) in
+                message.append(report.head)
+                try message.append(work.message, upTo: report.length)
+                message.append(report.tail)
+            }
+        } catch {
+            switch error {
+            case .queue(let error): throw error
+            // Nobody can be told of that.
+            case .rejected: log.warning("\(work.message.id): \(what) is not sent: \(error)")
+            }
+            return
         }
         say("\(work.message.id): \(what): \(id)\(isHeld ? " (on hold: storm)" : "")")
     }
@@ -120,7 +138,7 @@ final class Notifier {
         )
         guard let postmaster = doubleBounceRecipient else { return }
         let alarm = StormAlarm(first: id, to: postmaster, configuration: configuration)
-        do throws(QueueError) { try alarm.inject(into: queue.path) } catch { log.error("storm: \(error)") }
+        do throws(ReceptionFailure) { try alarm.send(by: reception) } catch { log.error("storm: \(error)") }
     }
 
     /// Complete, in a domain that is surely ours; nil: nobody.
@@ -184,6 +202,6 @@ final class Notifier {
 
     /// What was sent to many, or by a program: nobody there waits for a warning.
     private func isBulk(_ message: ClaimedMessage) throws(QueueError) -> Bool {
-        MessageHeader(toEmptyLine: try message.content(at: 0, upTo: 65536)).isBulk
+        MessageHeader(toEmptyLine: try message.front(upTo: 65536)).isBulk
     }
 }

@@ -2,6 +2,7 @@ import Bytes
 import Mail
 import Program
 package import Queue
+import Reception
 import Unix
 
 /// The one message that tells the operator of a storm of reports, which are put on hold.
@@ -16,15 +17,15 @@ struct StormAlarm {
         self.configuration = configuration
     }
 
-    func inject(into queue: String) throws(QueueError) {
+    func send(by reception: Reception) throws(ReceptionFailure) {
         var parameters = Parameters()
         // Nobody is told when this one fails.
         parameters.add(MailParameters.doubleBounce, nil)
         let envelope = Envelope(
             reversePath: [], parameters: parameters.text, recipients: [Envelope.Recipient(recipient)])
-        let injection = try Injection(queue: queue, envelope: envelope)
-        try injection.append(text(injection.id))
-        try injection.commit(kick: configuration.serviceSocket("kick"))
+        let message = try reception.take(envelope)
+        message.append(text(message.id))
+        try message.commit()
     }
 
     private func text(_ id: MessageID) -> [UInt8] {

@@ -41,7 +41,7 @@ struct Listing {
                 case .mailq: output.write((count == 0 ? ListingEntry.heading : "\n") + entry.mailq)
                 }
                 count += 1
-                bytes += message.head.contentLength
+                bytes += message.head.length
             }
         }
         guard form == .mailq else { return }

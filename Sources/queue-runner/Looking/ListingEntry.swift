@@ -61,7 +61,7 @@ struct ListingEntry {
         let mark = isActive ? "*" : message.place == .hold ? "!" : ""
         let sender = message.envelope.reversePath
         var text = Self.row(
-            "\(message.id)\(mark)", String(message.head.contentLength),
+            "\(message.id)\(mark)", String(message.head.length),
             stamp: LocalTime(message.arrival).listStamp)
         text += " " + (sender.isEmpty ? "MAILER-DAEMON" : sender.escaped()) + "\n"
         var shown = ""
@@ -96,7 +96,7 @@ struct ListingEntry {
             object.member("queue_name", queueName)
             object.member("queue_id", message.id.text)
             object.member("arrival_time", message.arrival.seconds)
-            object.member("message_size", message.head.contentLength)
+            object.member("message_size", message.head.length)
             object.member("forced_expire", false)
             object.member("sender", message.envelope.reversePath)
             object.member(

@@ -30,7 +30,7 @@ struct Printout {
 
     private var envelope: String {
         var text = "*** ENVELOPE RECORDS \(message.place.path)/\(message.id) ***\n"
-        text += "message_size: \(message.head.contentLength)\n"
+        text += "message_size: \(message.head.length)\n"
         text += "message_arrival_time: \(LocalTime(message.arrival).listStamp)\n"
         text +=
             "sender: \(message.envelope.reversePath.escaped())\(parameters(message.envelope.parameters))\n"

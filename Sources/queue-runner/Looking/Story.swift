@@ -54,7 +54,7 @@ struct Story {
         let sender = message.envelope.reversePath
         let from = sender.isEmpty ? "<> (a report that nobody answers for)" : "<\(sender.escaped())>"
         let account = (try? configuration.systemAccounts.account(withID: message.injector)) ?? nil
-        var text = "\(message.id): \(sizeInWords(message.head.contentLength)) from \(from)\n"
+        var text = "\(message.id): \(sizeInWords(message.head.length)) from \(from)\n"
         text +=
             "  accepted \(message.arrival.inWords(at: now)), from \(account?.name ?? "user id \(message.injector)")\n"
         if let warning = events.first(where: { $0.kind == .warned }) {

@@ -2,6 +2,7 @@ import Bytes
 import Mail
 import Program
 import Queue
+import Reception
 import Running
 import Unix
 
@@ -129,10 +130,14 @@ struct Reroute {
         let id = message.id.derived(Self.number, of: Array(meant.joined()), at: message.arrival)
         if try queue.find(id).map({ $0.place == .incoming }) ?? true {
             let isHeld = message.place == .hold
-            try queue.once(id) { () throws(QueueError) in
-                let copy = try Injection(queue: queue.path, envelope: envelope, id: id)
-                try Settlement.copyContent(of: message, to: copy, limit: message.head.contentLength)
-                try copy.commit(kick: nil, holding: isHeld ? queue.path : nil)
+            let reception = Reception(configuration, from: .reroute(of: message.id), through: [])
+            do throws(ReceptionFailure) {
+                try reception.takeOnce(envelope, id, in: queue, wakes: false, held: isHeld) {
+                    copy throws(QueueError) in try copy.append(message)
+                }
+            } catch {
+                guard case .queue(let error) = error else { throw .envelope }
+                throw error
             }
         }
         let text = "rerouted \(target.inWords) as \(id)"

@@ -123,14 +123,17 @@ final class TestHost {
         var random = Randomness()
         for (number, message) in messages.enumerated() {
             let head = "to <somebody else>\n\n"
+            // What stands on top is behind the content in the file.
+            let top = message.text.prefix { $0 != "\n" } + "\n"
+            let content = message.text.dropFirst(top.count)
             let file = try Path.openForReading(
-                try directory.write("message\(number)", head + message.text + "end", mode: 0o600))
+                try directory.write("message\(number)", head + content + top + "end", mode: 0o600))
             try? sender.send(
                 Job(
                     id: Array("id\(random.next())".utf8), arrival: .now(),
                     reversePath: Array(message.sender.utf8),
                     destination: .local([UInt8]("x")), contentOffset: head.utf8.count,
-                    contentLength: message.text.utf8.count,
+                    contentLength: content.utf8.count, topLength: top.utf8.count,
                     recipients: message.recipients.enumerated().map {
                         Job.Recipient(
                             address: Array($0.element.utf8), parameters: Array(parameters.utf8),

@@ -486,7 +486,7 @@ import Unix
     func garbage() throws {
         let host = try TestHost()
         for text in [
-            "", "x", "-1:", "4:job1,", "8:4:job1,,", "99999999999999999999:", "0:,", "7:4:end1,,7:4:end1,,",
+            "", "x", "-1:", "4:job2,", "8:4:job2,,", "99999999999999999999:", "0:,", "7:4:end1,,7:4:end1,,",
             String(repeating: "\0", count: 100_000), "10:5:job99,0:,", "GET / HTTP/1.0\r\n\r\n",
         ] {
             let pair = try DescriptorPair.sockets()

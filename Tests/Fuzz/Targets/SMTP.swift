@@ -17,7 +17,7 @@ extension FuzzTarget {
         private(set) var isOpen = false
 
         func refuseSender(_ sender: Address?, _ parameters: MailParameters) -> Reply? { nil }
-        func judgeRecipient(_ recipient: Address) -> Reply {
+        func judgeRecipient(_ recipient: Address, _ parameters: RecipientParameters) -> Reply {
             recipient.localPart.count <= 5 ? Reply(250, nil, "Ok") : Reply(550, nil, "No")
         }
         func begin(_ transaction: Transaction) -> Reply? {

@@ -1,18 +1,7 @@
 import Bytes
 package import Unix
 
-/// The content of a message, inside a file that others share: read by position only, in parts.
-package struct MessageContent {
-    package let file: CInt
-    package let offset: Int
-    package let length: Int
-
-    package init(file: CInt, offset: Int, length: Int) {
-        self.file = file
-        self.offset = offset
-        self.length = length
-    }
-
+extension Extents {
     /// The message on standard input in a file that can be read by position: stdin itself, or a copy without a name;
     /// not more than `limit`, for a pipe may have no end.
     package static func seekableInput(upTo limit: Int) throws(SystemError) -> Descriptor {
@@ -29,16 +18,6 @@ package struct MessageContent {
             }
             try copy.write(part)
         }
-    }
-
-    /// The next bytes from `position` of the content on; empty at its end. A file that is shorter than the
-    /// job said is an error, never the end of the message (T82).
-    package func part(at position: Int, upTo most: Int = 65536) throws(SystemError) -> [UInt8] {
-        let wanted = min(most, length - position)
-        guard wanted > 0 else { return [] }
-        let bytes = try File.read(file, upTo: wanted, at: offset + position)
-        guard !bytes.isEmpty else { throw SystemError("pread", .inputOutput, "message ends too early") }
-        return bytes
     }
 
     /// Whether a `Delivered-To:` field of the header has this address: then it has been here before. The

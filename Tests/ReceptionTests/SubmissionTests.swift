@@ -1,7 +1,8 @@
 import Bytes
-import Delivery
 import Mail
 import Testing
+
+@testable import Reception
 
 @Suite struct SubmittedTextTests {
     static let texts: [(String, Bool, String)] = [

@@ -4,11 +4,12 @@ import Front
 import Mail
 import Program
 import Queue
+import Reception
 import SMTP
 import Unix
 
 /// What happens to a client's mail: who may send to whom, and the way into the queue.
-final class Reception: MailHandler {
+final class QueueingHandler: MailHandler {
     /// What the client calls itself and speaks, for the trace field and the log.
     var greeting: (helo: [UInt8], protocolName: StaticString) = ([], "SMTP")
     /// What TLS was agreed on, if any.
@@ -19,7 +20,9 @@ final class Reception: MailHandler {
     private let log: Log
     private let client: Client
     private var rules: RecipientRules
-    private var injection: Injection?
+    private let filters: [any Filter]
+    private var reception: Reception
+    private var message: IncomingMessage?
     /// For the message that is about to come.
     private var blank: Blank?
     private lazy var bootID = try? Host.bootID()
@@ -27,29 +30,45 @@ final class Reception: MailHandler {
     private var unlogged: String?
     /// What the log is to hear of the message that was just taken, and the runner.
     private var committed: (id: MessageID, messageID: [UInt8])?
-    private var failure: QueueError?
-    private var front = MessageFront(limit: 0)
-    /// When the message came, and who completes it, where that is for us to do.
-    private var date = DateTime(seconds: 0)
-    private var sender: [UInt8] = []
     /// Our own end of the connection; asked for where an address literal may name it.
     private lazy var ownAddress = SocketAddress.own(of: 0).ip
 
-    /// The longest header of a stranger's that is held until it is whole.
-    private static let frontLimit = 1 << 17
-    /// RFC 5321 §6.3 asks for a large number; by then it is a loop.
-    private static let mostHops = 100
-    private static let fewestInodes: UInt64 = 100
-
-    init(_ source: ConfigurationSource, _ log: Log, _ client: Client) {
-        let configuration = source.current
+    /// `filters`: besides those that every client's mail goes through.
+    init(_ source: ConfigurationSource, _ log: Log, _ client: Client, filters: [any Filter] = []) {
         self.source = source
-        self.configuration = configuration
         self.log = log
         self.client = client
+        self.filters = filters
+        configuration = source.current
+        rules = Self.rules(source.current, client)
+        reception = Self.reception(source.current, client, filters)
+    }
+
+    private static func rules(_ configuration: Configuration, _ client: Client) -> RecipientRules {
         var rules = RecipientRules(configuration)
         rules.mayRelay = client.mayRelay
-        self.rules = rules
+        return rules
+    }
+
+    /// RFC 5321 §6.4: what a client of our own hands in is completed; a stranger's message is his.
+    private static func reception(
+        _ configuration: Configuration, _ client: Client, _ filters: [any Filter]
+    ) -> Reception {
+        var all: [any Filter] = [FreeSpace(configuration)]
+        if client.mayRelay { all.append(Completion { author(of: $0, configuration) }) }
+        all.append(HopLimit())
+        return Reception(configuration, from: .client(client.address), through: all + filters)
+    }
+
+    private static func author(
+        of message: IncomingMessage, _ configuration: Configuration
+    ) -> SubmittedHeader.Author {
+        let host = [UInt8](configuration.hostname.utf8)
+        let sender = message.envelope.reversePath
+        return SubmittedHeader.Author(
+            address: sender.isEmpty ? [UInt8]("MAILER-DAEMON@") + host : sender, fullName: [],
+            hostname: host, date: DateTime(seconds: message.arrival.seconds),
+            messageID: message.id.bytes + [.ascii("@")] + host)
     }
 
     /// TLS takes the socket away: what it knows is asked for before.
@@ -65,66 +84,35 @@ final class Reception: MailHandler {
         case .damaged(let error): log.error("\(error); what was read before still holds")
         case .changed:
             configuration = source.current
-            var rules = RecipientRules(configuration)
-            rules.mayRelay = client.mayRelay
-            self.rules = rules
+            rules = Self.rules(configuration, client)
+            reception = Self.reception(configuration, client, filters)
         }
     }
 
     func refuseSender(_ sender: Address?, _ parameters: MailParameters) -> Reply? {
         lookAtConfiguration()
-        let needed = UInt64(configuration.minimumFreeSpace) + (parameters.size ?? 0)
-        do throws(SystemError) {
-            let free = try Path.freeSpace(configuration.queueDirectory + "/incoming")
-            if free.bytes >= needed, !free.hasInodes || free.inodes >= Self.fewestInodes { return nil }
-            log.warning(
-                "not enough free space in \(configuration.queueDirectory): \(free.bytes) bytes, \(free.inodes) inodes"
-            )
-            return Reply(452, EnhancedStatus(4, 3, 1), "Insufficient system storage")
-        } catch {
-            log.error("\(error)")
-            return Reply(451, EnhancedStatus(4, 3, 0), "Local problem, try again later")
-        }
+        do throws(Rejection) {
+            try reception.sender(sender.map { completed($0).text } ?? [], parameters.raw)
+            return nil
+        } catch { return reply(to: error) }
     }
 
-    func judgeRecipient(_ recipient: Address) -> Reply {
+    func judgeRecipient(_ recipient: Address, _ parameters: RecipientParameters) -> Reply {
         let recipient = completed(recipient)
         let decision = rules.decide(
             localPart: recipient.unquotedLocalPart, domain: recipient.domain.isEmpty ? nil : recipient.domain)
         switch decision.outcome {
-        case .user, .alias, .rootMailbox, .relay: return Reply(250, EnhancedStatus(2, 1, 5), "Ok")
+        case .user, .alias, .rootMailbox, .relay: break
         case .refused(let status, let text):
             return Reply(550, status, text.prefix(1).uppercased() + text.dropFirst())
         case .deferred(let status, let text, let cause):
             log.error("\(recipient.text.escaped()): \(cause)")
             return Reply(451, status, text.prefix(1).uppercased() + text.dropFirst())
         }
-    }
-
-    // MARK: The content
-
-    func begin(_ transaction: Transaction) -> Reply? {
-        sender = transaction.sender.map { completed($0).text } ?? []
-        let envelope = Envelope(
-            reversePath: sender, parameters: transaction.parameters.raw.text,
-            recipients: recipients(of: transaction))
-        front = MessageFront(limit: client.mayRelay ? SubmittedHeader.longest : Self.frontLimit)
-        failure = nil
-        do throws(QueueError) {
-            let now = Time.now()
-            let injection = try Injection(
-                queue: configuration.queueDirectory, envelope: envelope, arrival: now, blank: blank.take())
-            self.injection = injection
-            date = DateTime(seconds: now.seconds)
-            unlogged = "\(injection.id): client=\(client.name)"
-            try injection.append(
-                TraceField.received(
-                    helo: greeting.helo, hostName: nil, address: client.address?.description,
-                    by: configuration.hostname, with: greeting.protocolName, tls: tls, id: injection.id.text,
-                    recipient: envelope.recipients.count == 1 ? envelope.recipients[0].address : nil,
-                    at: date))
-            return nil
-        } catch { return refusal(error) }
+        do throws(Rejection) {
+            try reception.recipient(Envelope.Recipient(recipient.text, parameters: parameters.raw.text))
+            return Reply(250, EnhancedStatus(2, 1, 5), "Ok")
+        } catch { return reply(to: error) }
     }
 
     /// `<Postmaster>` has no domain (RFC 5321 §4.1.1.3), nor has what our own clients call `root`; and an address of
@@ -137,6 +125,28 @@ final class Reception: MailHandler {
             else { return address }
         }
         return Address(localPart: address.localPart, domain: Array(configuration.ownDomain.utf8))
+    }
+
+    // MARK: The content
+
+    func begin(_ transaction: Transaction) -> Reply? {
+        let envelope = Envelope(
+            reversePath: transaction.sender.map { completed($0).text } ?? [],
+            parameters: transaction.parameters.raw.text, recipients: recipients(of: transaction))
+        do throws(QueueError) {
+            let message = try reception.begin(
+                envelope, on: blank.take(),
+                headerLimit: client.mayRelay ? SubmittedHeader.longest : Reception.usualHeaderLimit)
+            self.message = message
+            unlogged = "\(message.id): client=\(client.name)"
+            message.append(
+                trace: TraceField.received(
+                    helo: greeting.helo, hostName: nil, address: client.address?.description,
+                    by: configuration.hostname, with: greeting.protocolName, tls: tls, id: message.id.text,
+                    recipient: envelope.recipients.count == 1 ? envelope.recipients[0].address : nil,
+                    at: DateTime(seconds: message.arrival.seconds)))
+            return nil
+        } catch { return reply(to: error) }
     }
 
     /// Complete; the session has seen to it that each stands there once, as it was written.
@@ -153,56 +163,26 @@ final class Reception: MailHandler {
         }
     }
 
-    func append(_ content: [UInt8]) {
-        guard failure == nil, injection != nil else { return }
-        if front.isGivenOut {
-            store(content)
-        } else if front.append(content) {
-            giveOutFront(isAtEnd: false)
-        }
-    }
-
-    private func giveOutFront(isAtEnd: Bool) {
-        guard let injection else { return }
-        store(front.giveOut(isAtEnd: isAtEnd, completedBy: client.mayRelay ? author(of: injection.id) : nil))
-    }
-
-    private func store(_ content: [UInt8]) {
-        do throws(QueueError) { try injection?.append(content) } catch { failure = error }
-    }
-
-    /// RFC 5321 §6.4: who completes what a client of our own hands in; a stranger's message is his.
-    private func author(of id: MessageID) -> SubmittedHeader.Author {
-        let host = [UInt8](configuration.hostname.utf8)
-        return SubmittedHeader.Author(
-            address: sender.isEmpty ? [UInt8]("MAILER-DAEMON@") + host : sender, fullName: [],
-            hostname: host, date: date, messageID: id.bytes + [.ascii("@")] + host)
-    }
+    func append(_ content: [UInt8]) { message?.append(content) }
 
     func commit() -> Reply {
         defer { abandon() }
         // A client that does not wait for its answers.
         announce()
-        if !front.isGivenOut { giveOutFront(isAtEnd: true) }
-        guard failure == nil, let injection else {
-            return refusal(failure ?? .envelope)
+        guard let message else { return reply(to: QueueError.envelope) }
+        do throws(ReceptionFailure) {
+            try message.commit(wakes: false)
+            committed = (message.id, message.header.first("Message-ID")?.value ?? Array("<>".utf8))
+            return Reply(250, EnhancedStatus(2, 0, 0), "Ok: queued as \(message.id)")
+        } catch {
+            switch error {
+            case .queue(let error): return reply(to: error)
+            case .rejected(let rejection): return reply(to: rejection, of: message.id)
+            }
         }
-        let header = front.header
-        guard header.all("Received").count < Self.mostHops else {
-            log.warning("\(injection.id): refused: too many hops")
-            return Reply(554, EnhancedStatus(5, 4, 6), "Too many hops, this is a mail loop")
-        }
-        do throws(QueueError) {
-            try injection.commit(kick: nil)
-            committed = (injection.id, header.first("Message-ID")?.value ?? Array("<>".utf8))
-            return Reply(250, EnhancedStatus(2, 0, 0), "Ok: queued as \(injection.id)")
-        } catch { return refusal(error) }
     }
 
-    func abandon() {
-        injection = nil
-        front = MessageFront(limit: 0)
-    }
+    func abandon() { message = nil }
 
     // MARK: Between commands
 
@@ -229,7 +209,12 @@ final class Reception: MailHandler {
         ServiceSocket.kick(configuration.serviceSocket("kick"), about: id.bytes)
     }
 
-    private func refusal(_ error: QueueError) -> Reply {
+    private func reply(to rejection: Rejection, of id: MessageID? = nil) -> Reply {
+        if let cause = rejection.cause { log.warning(id.map { "\($0): refused: \(cause)" } ?? cause) }
+        return Reply(rejection.code, rejection.status, rejection.text)
+    }
+
+    private func reply(to error: QueueError) -> Reply {
         log.error("\(error)")
         return error.isOutOfSpace
             ? Reply(452, EnhancedStatus(4, 3, 1), "Insufficient system storage")
@@ -242,7 +227,7 @@ final class Reception: MailHandler {
     func note(_ refusal: Refusal) {
         announce()
         let reply = refusal.reply
-        var text = "\(injection.map { "\($0.id)" } ?? "NOQUEUE"): reject: "
+        var text = "\(message.map { "\($0.id)" } ?? "NOQUEUE"): reject: "
         text += "\(refusal.verb.isEmpty ? "UNKNOWN" : refusal.verb) from \(client.name): \(reply.code) "
         if let status = reply.status { text += "\(status) " }
         if let recipient = refusal.recipient {

@@ -1,6 +1,6 @@
 import Bytes
-import Delivery
 import Mail
+import Reception
 import Testing
 
 @Suite struct MessageFrontTests {
@@ -18,17 +18,23 @@ import Testing
         var front = MessageFront(limit: limit)
         var output: [UInt8] = []
         var rest = Array(content.utf8)[...]
-        let author = isOurs ? author : nil
+        func change(_ header: MessageHeader) -> [UInt8]? {
+            isOurs ? SubmittedHeader(header)?.completed(by: author) : nil
+        }
+        func giveOut(isAtEnd: Bool) {
+            guard let (header, rest) = try? front.giveOut(isAtEnd: isAtEnd, change: change) else { return }
+            output += header + rest
+        }
         while !rest.isEmpty {
             let piece = Array(rest.prefix(size))
             rest = rest.dropFirst(size)
             if front.isGivenOut {
                 output += piece
             } else if front.append(piece) {
-                output += front.giveOut(isAtEnd: false, completedBy: author)
+                giveOut(isAtEnd: false)
             }
         }
-        if !front.isGivenOut { output += front.giveOut(isAtEnd: true, completedBy: author) }
+        if !front.isGivenOut { giveOut(isAtEnd: true) }
         return (String(decoding: output, as: UTF8.self), front.header)
     }
 

@@ -1,0 +1,66 @@
+package import Mail
+package import Queue
+package import Unix
+
+/// Looks at a message on its way into the queue, step by step, and may change or refuse it. The steps come in the order in
+/// which they stand here, each once a message but for `recipient` and `body`. What a filter keeps of a message is its own:
+/// `begin` says that the next one comes. What it does not care for it leaves out.
+package protocol Filter: AnyObject {
+    func begin(_ origin: Origin) throws(Rejection)
+    /// Empty for the null reverse-path; the parameters as they came.
+    func sender(_ reversePath: [UInt8], _ parameters: Parameters) throws(Rejection)
+    func recipient(_ recipient: Envelope.Recipient) throws(Rejection)
+    /// The message's own header, without what the door puts on top of it; as the filter before left it. The result takes its
+    /// place, without the empty line; nil leaves it. One that is longer than the door holds back is shown as far as it
+    /// goes, and stays as it is.
+    func header(_ header: MessageHeader, of message: IncomingMessage) throws(Rejection) -> [UInt8]?
+    /// What follows the header, in parts; lines end in LF.
+    func body(_ part: [UInt8]) throws(Rejection)
+    /// The message is whole. The result, header fields, stands on top of all there is; empty adds nothing.
+    func end(of message: IncomingMessage) throws(Rejection) -> [UInt8]
+}
+
+extension Filter {
+    package func begin(_ origin: Origin) throws(Rejection) {}
+    package func sender(_ reversePath: [UInt8], _ parameters: Parameters) throws(Rejection) {}
+    package func recipient(_ recipient: Envelope.Recipient) throws(Rejection) {}
+    package func header(
+        _ header: MessageHeader, of message: IncomingMessage
+    ) throws(Rejection) -> [UInt8]? { nil }
+    package func body(_ part: [UInt8]) throws(Rejection) {}
+    package func end(of message: IncomingMessage) throws(Rejection) -> [UInt8] { [] }
+}
+
+/// By which door a message comes.
+package enum Origin: Equatable {
+    /// By SMTP; nil: a program of this host, on a pipe or a Unix socket.
+    case client(IPAddress?)
+    /// By sendmail.
+    case program(user: UInt32)
+    /// An alias, or a user, sends it on.
+    case forward(of: MessageID)
+    /// Something that the mail system has to tell.
+    case report
+    /// The operator sends it elsewhere.
+    case reroute(of: MessageID)
+}
+
+/// Why a message, or one of its recipients, is not taken.
+package struct Rejection: Error, Equatable {
+    /// RFC 5321 §4.2: 4yz, come again; 5yz, for good.
+    package let code: Int
+    package let status: EnhancedStatus
+    /// For the client.
+    package let text: String
+    /// For the log, where that is to know more.
+    package let cause: String?
+
+    package init(_ code: Int, _ status: EnhancedStatus, _ text: String, cause: String? = nil) {
+        self.code = code
+        self.status = status
+        self.text = text
+        self.cause = cause
+    }
+
+    package var isPermanent: Bool { code >= 500 }
+}
