@@ -137,6 +137,12 @@ package final class LoginService {
 
     package init(_ path: String) { self.path = path }
 
+    /// Over a connection that stands already.
+    init(_ path: String, over socket: consuming Descriptor) {
+        self.path = path
+        self.socket = consume socket
+    }
+
     /// Asks, handing over `client` unless it stays with the caller; what cannot be asked is `later`.
     package func ask(_ request: LoginRequest, client: CInt?) -> LoginAnswer {
         do throws(SystemError) {
