@@ -1,6 +1,6 @@
 """Aliases from end to end: each address once, however it is reached, and whoever answers for a fault hears of it."""
-import contextlib, re
-from harness import *
+import contextlib, os, pwd, re
+from harness import USER, address, arrived, eventually, log_of, mailbox_text, run, test
 
 
 @contextlib.contextmanager

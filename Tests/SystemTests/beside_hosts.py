@@ -3,7 +3,8 @@ its own network namespace, so that both have port 25 and nothing leaves.
 
 A table is a list of rows; `Table.row` holds what each of the two made of one input, and the reason where they differ.
 """
-import os, pwd, re, shutil, socket, socketserver, subprocess, sys, threading, time
+import os, pwd, re, shutil, socket, socketserver, subprocess, threading
+import harness
 from harness import eventually, instance, run
 
 USER = "relais-test"
@@ -13,10 +14,8 @@ OWN_CLIENTS, OWN, STRANGER = "127.0.0.0/26", "127.0.0.20", "127.0.0.99"
 
 
 def enter_namespace():
-    """Runs this script again as root of a network and a mount namespace of its own."""
-    if os.environ.get("RELAIS_NAMESPACE") != "1":
-        os.execvpe("unshare", ["unshare", "-n", "-m", sys.executable, "-B", *sys.argv], dict(os.environ, RELAIS_NAMESPACE="1"))
-    run("mount", "--make-rprivate", "/")
+    """Runs this command again as root of a network and a mount namespace of its own."""
+    harness.enter_namespace("-n", "-m")
     run("ip", "link", "set", "lo", "up")
     run("ip", "address", "add", THEIRS + "/8", "dev", "lo")
     run("sysctl", "-qw", "net.ipv4.ip_unprivileged_port_start=0")

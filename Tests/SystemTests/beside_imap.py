@@ -1,6 +1,6 @@
 """Beside Dovecot on the same messages: what FETCH and SEARCH say is the same, or the difference is of a kind that imapkinds argues."""
-from harness import *
-import re
+from harness import RELEASE, USER, test
+import os, re, subprocess
 import hardmessages, imapkinds
 
 SEED = int(os.environ.get("RELAIS_SEED", "0")) or 20261127

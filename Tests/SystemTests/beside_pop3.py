@@ -1,5 +1,6 @@
 """Beside Dovecot's pop3 on the same messages: what is listed and sent is the same; names of messages stay."""
-from harness import *
+import os, subprocess
+from harness import test
 import hardmessages
 from beside_imap import SEED, prepare
 

@@ -1,6 +1,6 @@
 """sendmail, beside Postfix: a command line and a text a row; the status, who got it, and the message as it was delivered."""
 import os, re, subprocess
-from beside_hosts import DOMAIN, USER, Table
+from beside_hosts import USER, Table
 from harness import eventually, run
 
 STATUS = "sysexits(3): the status says what was wrong; Postfix ends everything with 75, try again"

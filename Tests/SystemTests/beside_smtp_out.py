@@ -1,5 +1,5 @@
 """SMTP out, beside Postfix: a server that says odd things a row, what became of each recipient, and how many copies it took."""
-import os, re, subprocess, time
+import os, re, subprocess
 from beside_hosts import Table, USER
 from harness import eventually
 from outgoing_rows import FORMS, STAGES

@@ -1,7 +1,7 @@
 """The steps of a message's life: each makes a state, acts on it with one program as the victim, and says what was promised."""
 import os, re, time
 import queuefiles
-from crash import MESSAGE, NAME, PLACES, SUBJECT, SYSEXITS, TEXT, Scene
+from crash import MESSAGE, PLACES, SUBJECT, TEXT, Scene
 from harness import USER
 
 

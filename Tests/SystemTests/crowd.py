@@ -1,7 +1,7 @@
 """Two imapds, a delivery, mutt and Dovecot on one mailbox at a time: what is set stays set, and no message is lost, doubled or
 under another's UID. RELAIS_SECONDS says for how long, RELAIS_SEED from which seed."""
-import contextlib, hashlib, imaplib, random, re, threading
-from harness import *
+import contextlib, hashlib, imaplib, os, random, re, subprocess, threading, time, traceback
+from harness import RELEASE, USER, address, log_of, need, run, test
 
 SECONDS = float(os.environ.get("RELAIS_SECONDS", "10"))
 SEED = int(os.environ.get("RELAIS_SEED", "0")) or random.randrange(1, 1 << 31)
@@ -426,6 +426,28 @@ def state(command, books, who):
     return found
 
 
+def compare(books, seen, other, box):
+    """What imapd and Dovecot see at the end, with the books and with each other."""
+    for name in {*books.present, *books.perhaps} | set(seen):
+        places = seen.get(name, [])
+        if len(places) > 1:
+            books.fault("doubled:", name, books.kind(name), places)
+        if name in books.gone and places:
+            books.fault("is back:", name, books.kind(name), places)
+        if name in books.present and not places:
+            books.fault("lost:", name, books.kind(name), books.owner(name))
+        for flag in SYSTEM + KEYWORDS:
+            on = books.flags.get((name, flag))
+            # What mutt changes, it writes as it saw it last; in an mbox it knows no drafts, and drops the letter.
+            if books.kind(name) == "mutt" and flag not in MUTT_KEYS or flag == "\\Draft" and os.path.isfile(box):
+                on = None
+            if on is not None and places and (flag in places[0][1]) != on:
+                books.fault(f"{flag} of", name, books.kind(name), "is" if not on else "is not", "set, by", books.flag_owner(name, flag), places)
+    plain = lambda found: {name: [(folder, sorted(set(flags) - {"\\Recent"})) for folder, flags in places] for name, places in found.items()}
+    if plain(seen) != plain(other):
+        books.fault("imapd and Dovecot see it differently:", [(n, seen.get(n), other.get(n)) for n in {*seen, *other} if plain(seen).get(n) != plain(other).get(n)][:5])
+
+
 def crowd(i, host, mailbox, dovecot_location, box, listing):
     """Runs all of them, and compares what is there with the books."""
     home, books = f"{host.directory}/home/{USER}", Books()
@@ -470,24 +492,7 @@ def crowd(i, host, mailbox, dovecot_location, box, listing):
         other = state(foreign, books, "dovecot")
     except imaplib.IMAP4.abort:
         other = state(foreign, books, "dovecot")
-    for name in {*books.present, *books.perhaps} | set(seen):
-        places = seen.get(name, [])
-        if len(places) > 1:
-            books.fault("doubled:", name, books.kind(name), places)
-        if name in books.gone and places:
-            books.fault("is back:", name, books.kind(name), places)
-        if name in books.present and not places:
-            books.fault("lost:", name, books.kind(name), books.owner(name))
-        for flag in SYSTEM + KEYWORDS:
-            on = books.flags.get((name, flag))
-            # What mutt changes, it writes as it saw it last; in an mbox it knows no drafts, and drops the letter.
-            if books.kind(name) == "mutt" and flag not in MUTT_KEYS or flag == "\\Draft" and os.path.isfile(box):
-                on = None
-            if on is not None and places and (flag in places[0][1]) != on:
-                books.fault(f"{flag} of", name, books.kind(name), "is" if not on else "is not", "set, by", books.flag_owner(name, flag), places)
-    plain = lambda found: {name: [(folder, sorted(set(flags) - {"\\Recent"})) for folder, flags in places] for name, places in found.items()}
-    if plain(seen) != plain(other):
-        books.fault("imapd and Dovecot see it differently:", [(n, seen.get(n), other.get(n)) for n in {*seen, *other} if plain(seen).get(n) != plain(other).get(n)][:5])
+    compare(books, seen, other, box)
     with open(f"{box}.trace", "w") as file:
         file.writelines(" ".join(map(str, row)) + "\n" for row in books.trace)
     figures = {}

@@ -1,7 +1,7 @@
 """imapd and pop3d in the dialogs of Tests/IMAPTests/Dialogs and Tests/POP3Tests/Dialogs, as checkpassword starts them."""
 import os, shutil, socket, subprocess
 import dialogfiles
-from harness import *
+from harness import RELEASE, run, test
 
 PRELUDE = open(os.path.join(dialogfiles.TESTS, "DialogFiles", "prelude.sh"), "rb").read()
 # For a session that says nothing more, and for one that waits in IDLE: it looks each second.

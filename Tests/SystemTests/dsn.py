@@ -1,6 +1,6 @@
 """Reports on messages (RFC 3461 to 3464), made by the tools and read by Python's email."""
-import contextlib, email, email.policy, itertools, re, smtplib
-from harness import *
+import contextlib, email, email.policy, itertools, os, re, smtplib, subprocess, time
+from harness import RELEASE, USER, address, arrived, eventually, instance, listening, log_of, mailbox_text, need, run, test
 import queuefiles
 
 numbers = itertools.count(1)

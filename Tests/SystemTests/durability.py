@@ -1,6 +1,6 @@
 """Nothing accepted is lost: kill -9 at random moments, and what one message costs."""
 import os, random, re, signal, smtplib, subprocess, threading, time
-from harness import *
+from harness import address, mailbox_text, need, run, test
 
 SEED = int(os.environ.get("RELAIS_SEED", "20261123"))
 MESSAGES, KILLS = 1000, 200
@@ -19,40 +19,75 @@ def victims(i):
     return found
 
 
+def body(number):
+    """Up to 20,000 bytes that no other message has, in lines."""
+    own = random.Random(SEED * MESSAGES + number)
+    return "".join(f"{own.getrandbits(256):064x}\r\n" for _ in range(own.randrange(1, 300)))
+
+
+def submit(i, number):
+    """Until it is acknowledged: its subject."""
+    marker = f"kill-{SEED}-{number:05d}"
+    text = f"From: x@far.example\r\nTo: {address(i.a)}\r\nSubject: {marker}\r\n\r\n{body(number)}"
+    while True:
+        try:
+            if number % 2:
+                with smtplib.SMTP(i.a.address, i.a.ports["smtp"], timeout=30) as client:
+                    client.sendmail("x@far.example", [address(i.a)], text)
+                return marker
+            code = subprocess.run(i.a.command("sendmail-compat", "-i", "-f", "x@far.example", address(i.a)),
+                                  input=text.replace("\r\n", "\n").encode(), capture_output=True, timeout=60).returncode
+            if code == 0:
+                return marker
+        except (smtplib.SMTPException, OSError):
+            # The reply to QUIT may be lost with the message taken: it counts when it arrives, and is sent again.
+            continue
+
+
+def kill_some(i, killed, is_over):
+    """Processes of the instance, at random, until there were enough and nothing more is submitted; counts them by program."""
+    chance = random.Random(SEED)
+    while sum(killed.values()) < KILLS or not is_over():
+        candidates = victims(i)
+        if candidates and sum(killed.values()) < KILLS * 2:
+            pid, name = chance.choice(candidates)
+            try:
+                os.kill(pid, signal.SIGKILL)
+                killed[name] = killed.get(name, 0) + 1
+            except OSError:
+                pass
+        elif is_over():
+            return
+        time.sleep(chance.random() * 0.008)
+
+
+def whole_messages(i):
+    """How often each subject arrived; what did is whole."""
+    found = {}
+    for text in mailbox_text(i.a):
+        if match := re.search(rb"Subject: (kill-\d+-\d+)\n", text):
+            marker = match.group(1).decode()
+            whole = body(int(marker.rpartition("-")[2])).replace("\r\n", "\n").encode()
+            assert text.partition(b"\n\n")[2] == whole, f"{marker} did not arrive whole"
+            found[marker] = found.get(marker, 0) + 1
+    return found
+
+
+def hurry(i):
+    """What a killed runner deferred is due in minutes; the operator says now."""
+    for minute in os.listdir(f"{i.a.queue}/deferred"):
+        try:
+            for identity in os.listdir(f"{i.a.queue}/deferred/{minute}"):
+                subprocess.run(i.a.command("queue-runner", "--retry", identity), capture_output=True)
+        except OSError:
+            pass
+    subprocess.run(i.a.command("queue-runner"), capture_output=True)
+
+
 @test(f"{KILLS} kills of random tools lose none of {MESSAGES} messages (T79)")
 def killing(i):
-    chance = random.Random(SEED)
-    acknowledged, done, killed = set(), threading.Event(), {}
-    lock = threading.Lock()
-
-    def body(number):
-        """Up to 20,000 bytes that no other message has, in lines."""
-        own = random.Random(SEED * MESSAGES + number)
-        return "".join(f"{own.getrandbits(256):064x}\r\n" for _ in range(own.randrange(1, 300)))
-
-    def submit(number):
-        marker = f"kill-{SEED}-{number:05d}"
-        text = f"From: x@far.example\r\nTo: {address(i.a)}\r\nSubject: {marker}\r\n\r\n{body(number)}"
-        while True:
-            try:
-                if number % 2:
-                    with smtplib.SMTP(i.a.address, i.a.ports["smtp"], timeout=30) as client:
-                        client.sendmail("x@far.example", [address(i.a)], text)
-                else:
-                    code = subprocess.run(i.a.command("sendmail-compat", "-i", "-f", "x@far.example", address(i.a)),
-                                          input=text.replace("\r\n", "\n").encode(), capture_output=True, timeout=60).returncode
-                    if code != 0:
-                        continue
-                break
-            except smtplib.SMTPServerDisconnected as error:
-                # The reply to QUIT may be lost with the message taken: it counts when it arrives, and is sent again.
-                continue
-            except (smtplib.SMTPException, OSError):
-                continue
-        with lock:
-            acknowledged.add(marker)
-
-    numbers = iter(range(MESSAGES * 5))
+    acknowledged, over, killed = set(), threading.Event(), {}
+    lock, numbers = threading.Lock(), iter(range(MESSAGES * 5))
 
     def worker():
         # Programs that live for a millisecond are not easily caught: more messages, if that is what it takes.
@@ -61,54 +96,22 @@ def killing(i):
                 number = next(numbers, None)
             if number is None or number >= MESSAGES and sum(killed.values()) >= KILLS:
                 return
-            submit(number)
-
-    def killer():
-        while sum(killed.values()) < KILLS or not done.is_set():
-            candidates = victims(i)
-            if candidates and sum(killed.values()) < KILLS * 2:
-                pid, name = chance.choice(candidates)
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                    killed[name] = killed.get(name, 0) + 1
-                except OSError:
-                    pass
-            elif done.is_set():
-                return
-            time.sleep(chance.random() * 0.008)
-
+            marker = submit(i, number)
+            with lock:
+                acknowledged.add(marker)
     workers = [threading.Thread(target=worker) for _ in range(4)]
-    reaper = threading.Thread(target=killer)
+    reaper = threading.Thread(target=kill_some, args=(i, killed, over.is_set))
     for thread in workers + [reaper]:
         thread.start()
     for thread in workers:
         thread.join()
-    done.set()
+    over.set()
     reaper.join(30)
     deadline = time.time() + 240
-    found = {}
-    while time.time() < deadline:
-        found = {}
-        for text in mailbox_text(i.a):
-            match = re.search(rb"Subject: (kill-\d+-\d+)\n", text)
-            if match:
-                marker = match.group(1).decode()
-                whole = body(int(marker.rpartition("-")[2])).replace("\r\n", "\n").encode()
-                assert text.partition(b"\n\n")[2] == whole, f"{marker} did not arrive whole"
-                found[marker] = found.get(marker, 0) + 1
-        if acknowledged <= set(found):
-            break
-        # What a killed runner deferred is due in minutes; the operator says now.
-        for minute in os.listdir(f"{i.a.queue}/deferred"):
-            try:
-                for identity in os.listdir(f"{i.a.queue}/deferred/{minute}"):
-                    subprocess.run(i.a.command("queue-runner", "--retry", identity), capture_output=True)
-            except OSError:
-                pass
-        subprocess.run(i.a.command("queue-runner"), capture_output=True)
+    while not acknowledged <= set(found := whole_messages(i)) and time.time() < deadline:
+        hurry(i)
         time.sleep(0.3)
-    lost = acknowledged - set(found)
-    total = sum(killed.values())
+    lost, total = acknowledged - set(found), sum(killed.values())
     assert not lost, f"lost: {sorted(lost)[:5]} of {len(acknowledged)}"
     assert total >= KILLS, f"only {total} kills"
     doubled = sum(count - 1 for count in found.values())

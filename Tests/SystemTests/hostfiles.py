@@ -1,6 +1,6 @@
 """What scripts/install gives to a host's own masters: inetd's table, cron's lines, systemd's units; and what uninstall leaves."""
-import configparser, re
-from harness import *
+import configparser, os, re, shutil, subprocess, tempfile
+from harness import TOP, need, test
 
 
 def installed(directory, *options, script="install"):

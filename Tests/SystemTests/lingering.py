@@ -1,6 +1,6 @@
 """Deliverers with many messages in their hands: each is decided by what the files say when its turn comes."""
-import socket
-from harness import *
+import os, socket, subprocess, time
+from harness import address, eventually, log_of, send, test
 import queuefiles
 from scheduling import Gated, another_host
 from seam import aliases, lines, put, queued, script

@@ -1,6 +1,6 @@
 """Logging in: guessing, a right password that meets trouble, and passwords in the clear."""
-import array, contextlib, fcntl, re, struct, threading
-from harness import *
+import array, contextlib, fcntl, os, re, socket, struct, subprocess, threading, time
+from harness import RELEASE, TOP, USER, eventually, log_of, test
 
 GUESSERS, ELSEWHERE = "127.0.0.81", "127.0.0.82"
 

@@ -1,6 +1,6 @@
 """The log as programs read it that were written for Postfix's and Dovecot's: a day of events, then pflogsumm and fail2ban."""
-import glob, json, re, smtplib, socket
-from harness import *
+import glob, json, os, re, shutil, smtplib, socket, subprocess, tempfile, time
+from harness import RELEASE, TOP, USER, address, arrived, eventually, instance, log_of, need, run, send, test
 import queuefiles
 
 # Where scripts/lib.sh unpacks what only root could install.

@@ -1,6 +1,6 @@
 """Looking at the queue: --list, --json, --why."""
-import json, re
-from harness import *
+import json, os, re, shutil, subprocess, sys, tempfile, time
+from harness import RELEASE, USER, address, eventually, instance, run, test
 import queuefiles
 
 # Where scripts/lib.sh unpacks what only root could install.
@@ -110,7 +110,7 @@ def objects(_):
 def streaming(_):
     host = private_queue("long")
     queuefiles.fill(f"{host.queue}/hold", ((f"s{n}@example.org", [f"r{n}@example.net"]) for n in range(2000)))
-    script = f"import resource, subprocess, sys; p = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL); print(p.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    script = "import resource, subprocess, sys; p = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL); print(p.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     status, peak = run(sys.executable, "-c", script, *host.command("queue-runner", "--list")).split()
     assert status == b"0" and int(peak) < 16384, peak
     assert run("sh", "-c", " ".join(host.command("queue-runner", "--list")) + " | head -3").count(b"\n") == 3

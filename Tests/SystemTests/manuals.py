@@ -1,6 +1,6 @@
 """A program's options, its usage text, its manual and its exit statuses say the same."""
-import glob, re
-from harness import *
+import glob, os, re, subprocess
+from harness import RELEASE, TOP, run, test
 
 PROGRAMS = [name for name in sorted(os.listdir(os.path.join(TOP, "Sources")))
                                 if os.path.exists(os.path.join(TOP, "Sources", name, "Main.swift"))]

@@ -1,6 +1,6 @@
 """What an operator looks into, gives back, and has to mend: --show, --return, and a queue of which something cannot be read."""
-import json
-from harness import *
+import json, os, shutil, subprocess, time
+from harness import address, arrived, eventually, log_of, test
 from looking import event, private_queue, put, queue_runner
 from operating import operate, places
 from scheduling import another_host, kick, sent, sink

@@ -1,6 +1,6 @@
 """Name servers as they are met: without EDNS, with codes that nobody expects, and with answers to something else."""
-import re, struct, threading
-from harness import *
+import os, socket, struct, subprocess, threading
+from harness import RELEASE, test
 from login import variant
 
 

@@ -1,6 +1,6 @@
 """What is no file where a file is read: a FIFO, a socket, a directory, a device. Nothing waits for it, and what is wrong is said."""
-import socket
-from harness import *
+import os, socket, subprocess
+from harness import RELEASE, USER, test
 
 
 def kinds(directory):

@@ -1,7 +1,7 @@
 """Mending the queue: choosing messages, hold and release, the trash, rerouting, export and import, --verify."""
-import json, re, smtplib, threading
-from harness import *
-from looking import event, failing, private_queue, put, queue_runner
+import json, os, re, shutil, smtplib, subprocess, threading, time
+from harness import address, arrived, eventually, log_of, mailbox_text, run, send, test
+from looking import event, private_queue, put, queue_runner
 import queuefiles
 
 
@@ -102,7 +102,7 @@ def trash(_):
 
 
 @test("recipients go to another address, another domain or by way of another host, and nobody else's")
-def rerouting(i):
+def rerouting(_):
     host = private_queue("reroute")
     now = int(time.time())
     first = put(host, f"deferred/{now // 60 + 5}", "ann@example.org", ["x@old.example", "y@old.example", "z@other.example", "done@old.example"], [
@@ -156,7 +156,10 @@ def rerouting(i):
     assert merged in places(host)
     operate(host, "--reroute", "[IPv6:2001:db8::1]:25", merged)
     shutil.rmtree(host.directory)
-    # For real: mail for a dead domain goes by way of b's server, which does not know it, and then to somebody there.
+
+
+@test("for real: mail for a dead domain goes by way of another host, which does not know it, and then to somebody there")
+def rerouting_for_real(i):
     name = f"reroute-{os.getpid()}"
     send(i.a, "x@dead.example", name, sender=address(i.a))
     identity = eventually(lambda: next((json.loads(line)["queue_id"] for line in run(*i.a.command("queue-runner", "--list", "--json", "to=x@dead.example")).splitlines()
@@ -189,25 +192,8 @@ def routes_of_others(i):
         assert client.rcpt(address(i.a), [f"X-ROUTE=[{i.b.address}]:25"])[0] == 555
 
 
-@test("a message goes to another queue as one file, and nothing of it is lost on the way, nor delivered twice")
-def moving(_):
-    here, there = private_queue("here"), private_queue("there")
-    now = int(time.time())
-    large = b"Subject: large\n\n" + b"0123456789abcdef\n" * 20000
-    one = put(here, f"deferred/{now // 60 + 5}", "ann@example.org", ["x@one.example", "y@two.example"], [event(now - 600, 2, b"D", b"2.0.0", 0, b"250 ok")],
-              parameters="BODY=8BITMIME", arrival=(now - 7200) * 10**6)
-    two = put(here, "incoming", "", ["z@one.example"], content=large)
-    three = put(here, "hold", "a@b.example", ["z@three.example"], content=b"")
-    stream = operate(here, "--export", "domain=one.example", three)
-    assert set(places(here)) == {one, two, three} and all(place.startswith("trash/") for place in places(here).values())
-    assert stream.count(b"relais-message 2\n") == 3 and b"y@two.example" not in stream
-    assert operate(there, "--import", input=stream).decode().splitlines() == [f"{name}: imported" for name in (three, two, one)]
-    assert places(there) == {one: "incoming", two: "incoming", three: "incoming"}
-    [entry] = [json.loads(line) for line in queue_runner(there, "--list", "--json", one).splitlines()]
-    assert entry["arrival_time"] == now - 7200 and [r["address"] for r in entry["recipients"]] == ["x@one.example"] and entry["recipients_done"] == 0
-    assert large in open(f"{there.queue}/incoming/{two}", "rb").read()
-    assert queue_runner(there, "--verify") == "3 messages verified: all is well\n"
-    # What an import that was killed left behind is not taken for the message: unfinished, empty, and a log of a message that is gone.
+def import_over_leftovers(here, there, large):
+    """What an import that was killed left behind is not taken for the message: unfinished, empty, and a log of a message that is gone."""
     name = put(here, "incoming", "a@b.example", ["x@one.example"], content=large)
     single = operate(here, "--export", name)
     for left in (b"", single[:150], single[:200000]):
@@ -224,16 +210,10 @@ def moving(_):
     assert json.loads(queue_runner(there, "--list", "--json", name))["recipients"] and not os.path.exists(f"{there.queue}/log/{name}")
     operate(there, "--remove", name)
     operate(there, "--purge", name)
-    # Once more: what is there is left alone, and said.
-    errors = operate(there, "--import", input=stream, status=65).decode()
-    assert errors.count("in this queue already") == 3 and len(places(there)) == 3
-    # The way back goes through the trash only by undoing.
-    assert b"already" in operate(here, "--import", input=operate(there, "--export", one), status=65)
-    # Whatever is not whole leaves nothing; what stands before it is taken.
-    operate(there, "--purge", one)
-    operate(there, "--remove", two, three)
-    operate(there, "--purge", "all")
-    assert places(there) == {}
+
+
+def import_in_pieces(there, stream):
+    """Whatever is not whole leaves nothing; what stands before it is taken."""
     ends = [position + 68 for position in range(len(stream)) if stream.startswith(b"end ", position)]
     cuts = [0, 1, 20, 150, ends[0] - 1, ends[0], ends[0] + 1, ends[0] + 300, ends[1] - 200, ends[1] - 1, len(stream) - 1]
     for cut in cuts:
@@ -254,7 +234,10 @@ def moving(_):
         damaged[position] ^= 1
         operate(there, "--import", input=bytes(damaged), status=65)
         assert places(there) == {}, position
-    # Where it cannot be written out it stays.
+
+
+def export_in_vain(here, large):
+    """Where it cannot be written out it stays."""
     operate(here, "--undo", "all")
     before = places(here)
     with open("/dev/full", "wb") as full:
@@ -272,6 +255,38 @@ def moving(_):
     # Without a trash, too, there is a way back from an export.
     operate(here, "--export", many[0])
     assert places(here)[many[0]].startswith("trash/")
+
+
+@test("a message goes to another queue as one file, and nothing of it is lost on the way, nor delivered twice")
+def moving(_):
+    here, there = private_queue("here"), private_queue("there")
+    now = int(time.time())
+    large = b"Subject: large\n\n" + b"0123456789abcdef\n" * 20000
+    one = put(here, f"deferred/{now // 60 + 5}", "ann@example.org", ["x@one.example", "y@two.example"], [event(now - 600, 2, b"D", b"2.0.0", 0, b"250 ok")],
+              parameters="BODY=8BITMIME", arrival=(now - 7200) * 10**6)
+    two = put(here, "incoming", "", ["z@one.example"], content=large)
+    three = put(here, "hold", "a@b.example", ["z@three.example"], content=b"")
+    stream = operate(here, "--export", "domain=one.example", three)
+    assert set(places(here)) == {one, two, three} and all(place.startswith("trash/") for place in places(here).values())
+    assert stream.count(b"relais-message 2\n") == 3 and b"y@two.example" not in stream
+    assert operate(there, "--import", input=stream).decode().splitlines() == [f"{name}: imported" for name in (three, two, one)]
+    assert places(there) == {one: "incoming", two: "incoming", three: "incoming"}
+    [entry] = [json.loads(line) for line in queue_runner(there, "--list", "--json", one).splitlines()]
+    assert entry["arrival_time"] == now - 7200 and [r["address"] for r in entry["recipients"]] == ["x@one.example"] and entry["recipients_done"] == 0
+    assert large in open(f"{there.queue}/incoming/{two}", "rb").read()
+    assert queue_runner(there, "--verify") == "3 messages verified: all is well\n"
+    import_over_leftovers(here, there, large)
+    # Once more: what is there is left alone, and said.
+    errors = operate(there, "--import", input=stream, status=65).decode()
+    assert errors.count("in this queue already") == 3 and len(places(there)) == 3
+    # The way back goes through the trash only by undoing.
+    assert b"already" in operate(here, "--import", input=operate(there, "--export", one), status=65)
+    operate(there, "--purge", one)
+    operate(there, "--remove", two, three)
+    operate(there, "--purge", "all")
+    assert places(there) == {}
+    import_in_pieces(there, stream)
+    export_in_vain(here, large)
     # A sender who has not heard of a failure yet is to hear of it from this queue.
     owed = put(here, "incoming", "a@b.example", ["x@one.example", "y@one.example"], [event(now - 60, 1, b"F", b"5.1.1", 0, b"no such user")])
     assert b"yet to be told" in operate(here, "--export", owed, status=66) and places(here)[owed] == "incoming"
@@ -279,18 +294,9 @@ def moving(_):
         shutil.rmtree(host.directory)
 
 
-@test("--verify finds each thing that queue(5) does not allow, says what it is in words, and mends what is safe")
-def verify(_):
-    host = private_queue("verify")
-    now = int(time.time())
-    minute = now // 60 + 5
-    sound = [put(host, "incoming", "a@b.example", ["x@one.example"]), put(host, f"deferred/{minute}", "a@b.example", ["x@one.example"], [event(now - 600, 1, b"Z", b"4.4.1", now + 300, b"no")]),
-             put(host, "hold", "a@b.example", ["x@one.example"])]
-    for name, place in places(host).items():
-        os.chmod(f"{host.queue}/{place}/{name}", 0o660)
-    assert queue_runner(host, "--verify") == "3 messages verified: all is well\n"
-    before = places(host)
-    old = time.time() - 7200
+def spoil_all(host, sound, now):
+    """One of everything that can be wrong in a queue: what is to be said of each, and the names that the test goes on with."""
+    minute, old = now // 60 + 5, now - 7200
 
     def spoil(place, change, **options):
         name = put(host, place, "a@b.example", ["x@one.example"], **options)
@@ -324,6 +330,20 @@ def verify(_):
                 f"incoming/{sound[0][:-1]}-: is not named by an id", f"incoming/{'0' * 24}: is not a regular file", "incoming/README: is not named by an id",
                 f"log/{'1' * 24}: tells of a message that is gone", "log/notes: is not named by an id", "deferred/soon: is not named by a minute",
                 "trash/never: is not named by a minute", "destinations/x.example: is torn", "storm: is torn", "core: does not belong into a queue", "corrupt/before: is set aside"]
+    return expected, sorted(["before", flipped, headless, sound[0], sound[0][:-1] + "-", "0" * 24, "README"]), writing, odd, shown
+
+
+@test("--verify finds each thing that queue(5) does not allow, says what it is in words, and mends what is safe")
+def verify(_):
+    host = private_queue("verify")
+    now = int(time.time())
+    minute = now // 60 + 5
+    sound = [put(host, "incoming", "a@b.example", ["x@one.example"]), put(host, f"deferred/{minute}", "a@b.example", ["x@one.example"], [event(now - 600, 1, b"Z", b"4.4.1", now + 300, b"no")]),
+             put(host, "hold", "a@b.example", ["x@one.example"])]
+    for name, place in places(host).items():
+        os.chmod(f"{host.queue}/{place}/{name}", 0o660)
+    assert queue_runner(host, "--verify") == "3 messages verified: all is well\n"
+    expected, set_aside, writing, odd, shown = spoil_all(host, sound, now)
 
     def findings(*options):
         text = operate_any(host, "--verify", *options)
@@ -343,7 +363,7 @@ def verify(_):
     assert snapshot == sorted((place, tuple(sorted(names))) for place, _, names in os.walk(host.queue)), "a dry run changed something"
     lines, last = findings()
     assert len(lines) == len(expected) and re.search(r"mended, \d+ left", last), lines
-    assert sorted(os.listdir(f"{host.queue}/corrupt")) == sorted(["before", flipped, headless, sound[0], sound[0][:-1] + "-", "0" * 24, "README"])
+    assert sorted(os.listdir(f"{host.queue}/corrupt")) == set_aside
     assert writing in os.listdir(f"{host.queue}/incoming") and "1" * 24 not in os.listdir(f"{host.queue}/log")
     # A second time only what the operator has to decide is left.
     lines, last = findings()

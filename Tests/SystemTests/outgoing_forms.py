@@ -1,7 +1,6 @@
 """Messages that a server cannot be sent as they are: converted without loss, or returned. Read back by Python's email."""
-import email, email.policy, re
-from outgoing_rows import D, F, Z
-from outgoing_servers import *
+import email, email.policy, re, subprocess
+from outgoing_servers import CONFIGURATION, PATIENT, PROGRAM, Server, ordinary
 
 PLAIN = b"250-mx\r\n250 SIZE 0\r\n"
 EIGHT = b"250-mx\r\n250-8BITMIME\r\n250 SIZE 0\r\n"

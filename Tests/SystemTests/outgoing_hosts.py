@@ -1,7 +1,7 @@
 """Domains with several mail exchangers: who is asked next, and who is not. A name server and the exchangers run in this process."""
-import struct
+import os, socket, struct, subprocess, threading
 from outgoing_rows import D, F, Z
-from outgoing_servers import *
+from outgoing_servers import CONFIGURATION, MESSAGE, PATIENT, PROGRAM, Server, close, ordinary, silence, then_close
 
 ADDRESSES = ["127.0.0.%d" % n for n in range(31, 37)]
 

@@ -1,6 +1,6 @@
 """Hostile servers, a row a behaviour, each with what must be reported of two recipients."""
-import re, time
-from outgoing_servers import *
+import os, re, subprocess, time
+from outgoing_servers import CERTIFICATES, CONFIGURATION, GARBAGE, HELLO, MESSAGE, PATIENT, PROGRAM, QUICK, Server, close, drip, endless, ordinary, reset, silence, stream, then_close, then_silence, tls
 
 D, Z, F = "delivered", "deferred", "failed"
 NO_REPLIES = {
@@ -140,7 +140,6 @@ def check(name):
     options = (QUICK if isQuick else PATIENT) + wanted.get("options", [])
     if wanted.get("verify"):
         options += ["-o", "smtp-tls=verified", "-o", "tls-authorities=" + os.path.join(CERTIFICATES, "ca.pem")]
-    start = time.time()
     problems = []
     try:
         done = subprocess.run([PROGRAM, "-C", CONFIGURATION, *options, f"127.0.0.1:{server.port}", "s@client", "a@mx", "b@mx"],

@@ -1,5 +1,6 @@
 """remote-deliver as queue-runner's service: jobs over a socket, messages as open files."""
-from outgoing_servers import *
+import socket, subprocess, tempfile, threading, time
+from outgoing_servers import CONFIGURATION, GARBAGE, HELLO, MESSAGE, PROGRAM, QUICK, Server, ordinary
 
 def netstring(payload):
     return b"%d:%s," % (len(payload), payload)

@@ -1,5 +1,6 @@
 """Postfix's own test programs at both ends: many at a time in, and a server that is not ours out."""
-from harness import *
+import os, subprocess
+from harness import address, eventually, listening, log_of, mailbox_text, need, run, send, test
 
 
 @test("smtp-source brings 500 messages over ten sessions, kept open and one a message; all arrive once")

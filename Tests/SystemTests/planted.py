@@ -1,7 +1,7 @@
 """An installed relais with one fault at a time, as an administrator makes them: --check names it and says what to type, --status
 and the log where they can, and the mail that was sent meanwhile arrives when it is mended. Printed as a table."""
-import functools, pwd, re, signal, socket, threading
-from harness import *
+import functools, os, pwd, re, shutil, signal, socket, subprocess, sys, threading, time
+from harness import as_user, eventually, run, test
 import queuefiles
 
 FAULTS = []

@@ -1,6 +1,6 @@
 """Mail readers that people use read the mailbox."""
-import os, tempfile
-from harness import *
+import os, shutil, subprocess, tempfile
+from harness import RELEASE, USER, address, arrived, eventually, log_of, need, run, send, test
 
 
 def one_message(i, subject):
@@ -29,7 +29,6 @@ def alpine(i):
     one_message(i, "for-alpine")
     with tempfile.TemporaryDirectory() as home:
         box = f"{{{i.a.address}:{i.a.ports['imap']}/notls/user={USER}}}INBOX"
-        password = os.path.join(home, "pw")
         import pty, select, time
         need("alpine")
         pid, terminal = pty.fork()

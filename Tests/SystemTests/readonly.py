@@ -1,6 +1,6 @@
 """Mailboxes that their reader may not write to."""
-import os, re, shutil
-from harness import *
+import os, shutil
+from harness import run, test
 from sessions import Session, in_mbox, letter, validity
 
 

@@ -6,7 +6,7 @@ usage: remote-deliver.py PROGRAM [ROW...]
 A row is right when each recipient got the expected verdict, the program ended in time with the expected status, nothing it
 printed has a control byte in it, and (where the row says so) the server heard exactly what it should have.
 """
-import concurrent.futures, os, re, shutil, subprocess, sys
+import concurrent.futures, re, shutil, subprocess, sys
 from outgoing_servers import CERTIFICATES, CONFIGURATION, MESSAGE, PROGRAM, make_certificates
 import outgoing_forms, outgoing_hosts, outgoing_rows, outgoing_service
 

@@ -1,7 +1,7 @@
 """Who delivers as whom on an installed relais: processes for several accounts, deliverers that lack their rights, accounts that are no
 person's or have no home."""
-import contextlib, pwd
-from harness import *
+import contextlib, os, pwd, shutil, socket, subprocess
+from harness import as_user, eventually, run, test
 from planted import CONF, INETD, edit, reread
 from seam import lines
 import queuefiles

@@ -1,6 +1,6 @@
 """The main job end to end, with clients that we did not write."""
-import imaplib, os, poplib, smtplib, ssl, subprocess, time
-from harness import *
+import imaplib, poplib, smtplib, ssl, subprocess, time
+from harness import RELEASE, USER, address, arrived, eventually, log_of, mailbox_text, need, run, send, test
 
 
 @test("a script's message goes through sendmail-compat into a Maildir, at once")

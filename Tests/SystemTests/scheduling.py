@@ -1,6 +1,6 @@
 """Who goes next: what fails, what is slow and what is many must not hold up the rest."""
-import contextlib, json, socket, threading
-from harness import *
+import contextlib, json, os, socket, subprocess, threading, time
+from harness import eventually, instance, log_of, need, run, test
 from looking import event, put
 import queuefiles
 

@@ -1,6 +1,6 @@
 """Between queue-runner and the deliverers: what dies, hangs, is not there or is not who it should be costs no mail and holds up nobody else."""
-import json
-from harness import *
+import json, os, pwd, socket, subprocess, sys, time
+from harness import USER, address, arrived, eventually, listening, log_of, run, send, test
 from scheduling import another_host
 import queuefiles
 
@@ -212,14 +212,13 @@ def long_session(i):
             with open(host.config, "w") as file:
                 file.write(before.replace("c.example mx", "c.example later.example mx"))
             assert client.mail(SENDER)[0] == 250
-            assert client.rcpt(f"nobody-at-all@later.example")[0] == 550
+            assert client.rcpt("nobody-at-all@later.example")[0] == 550
             assert client.rcpt(f"{USER}@later.example")[0] == 250
 
 
 @test("a queue-runner that cannot start empties its socket, says why, and does not spin")
 def cannot_start(i):
     with another_host(i, "cannot") as host:
-        mode = os.stat(host.queue).st_mode & 0o7777
         os.chmod(host.queue + "/incoming", 0)
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as knock:

@@ -1,6 +1,7 @@
 """Where files without a name, renaming that replaces nothing and linking by descriptor cannot be had, as on NFS, FUSE and FreeBSD."""
+import os, subprocess, sys
 import refused
-from harness import *
+from harness import test
 
 # Tests that go through every such call: injection, moves, deliveries, forwards, reports, mailboxes and folders; killed at random, too.
 NAMES = ("by_sendmail", "by_smtp", "by_python", "aliases", "deferred", "failure", "storm", "choosing", "trash", "rerouting", "moving", "live",

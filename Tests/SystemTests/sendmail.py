@@ -1,6 +1,6 @@
 """What a program hands in by sendmail: who gets it, and who is told where somebody does not."""
-import re, subprocess
-from harness import *
+import os, pwd, re, subprocess
+from harness import USER, address, arrived, eventually, log_of, mailbox_text, run, test
 
 
 def sendmail(host, *words, input):

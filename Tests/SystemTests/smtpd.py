@@ -43,7 +43,7 @@ class Session:
         with socket.create_server((at, 0)) as listener:
             self.socket = socket.create_connection(listener.getsockname())
             served, _ = listener.accept()
-        self.socket.settimeout(20)
+        self.socket.settimeout(60)
         self.process = subprocess.Popen([PROGRAM, "-C", configuration, *arguments],
                                         stdin=served, stdout=served, stderr=served)
         served.close()

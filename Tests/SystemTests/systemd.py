@@ -1,6 +1,6 @@
 """systemd's units under a real systemd: a user manager of root's, which needs no boot, in a mount namespace of its own."""
-import imaplib, smtplib, socket
-from harness import *
+import imaplib, os, smtplib, socket, subprocess, time
+from harness import TOP, as_user, eventually, need, run, test
 
 # What a user manager asks before it begins: whether systemd is what runs here.
 BEGIN = """mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system -m 755 && mkdir -m 700 /run/user

@@ -1,6 +1,5 @@
 """The tables of single tools: scripts that stand on their own (`mxlookup.py PROGRAM`), run here as one test each."""
 import os, subprocess, sys
-import subprocess
 from harness import RELEASE, TOP, need, run, test
 
 
@@ -12,6 +11,12 @@ def table(script, *programs):
     lines = done.stdout.decode("utf-8", "replace").splitlines()
     assert done.returncode == 0, "\n".join(lines[-40:]) + done.stderr.decode("utf-8", "replace")[-2000:]
     return lines[-1] if lines else ""
+
+
+@test("smtpd keeps to its dialogs and to its limits, as inetd starts it")
+def smtpd_table(_):
+    need("curl"), need("swaks"), need("openssl")
+    return table("smtpd.py", "smtpd", "tls-relay")
 
 
 @test("mxlookup prints what host prints, and no server makes it print nonsense or wait")

@@ -1,6 +1,6 @@
 """Attacks that other mail servers have fallen to, on the built programs: the T-numbers are those of Tests/threats.tsv."""
-import base64, concurrent.futures, contextlib, ctypes, imaplib, poplib, resource, smtplib, socket, subprocess, threading
-from harness import *
+import base64, concurrent.futures, contextlib, ctypes, imaplib, os, poplib, resource, socket, subprocess, threading, time
+from harness import RELEASE, USER, address, arrived, eventually, need, send, test
 
 
 class Line:

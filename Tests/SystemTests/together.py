@@ -1,8 +1,8 @@
 """Several sessions at a time over one user's mailboxes."""
-import contextlib, os, re, threading
-from harness import *
+import os, re, threading
+from harness import RELEASE, USER, run, test
 from readonly import Home
-from sessions import in_mbox, letter, validity
+from sessions import letter
 
 
 def homes(i, name):

@@ -1,6 +1,6 @@
 """imapd --verify: a user's damaged mailboxes, said and mended."""
-import os, pwd, re, shutil, subprocess
-from harness import *
+import os, pwd, shutil, subprocess
+from harness import RELEASE, test
 from login import variant
 from sessions import Session, in_mbox, letter, validity
 

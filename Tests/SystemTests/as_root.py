@@ -1,12 +1,9 @@
-#!/usr/bin/env python3
 """What only root can try, in a mount namespace of its own: an installed relais with all its users, and power cuts."""
-import os, sys
-if os.environ.get("RELAIS_NAMESPACE") != "1":
-    os.execvpe("unshare", ["unshare", "-m", sys.executable, "-B", *sys.argv], dict(os.environ, RELAIS_NAMESPACE="1"))
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import imaplib, poplib, pwd, shutil, smtplib, socket, stat, subprocess, tempfile, time, traceback
-from harness import TESTS, TOP, as_user, eventually, run, test
+import imaplib, importlib, os, poplib, pwd, shutil, smtplib, socket, stat, subprocess
+from harness import TOP, Tally, as_user, enter_namespace, eventually, run, run_tests, temporary, test
 from installed import Installed
+
+MODULES = ("as_root", "planted", "rights", "systemd", "powercut", "fulldisk", "fullmailbox")
 
 
 @test("an installed relais passes its own check, with all owners and modes")
@@ -190,44 +187,19 @@ def not_wordless(i):
             assert process.wait(30) != 0, program
 
 
-import planted, rights, systemd, powercut, fulldisk, fullmailbox  # noqa: each registers its tests
-
-# What they borrow from registers others, which are an ordinary user's.
-OURS = [(rule, function) for rule, function in TESTS
-        if function.__module__ in ("__main__", "planted", "rights", "systemd", "powercut", "fulldisk", "fullmailbox")]
-
-
-def main():
-    run("mount", "--make-rprivate", "/")
-    directory = tempfile.mkdtemp(prefix="relais-root-", dir="/tmp")
-    os.chmod(directory, 0o755)
-    passed = failed = 0
-    installed = None
+def run_suite(words):
+    enter_namespace("-m")
+    for name in MODULES:
+        importlib.import_module(name)
+    directory, tally = temporary("root"), Tally("root")
     try:
         installed = Installed(directory)
-        for rule, function in OURS:
-            if sys.argv[1:] and not any(word in function.__name__ + rule for word in sys.argv[1:]):
-                continue
-            begin = time.time()
-            try:
-                result = function(installed)
-                passed += 1
-                print(f"ok      {rule} ({time.time() - begin:.1f} s){': ' + result if result else ''}", flush=True)
-            except Exception:
-                failed += 1
-                print(f"FAILED  {rule}", flush=True)
-                traceback.print_exc(limit=4)
-    except Exception:
-        failed += 1
-        traceback.print_exc(limit=6)
-    finally:
-        if installed:
+        try:
+            run_tests(tally, MODULES, words, installed)
+        finally:
             installed.stop()
-    if failed:
-        print(open(directory + "/log").read()[-3000:] if os.path.exists(directory + "/log") else "")
-    shutil.rmtree(directory, ignore_errors=True)
-    print(f"root: {passed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
-
-
-main()
+        if tally.failed:
+            print(open(directory + "/log").read()[-3000:])
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    return tally.end()

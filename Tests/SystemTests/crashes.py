@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """Breaks every step of a message's life at every call, and says what it found: a line a step.
 
-usage: crashes [--quick] [--debug DIRECTORY] [WORD ...]
+usage: run crashes [--quick] [--debug DIRECTORY] [WORD ...]
 
 kill    the static release program is killed at its n-th call of each kind (strace)
 error   its n-th call of each kind fails with EIO, ENOSPC, EMFILE, EINTR (strace)
@@ -13,16 +12,11 @@ Then all of it but error and power-journal once more, as bare-kill and so on, wi
 have (refused.py). With words, only modes and steps whose names have one of them; --quick tries one state in eight.
 """
 import collections, hashlib, itertools, multiprocessing, os, random, re, shutil, subprocess, sys, tempfile, time
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import crash, crash_mailbox, crash_steps, powerloss, refused
 from harness import RELEASE, need
 
 STEPS = crash_steps.STEPS + crash_mailbox.STEPS
-WORDS = sys.argv[1:]
-QUICK = "--quick" in WORDS and not WORDS.remove("--quick")
-DEBUG = WORDS.pop(WORDS.index("--debug") + 1) if "--debug" in WORDS else None
-WORDS = [word for word in WORDS if word != "--debug"]
-BARE = "--bare" in WORDS and not WORDS.remove("--bare")
+WORDS, QUICK, DEBUG, BARE = [], False, None, False  # what was said on the command line
 SHARE = 8
 CALLS = ("open,openat,creat,read,pread64,write,pwrite64,writev,ftruncate,fsync,fdatasync,syncfs,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,"
          "mkdirat,rmdir,close,fstat,newfstatat,statx,fstatfs,getdents64,flock,fcntl,lseek,fchmod,dup,dup2,pipe2,socket,connect,accept4,sendto,recvfrom,sendmsg,recvmsg,"
@@ -32,6 +26,17 @@ NO_ERROR = {"close", "exit_group", "kill", "execve"}
 ERRORS = ("EIO", "ENOSPC", "EMFILE", "EINTR")
 NUMBERS = {"EIO": 5, "ENOSPC": 28, "EMFILE": 24, "EINTR": 4}
 directory, scenes, prepared = None, {}, set()
+
+
+def read_options(words):
+    global WORDS, QUICK, DEBUG, BARE
+    WORDS = list(words)
+    if "--debug" in WORDS:
+        place = WORDS.index("--debug")
+        DEBUG = WORDS[place + 1]
+        del WORDS[place:place + 2]
+    QUICK, BARE = "--quick" in WORDS, "--bare" in WORDS
+    WORDS = [word for word in WORDS if word not in ("--quick", "--bare")]
 
 
 def scene_of(step, programs):
@@ -71,12 +76,12 @@ def try_fault(task):
         problems = scene.settle()
         if status == "hang":
             problems.append("it hangs")
-        elif kind != "kill" and status not in crash_steps.SYSEXITS:
+        elif kind != "kill" and status not in crash.SYSEXITS:
             problems.append(f"it ended with {status}: {words[-300:]}")
         # Where nothing works any more, nothing can be said, nor taken back.
         elif kind == "error" and status != 0 and not words and scene.log_is_silent():
             problems.append(f"it ended with {status}, and did not say why")
-        if kind != "kill" and any(code not in crash_steps.SYSEXITS for code in scene.statuses):
+        if kind != "kill" and any(code not in crash.SYSEXITS for code in scene.statuses):
             problems.append(f"a deliverer ended with {scene.statuses}")
         problems += scene.table()
         problems += scene.recover()
@@ -269,7 +274,7 @@ def try_state(task):
                             os.remove(f"{scene.work}/{path}")
                         os.link(f"{scene.work}/{other}", f"{scene.work}/{path}")
                     continue
-                if content and (crash_steps.NAME.fullmatch(key[0]) or re.search(r",S=\d|\.far\.example$", key[0])):
+                if content and (crash.NAME.fullmatch(key[0]) or re.search(r",S=\d|\.far\.example$", key[0])):
                     names[key] = path
                 with open(os.open(f"{scene.work}/{path}", os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o660), "wb") as file:
                     file.write(content)
@@ -314,13 +319,14 @@ def controls(pool, tally):
 def begin_bare(tally):
     """In a process of its own: what is refused once is refused for good."""
     words = [*(["--quick"] if QUICK else []), *(["--debug", DEBUG] if DEBUG else []), *WORDS]
-    done = subprocess.run([sys.executable, "-B", refused.__file__, sys.executable, "-B", os.path.abspath(__file__), "--bare", *words])
+    done = subprocess.run([sys.executable, "-B", refused.__file__, sys.executable, "-B", sys.argv[0], "crashes", "--bare", *words])
     if done.returncode:
         tally.violations += 1
 
 
-def main():
+def run_suite(words):
     global directory
+    read_options(words)
     need("strace")
     if BARE:
         refused.check()
@@ -339,11 +345,7 @@ def main():
         shutil.rmtree(directory, ignore_errors=True)
     if BARE:
         print(f"{tally.states} states, {tally.violations} violations where calls are refused")
-        sys.exit(1 if tally.violations else 0)
+        return not tally.violations
     print(f"{tally.states} states, {tally.violations} violations, {time.time() - begin:.0f} s")
     print(f"crashes: {0 if tally.violations else 1} passed, {1 if tally.violations else 0} failed")
-    sys.exit(1 if tally.violations else 0)
-
-
-if __name__ == "__main__":
-    main()
+    return not tally.violations

@@ -1,14 +1,7 @@
-#!/usr/bin/env python3
 """Two hosts on one queue: each has its own network, name, processes and inetd; the queue and the mailboxes are on a shared
 filesystem, GlusterFS with a client for each host, and once more on one directory. Only root can try it."""
-import os, sys
-if len(sys.argv) < 2 or sys.argv[1] != "--host":
-    if os.environ.get("RELAIS_NAMESPACE") != "1":
-        os.execvpe("unshare", ["unshare", "-n", "-m", "-p", "--fork", "--mount-proc", "--kill-child", sys.executable, "-B", *sys.argv],
-                   dict(os.environ, RELAIS_NAMESPACE="1"))
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import collections, pwd, re, shutil, signal, smtplib, subprocess, tempfile, time, traceback
-from harness import eventually, instance, need, run
+import collections, os, pwd, re, shutil, signal, smtplib, subprocess, sys
+from harness import LeftOut, Tally, enter_namespace, eventually, instance, run, temporary
 
 ADDRESS = "10.77.0.1"
 USER = "relais-test"
@@ -62,7 +55,7 @@ class Remote:
         os.makedirs(self.directory, exist_ok=True)
         os.chown(self.directory, account.pw_uid, account.pw_gid)
         inside = (f"hostname {self.name} && ip link set lo up && exec setpriv --reuid {account.pw_uid} --regid {account.pw_gid} --clear-groups "
-                  f"env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME={self.directory} USER={USER} python3 -B {os.path.abspath(__file__)} --host {self.name} {self.directory} {self.shared}")
+                  f"env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME={self.directory} USER={USER} python3 -B {os.path.abspath(__file__)} {self.name} {self.directory} {self.shared}")
         self.process = subprocess.Popen(["unshare", "-n", "-u", "-m", "-p", "--fork", "--mount-proc", "--kill-child", "sh", "-c", inside],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout.readline() == "ready\n", f"{self.name} did not start"
@@ -205,56 +198,52 @@ def killed(cluster):
     return f"600 messages, one host killed in the middle: {len(doubled)} twice, none lost"
 
 
-def main():
-    run("mount", "--make-rprivate", "/")
+def one_directory(directory):
+    place = f"{directory}/one"
+    os.makedirs(place)
+    return [place, place], [None, None]
+
+
+def try_kind(tally, kind, make, directory):
+    cluster = None
+
+    def begin():
+        nonlocal cluster
+        if make is glusterfs and not os.path.exists("/dev/fuse"):
+            raise LeftOut("this system has no /dev/fuse")
+        places, clients = make(directory)
+        cluster = Cluster(f"{directory}/{kind.split()[0]}", places)
+        for host, client in zip(cluster.hosts, clients):
+            host.client = client
+        return at_once(cluster)
+    failed = tally.failed
+    try:
+        tally.run(f"two hosts on one queue deliver each message once, on {kind}", begin)
+        if cluster and tally.failed == failed:
+            tally.run(f"one host dies, the other finishes, on {kind}", killed, cluster)
+        for host in cluster.hosts if cluster and tally.failed > failed else []:
+            print(host.name, host.log()[-1500:])
+    finally:
+        if cluster:
+            cluster.stop()
+
+
+def run_suite(words):
+    enter_namespace("-n", "-m", "-p", "--fork", "--mount-proc", "--kill-child")
     try:
         pwd.getpwnam(USER)
     except KeyError:
         run("useradd", "--create-home", "--shell", "/bin/sh", USER)
-    directory = tempfile.mkdtemp(prefix="relais-hosts-", dir="/tmp")
-    os.chmod(directory, 0o755)
-    passed = failed = 0
-
-    def one_directory(name):
-        place = f"{directory}/one"
-        os.makedirs(place)
-        return [place, place], [None, None]
-
-    kinds = [("GlusterFS", glusterfs), ("one directory", one_directory)]
-    if not os.path.exists("/dev/fuse"):
-        print("left out  GlusterFS: this system has no /dev/fuse", flush=True)
-        del kinds[0]
-    for kind, make in kinds:
-        cluster = None
-        try:
-            begin = time.time()
-            places, clients = make(directory)
-            cluster = Cluster(f"{directory}/{kind.split()[0]}", places)
-            for host, client in zip(cluster.hosts, clients):
-                host.client = client
-            for rule, body in (("two hosts on one queue deliver each message once", at_once), ("one host dies, the other finishes", killed)):
-                result = body(cluster)
-                passed += 1
-                print(f"ok      {rule}, on {kind} ({time.time() - begin:.1f} s): {result}", flush=True)
-                begin = time.time()
-        except Exception:
-            failed += 1
-            print(f"FAILED  two hosts on {kind}", flush=True)
-            traceback.print_exc(limit=5)
-            for host in cluster.hosts if cluster else []:
-                print(host.name, host.log()[-1500:])
-        finally:
-            if cluster:
-                cluster.stop()
+    directory, tally = temporary("hosts"), Tally("hosts")
+    for kind, make in (("GlusterFS", glusterfs), ("one directory", one_directory)):
+        if not words or any(word in kind for word in words):
+            try_kind(tally, kind, make, directory)
     for place in (f"{directory}/shared1", f"{directory}/shared2"):
         subprocess.run(["umount", "-l", place], capture_output=True)
-    if not failed:
+    if not tally.failed:
         shutil.rmtree(directory, ignore_errors=True)
-    print(f"hosts: {passed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
+    return tally.end()
 
 
-if sys.argv[1:2] == ["--host"]:
-    host_main(*sys.argv[2:])
-else:
-    main()
+if __name__ == "__main__":
+    host_main(*sys.argv[1:])
