@@ -66,7 +66,7 @@ package enum Socket {
     }
 }
 
-/// Unix sockets by path: the services of DESIGN §4.
+/// Unix sockets by path: the services that cross a privilege boundary, which relais(7) lists.
 package enum ServiceSocket {
     /// Connects to a stream service; ENOENT and ECONNREFUSED mean that inetd has no such line. An inetd that takes
     /// no connections lets them queue up to its limit, and then whoever comes waits: no longer than `patience`, and
