@@ -105,10 +105,11 @@ let package = Package(
         .systemLibrary(
             name: "COpenSSL", pkgConfig: "libssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CCrypt", providers: [.apt(["libcrypt-dev"])]),
+        .systemLibrary(name: "CMemory"),
         .target(name: "CSystem", cSettings: [.define("RELAIS_STATIC", .when(configuration: .release))]),
         .target(name: "CIconv"),
 
-        library("Bytes"),
+        library("Bytes", ["CMemory"]),
         library("Unix", ["Bytes", "CSystem"]),
         library("Sandbox", ["Unix"]),
         library("SASL", ["Bytes"]),

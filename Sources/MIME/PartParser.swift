@@ -39,14 +39,14 @@ package struct PartParser {
     package mutating func take(_ piece: [UInt8]) {
         var index = 0
         while index < piece.count {
-            let newline = piece[index...].firstIndex(of: .lf)
+            let newline = piece.firstIndex(of: .lf, from: index)
             let end = newline ?? piece.count
             let content = piece[index..<end]
             if state == .header, header.count < headerLimit {
-                header += content.prefix(headerLimit - header.count)
+                header.append(run: content.prefix(headerLimit - header.count))
             }
             if front.count < Self.longestBoundary + 4 {
-                front += content.prefix(Self.longestBoundary + 4 - front.count)
+                front.append(run: content.prefix(Self.longestBoundary + 4 - front.count))
             }
             position.stored += content.count
             position.wire += content.count

@@ -7,7 +7,7 @@ package enum MboxLine {
     /// begins with this word.
     package static func count(at text: ArraySlice<UInt8>) -> Int {
         var start = text.startIndex
-        while isOne(text[start...]), let end = text[start...].firstIndex(of: .lf) { start = end + 1 }
+        while isOne(text[start...]), let end = text.firstIndex(of: .lf, from: start) { start = end + 1 }
         guard start > text.startIndex, !MessageHeader(text[start...].prefix(longestField)).fields.isEmpty
         else {
             return 0

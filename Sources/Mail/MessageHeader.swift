@@ -41,7 +41,7 @@ package struct MessageHeader {
     private init(_ text: ArraySlice<UInt8>, passingOverOthers: Bool) {
         var position = text.startIndex
         while position < text.endIndex {
-            let lineEnd = text[position...].firstIndex(of: .lf) ?? text.endIndex
+            let lineEnd = text.firstIndex(of: .lf, from: position) ?? text.endIndex
             let next = min(lineEnd + 1, text.endIndex)
             let first = text[position]
             if first == .lf || (first == .cr && lineEnd == position + 1) {
@@ -79,7 +79,7 @@ package struct MessageHeader {
     private static func endOfField(_ text: ArraySlice<UInt8>, from start: Int) -> Int {
         var position = start
         while position < text.endIndex, text[position].isWhitespace {
-            position = (text[position...].firstIndex(of: .lf) ?? text.endIndex - 1) + 1
+            position = (text.firstIndex(of: .lf, from: position) ?? text.endIndex - 1) + 1
         }
         return position
     }

@@ -1,12 +1,9 @@
 import Bytes
 
-/// A message as RETR and TOP send it: CRLF line ends, a dot before each dot that begins a line (RFC 1939 §3), and
-/// for TOP no more than so many lines of the body. Takes stored text in parts cut anywhere.
+/// A message as RETR and TOP send it, in lines with stuffed dots, and for TOP no more than so many lines of the body. Takes
+/// stored text in parts cut anywhere.
 package struct StuffedLines {
-    private enum Place { case lineStart, inLine }
-
-    private var place = Place.lineStart
-    private var lastWasCR = false
+    private var lines = DotStuffedLines()
     /// Nil: everything. Counted down behind the header.
     private var bodyLinesLeft: Int?
     private var isInBody = false
@@ -17,25 +14,30 @@ package struct StuffedLines {
 
     package mutating func take(_ part: [UInt8]) -> [UInt8] {
         var output: [UInt8] = []
-        output.reserveCapacity(part.count + part.count / 32)
-        for byte in part where !isOver {
-            if byte == .lf {
-                // A CR that stands in front is part of this line end already.
-                if !lastWasCR { output.append(.cr) }
-                output.append(.lf)
-                endLine()
-                continue
-            }
-            if place == .lineStart, byte == .dot { output.append(.dot) }
-            place = .inLine
-            if byte != .cr { lineIsEmpty = false }
-            output.append(byte)
-            lastWasCR = byte == .cr
+        output.reserveCapacity(part.count + part.count / 16)
+        if bodyLinesLeft == nil {
+            lines.append(part[...], to: &output)
+        } else {
+            takeLines(part, &output)
         }
         return output
     }
 
-    private mutating func endLine() {
+    private mutating func takeLines(_ part: [UInt8], _ output: inout [UInt8]) {
+        var position = 0
+        while !isOver, position < part.count {
+            let end = part.firstIndex(of: .lf, from: position)
+            let text = part[position..<(end ?? part.count)]
+            lines.append(text: text, to: &output)
+            if text.contains(where: { $0 != .cr }) { lineIsEmpty = false }
+            guard let end else { return }
+            lines.endLine(&output)
+            countLine()
+            position = end + 1
+        }
+    }
+
+    private mutating func countLine() {
         if isInBody {
             if let left = bodyLinesLeft {
                 bodyLinesLeft = left - 1
@@ -45,14 +47,13 @@ package struct StuffedLines {
             isInBody = true
             if bodyLinesLeft == 0 { isOver = true }
         }
-        place = .lineStart
-        lastWasCR = false
         lineIsEmpty = true
     }
 
     /// The line end that a last line without one still needs (T52).
     package mutating func end() -> [UInt8] {
-        defer { place = .lineStart }
-        return place == .inLine ? (lastWasCR ? [.lf] : [.cr, .lf]) : []
+        var output: [UInt8] = []
+        lines.end(&output)
+        return output
     }
 }

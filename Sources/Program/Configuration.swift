@@ -221,7 +221,7 @@ extension Configuration {
         var start = 0
         while start < bytes.count {
             number += 1
-            let end = bytes[start...].firstIndex(of: .lf) ?? bytes.count
+            let end = bytes.firstIndex(of: .lf, from: start) ?? bytes.count
             let text = bytes[start..<(end > start && bytes[end - 1] == .cr ? end - 1 : end)]
             let words = text.trimmed()
             start = end + 1

@@ -106,7 +106,7 @@ package struct MessageHead: Equatable {
     /// Where the empty line behind the last recipient is.
     private static func endOfHead(_ bytes: [UInt8]) -> Int? {
         var index = 0
-        while let newline = bytes[index...].firstIndex(of: .lf) {
+        while let newline = bytes.firstIndex(of: .lf, from: index) {
             guard newline + 1 < bytes.count else { return nil }
             if bytes[newline + 1] == .lf { return newline + 1 }
             index = newline + 1

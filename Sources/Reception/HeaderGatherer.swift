@@ -32,7 +32,7 @@ package struct HeaderGatherer {
     package var header: MessageHeader { MessageHeader(text) }
 
     private mutating func look() {
-        while !isWhole, let end = text[searched...].firstIndex(of: .lf) {
+        while !isWhole, let end = text.firstIndex(of: .lf, from: searched) {
             let line = text[position..<end]
             let continues = position > 0 && line.first?.isWhitespace == true
             position = end + 1

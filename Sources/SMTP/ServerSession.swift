@@ -123,7 +123,7 @@ package struct ServerSession {
     /// Where the first line ends and the next begins: a CRLF; a CR or LF alone ends nothing but on a pipe.
     private func endOfLine(_ input: ArraySlice<UInt8>) -> (end: Int, next: Int)? {
         var from = input.startIndex
-        while let lf = input[from...].firstIndex(of: .lf) {
+        while let lf = input.firstIndex(of: .lf, from: from) {
             if lf > input.startIndex, input[lf - 1] == .cr { return (lf - 1, lf + 1) }
             if settings.isOnPipe { return (lf, lf + 1) }
             from = lf + 1

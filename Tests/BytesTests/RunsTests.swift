@@ -28,6 +28,21 @@ import Testing
         }
     }
 
+    @Test("a byte is found where a loop over the bytes would find it")
+    func finds() {
+        for bytes in Self.samples + [Array(0...255), Array((0...255).reversed())] {
+            for start in 0..<min(9, bytes.count + 1) {
+                for byte in [0x00, 0x0A, 0x80, 0xFF] as [UInt8] {
+                    let place = bytes[start...].firstIndex(of: byte)
+                    #expect(bytes.firstIndex(of: byte, from: start) == place)
+                    #expect(bytes.dropFirst(start).firstIndex(of: byte, from: start) == place)
+                    #expect(bytes[..<start].firstIndex(of: byte, from: start) == nil)
+                }
+            }
+        }
+        #expect(([] as [UInt8]).firstIndex(of: .lf, from: 0) == nil)
+    }
+
     @Test("what is appended stands behind what was there")
     func appends() {
         for bytes in Self.samples {

@@ -52,7 +52,7 @@ extension Extents {
             position += part.count
             buffer += part
             var start = 0
-            while let end = buffer[start...].firstIndex(of: .lf) {
+            while let end = buffer.firstIndex(of: .lf, from: start) {
                 let line = buffer[start..<end]
                 if line.isEmpty { return false }
                 if !body(line) { return true }

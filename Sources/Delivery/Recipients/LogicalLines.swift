@@ -73,7 +73,7 @@ package struct LogicalLines: ~Copyable {
     private mutating func rawLine() throws(Failure) -> ArraySlice<UInt8>? {
         var searched = start
         while true {
-            if let end = buffer[searched...].firstIndex(of: .lf) {
+            if let end = buffer.firstIndex(of: .lf, from: searched) {
                 defer { start = end + 1 }
                 let line = buffer[start..<end]
                 return line.last == .cr ? line.dropLast() : line

@@ -48,7 +48,7 @@ final class MessageReader {
             let wanted = min(Self.chunk, range.count - result.count)
             let part = try source.read(at: range.lowerBound + result.count, count: wanted)
             // Copied: what was made for a long message is too large to be kept for a short one.
-            result += part
+            result.append(run: part[...])
             if part.count < wanted { break }
         }
         return result
@@ -73,7 +73,7 @@ final class MessageReader {
     /// Behind the first empty line.
     private static func endOfHeader(_ bytes: [UInt8]) -> Int? {
         var lineStart = 0
-        while let newline = bytes[lineStart...].firstIndex(of: .lf) {
+        while let newline = bytes.firstIndex(of: .lf, from: lineStart) {
             if newline == lineStart || (newline == lineStart + 1 && bytes[lineStart] == .cr) {
                 return newline + 1
             }
@@ -110,15 +110,12 @@ final class MessageReader {
     /// How many octets a stored range to the end of the message has on the wire: counted, for what names say need not be so.
     private func wireSize(from start: Int) throws(StoreFailure) -> Int {
         let source = try bytes()
+        var lines = WireLines()
         var (offset, size) = (start, 0)
-        var lastWasCR = false
         while true {
             let part = try source.read(at: offset, count: Self.chunk)
             offset += part.count
-            for byte in part {
-                size += byte == .lf && !lastWasCR ? 2 : 1
-                lastWasCR = byte == .cr
-            }
+            size += lines.count(part[...])
             if part.count < Self.chunk { return size }
         }
     }
@@ -190,22 +187,21 @@ final class MessageReader {
     }
 
     static func wire(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
+        var lines = WireLines()
+        return wire(bytes, &lines)
+    }
+
+    private static func wire(_ bytes: ArraySlice<UInt8>, _ lines: inout WireLines) -> [UInt8] {
         var output: [UInt8] = []
         output.reserveCapacity(bytes.count + bytes.count / 32)
-        var rest = bytes
-        while true {
-            let end = rest.endOfRun { $0 == .lf || $0 == .nul }
-            output.append(run: rest[..<end])
-            guard end < rest.endIndex else { return output }
-            if rest[end] == .lf {
-                if end == bytes.startIndex || bytes[end - 1] != .cr { output.append(.cr) }
-                output.append(.lf)
-            } else {
-                // A literal cannot hold NUL: RFC 3501 §9, CHAR8.
-                output.append(0x80)
-            }
-            rest = rest[(end + 1)...]
+        lines.append(bytes, to: &output)
+        // A literal cannot hold NUL: RFC 3501 §9, CHAR8.
+        var position = 0
+        while let place = output.firstIndex(of: .nul, from: position) {
+            output[place] = 0x80
+            position = place + 1
         }
+        return output
     }
 
     static func wire(_ bytes: [UInt8]) -> [UInt8] { wire(bytes[...]) }
@@ -219,15 +215,12 @@ final class MessageReader {
         var offset = range.lowerBound
         var toSkip = skipping
         var left = count
-        var lastWasCR = false
+        var lines = WireLines()
         while left > 0, offset < range.upperBound {
             let part = try source.read(at: offset, count: min(Self.chunk, range.upperBound - offset))
             if part.isEmpty { break }
             offset += part.count
-            // A CR at the end of a piece belongs to the LF of the next.
-            var piece = Self.wire(lastWasCR ? [.cr] + part : part)
-            if lastWasCR { piece.removeFirst() }
-            lastWasCR = part.last == .cr
+            let piece = Self.wire(part[...], &lines)
             let dropped = min(toSkip, piece.count)
             toSkip -= dropped
             let sent = piece[dropped...].prefix(left)

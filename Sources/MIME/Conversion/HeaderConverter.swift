@@ -42,7 +42,7 @@ struct HeaderConverter {
     private func endOfField(_ header: ArraySlice<UInt8>, _ start: Int) -> Int {
         var position = start
         repeat {
-            position = (header[position...].firstIndex(of: .lf) ?? header.endIndex - 1) + 1
+            position = (header.firstIndex(of: .lf, from: position) ?? header.endIndex - 1) + 1
         } while position < header.endIndex && header[position].isWhitespace
         return position
     }

@@ -63,7 +63,7 @@ struct MboxHeaderFilter {
         var index = 0
         while index < part.count {
             guard isInHeader else { return output + part[index...] }
-            let newline = part[index...].firstIndex(of: .lf)
+            let newline = part.firstIndex(of: .lf, from: index)
             let end = newline.map { $0 + 1 } ?? part.count
             line += part[index..<end]
             index = end

@@ -78,7 +78,7 @@ package struct ReplyParser {
 
     /// A line without its end; nil when there is none yet, or none at all.
     private mutating func nextLine() -> ArraySlice<UInt8>? {
-        let end = buffer[searched...].firstIndex(of: .lf)
+        let end = buffer.firstIndex(of: .lf, from: searched)
         let next = end.map { $0 + 1 } ?? buffer.count
         guard size + next - start <= Self.largestReply else {
             malformation = .tooLong
