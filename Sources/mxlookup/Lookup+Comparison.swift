@@ -6,31 +6,19 @@ import Unix
 extension Lookup {
     /// `host -C`: what each server that the zone names says of its SOA record, so that one sees which are behind.
     func compare() -> Outcome {
-        guard let (question, asked) = question(.ns), let resolver = resolverWithServers() else {
-            return .notFound
+        guard let asked = ask(.ns) else { return .notFound }
+        let (question, reply) = (asked.question, asked.reply)
+        let names = reply.message.nameServers
+        let isZone = reply.message.code == .noError && !names.isEmpty
+        if !isZone {
+            sayHeading(server, reply.server)
+            say(HostWording.text(of: reply.message, to: question, asked: asked.name, by: reply.server))
         }
-        if isVerbose { say(HostWording.trying(question)) }
-        let start = Deadline.monotonicMicroseconds()
-        let reply = resolver.ask([question], by: deadline(for: resolver)) { say(HostWording.text(of: $0)) }[0]
-        switch reply {
-        case .failure(.malformed): return .notFound
-        case .failure:
-            say(HostWording.nobodyReached)
-            return .notFound
-        case .success(let reply):
-            let names = reply.message.nameServers
-            guard reply.message.code == .noError, !names.isEmpty else {
-                sayHeading(server, reply.server)
-                say(HostWording.text(of: reply.message, to: question, asked: asked, by: reply.server))
-                sayReceived(reply, since: start)
-                return .notFound
-            }
-            sayReceived(reply, since: start)
-            return ask(names, Question(question.name, .soa), asked: asked)
-        }
+        sayReceived(reply, since: asked.start)
+        return isZone ? compare(names, Question(question.name, .soa), asked: asked.name) : .notFound
     }
 
-    private func ask(_ names: [DNSName], _ question: Question, asked: String) -> Outcome {
+    private func compare(_ names: [DNSName], _ question: Question, asked: String) -> Outcome {
         let servers = names.flatMap { name in
             let addresses = addresses(ofServer: name.description)
             if addresses.isEmpty { say("couldn't get address for '\(name)': not found\n") }
@@ -65,19 +53,6 @@ extension Lookup {
         }
         if !isReached { say(HostWording.noneReached) }
         return isReached ? outcome : .notFound
-    }
-
-    private func sayHeading(_ server: String?, _ address: SocketAddress) {
-        if let server { say(HostWording.heading(server: shown(server), address)) }
-    }
-
-    private func sayReceived(_ reply: Resolver.Reply, since start: Int64) {
-        guard isVerbose else { return }
-        let took = (Deadline.monotonicMicroseconds() - start) / 1000
-        let line = HostWording.received(reply.size, from: reply.server, after: took)
-        // `host` says so once more where its search list is at its end.
-        let isRepeated = reply.message.code == .noSuchDomain && IPAddress(name) == nil
-        say(isRepeated ? line + line : line)
     }
 }
 

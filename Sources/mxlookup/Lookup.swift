@@ -111,43 +111,62 @@ struct Lookup {
 
     // MARK: - Records
 
-    func records() -> Outcome {
-        guard let (question, asked) = question(type), let resolver = resolverWithServers() else {
-            return .notFound
-        }
+    /// What was asked, under which name, and what was answered.
+    struct Asked {
+        let question: Question
+        let name: String
+        let start: Int64
+        let reply: Resolver.Reply
+    }
+
+    /// Asks for the name's records of a type; nil, and it was said, where there is nothing to be had.
+    func ask(_ type: RecordType) -> Asked? {
+        guard let (question, name) = question(type), let resolver = resolverWithServers() else { return nil }
         if isVerbose { say(HostWording.trying(question)) }
         let start = Deadline.monotonicMicroseconds()
         let reply = resolver.ask([question], by: deadline(for: resolver)) { say(HostWording.text(of: $0)) }[0]
         switch reply {
-        case .failure(.malformed): return .notFound
+        case .success(let reply): return Asked(question: question, name: name, start: start, reply: reply)
+        case .failure(.malformed): return nil
         case .failure:
             say(HostWording.nobodyReached)
-            return .notFound
-        case .success(let reply):
-            let message = reply.message
-            if message.code == .noError, !message.answers.isEmpty, question.type != .any,
-                message.related(to: question).isEmpty
-            {
-                say(HostWording.unrelated)
-                return .notFound
-            }
-            // The answer did not fit, and was asked for once more.
-            if isVerbose, reply.wasTruncated { say(HostWording.trying(question)) }
-            if let server { say(HostWording.heading(server: shown(server), reply.server)) }
-            if isVerbose, reply.message.code == .noError {
-                say(HostWording.whole(reply.message, shows: shows, showsQuestions: true))
-            } else {
-                say(HostWording.text(of: reply.message, to: question, asked: asked))
-            }
-            if isVerbose {
-                let took = (Deadline.monotonicMicroseconds() - start) / 1000
-                let line = HostWording.received(reply.size, from: reply.server, after: took)
-                // `host` says so once more where its search list is at its end.
-                let isRepeated = reply.message.code == .noSuchDomain && IPAddress(name) == nil
-                say(isRepeated ? line + line : line)
-            }
-            return reply.message.code == .noError ? .found : .notFound
+            return nil
         }
+    }
+
+    func records() -> Outcome {
+        guard let asked = ask(type) else { return .notFound }
+        let (question, reply) = (asked.question, asked.reply)
+        let message = reply.message
+        if message.code == .noError, !message.answers.isEmpty, question.type != .any,
+            message.related(to: question).isEmpty
+        {
+            say(HostWording.unrelated)
+            return .notFound
+        }
+        // The answer did not fit, and was asked for once more.
+        if isVerbose, reply.wasTruncated { say(HostWording.trying(question)) }
+        sayHeading(server, reply.server)
+        if isVerbose, message.code == .noError {
+            say(HostWording.whole(message, shows: shows, showsQuestions: true))
+        } else {
+            say(HostWording.text(of: message, to: question, asked: asked.name))
+        }
+        sayReceived(reply, since: asked.start)
+        return message.code == .noError ? .found : .notFound
+    }
+
+    func sayHeading(_ server: String?, _ address: SocketAddress) {
+        if let server { say(HostWording.heading(server: shown(server), address)) }
+    }
+
+    func sayReceived(_ reply: Resolver.Reply, since start: Int64) {
+        guard isVerbose else { return }
+        let took = (Deadline.monotonicMicroseconds() - start) / 1000
+        let line = HostWording.received(reply.size, from: reply.server, after: took)
+        // `host` says so once more where its search list is at its end.
+        let isRepeated = reply.message.code == .noSuchDomain && IPAddress(name) == nil
+        say(isRepeated ? line + line : line)
     }
 
     private func shows(_ record: ResourceRecord) -> Bool {
