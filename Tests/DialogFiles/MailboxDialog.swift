@@ -98,10 +98,38 @@ package struct MailboxDialog: CustomStringConvertible {
         func heard() -> [UInt8]
     }
 
-    /// Lets it happen; what was not as it is written.
-    package func play(
-        in home: DialogHome, connect: () throws(Failure) -> any Client
-    ) -> [String] {
+    /// Lets it happen in a home of its own, unless it is not for who runs this, with clients for each size of the pieces that
+    /// the server gets to see; what was not as it is written.
+    package func failures(
+        cut: Int, _ connect: (_ home: String, _ isInMbox: Bool) throws(Failure) -> any Client
+    ) throws(Failure) -> [String] {
+        if isNotForRoot, Identity.effectiveUser == 0 { return [] }
+        let home = try DialogHome()
+        return play(in: home) { () throws(Failure) in
+            PiecewiseClient(try connect(home.path, isInMbox), cut)
+        }
+    }
+
+    /// Its server sees what is sent in pieces.
+    private final class PiecewiseClient: Client {
+        private let client: any Client
+        private let cut: Int
+        var isClosed: Bool { client.isClosed }
+
+        init(_ client: any Client, _ cut: Int) { (self.client, self.cut) = (client, cut) }
+
+        func send(_ bytes: [UInt8]) {
+            var rest = bytes[...]
+            while !rest.isEmpty, !isClosed {
+                client.send(Array(rest.prefix(cut)))
+                rest = rest.dropFirst(cut)
+            }
+        }
+
+        func heard() -> [UInt8] { client.heard() }
+    }
+
+    private func play(in home: DialogHome, connect: () throws(Failure) -> any Client) -> [String] {
         var failures = mistakes
         var clients: [String: any Client] = [:]
         var current: (any Client)?
