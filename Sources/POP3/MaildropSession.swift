@@ -52,8 +52,12 @@ package struct MaildropSession {
         case .capa: write(Answer.capabilities(tls: false, login: false, isLoggedIn: true))
         case .noop: write(Answer.ok(""))
         case .stat: write(Answer.ok("\(remaining.count) \(remaining.octets)"))
-        case .list(let number): return list(number) { $0.maildrop.sizes[$1 - 1].decimal }
-        case .uidl(let number): return list(number) { $0.maildrop.uniqueIDs[$1 - 1] }
+        case .list(let number):
+            let sizes = maildrop.sizes
+            return list(number) { $0.append(decimal: sizes[$1 - 1]) }
+        case .uidl(let number):
+            let uniqueIDs = maildrop.uniqueIDs
+            return list(number) { $0.append(run: uniqueIDs[$1 - 1][...]) }
         case .retr(let number): return retrieve(number, bodyLines: nil)
         case .top(let number, let lines): return retrieve(number, bodyLines: lines)
         case .dele(let number):
@@ -74,17 +78,28 @@ package struct MaildropSession {
             && !deleted.contains(number)
     }
 
-    private mutating func list(_ number: Int?, _ value: (Self, Int) -> [UInt8]) -> Bool {
+    /// Of one message, or of each, its number and what `append` says of it.
+    private mutating func list(_ number: Int?, _ append: (inout [UInt8], Int) -> Void) -> Bool {
+        func appendLine(_ number: Int, to output: inout [UInt8]) {
+            output.append(decimal: number)
+            output.append(.space)
+            append(&output, number)
+            output += "\r\n"
+        }
         if let number {
             guard exists(number) else { return refuse(Answer.noSuchMessage) }
-            write(Array("+OK ".utf8) + number.decimal + [.space] + value(self, number) + [.cr, .lf])
+            var output = [UInt8]("+OK ")
+            appendLine(number, to: &output)
+            write(output)
             return false
         }
         var output = Answer.ok("")
+        output.reserveCapacity(32 * maildrop.sizes.count)
         for index in maildrop.sizes.indices where !deleted.contains(index + 1) {
-            output += (index + 1).decimal + [.space] + value(self, index + 1) + [.cr, .lf]
+            appendLine(index + 1, to: &output)
         }
-        write(output + Array(".\r\n".utf8))
+        output += ".\r\n"
+        write(output)
         return false
     }
 
@@ -115,8 +130,4 @@ package struct MaildropSession {
         write(isOver ? Answer.tooMany : output)
         return isOver
     }
-}
-
-extension Int {
-    fileprivate var decimal: [UInt8] { Array(String(self).utf8) }
 }
