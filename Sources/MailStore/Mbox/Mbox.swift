@@ -284,7 +284,7 @@ package final class Mbox {
             try insisting { () throws(SystemError) in try file.synchronize() }
         } catch { throw error.withoutRoom() }
         if moved != nil { journal?.forget(inode) }
-        for number in changed where number < moved ?? index.messages.count {
+        for number in changed where number < moved ?? self.index.messages.count {
             self.index.mended(number, marks[number])
         }
         if first == 0, saysMore, !misfits.contains(0) { self.index.base = base }

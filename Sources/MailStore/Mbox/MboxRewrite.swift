@@ -32,7 +32,7 @@ struct MboxRewrite {
     /// nil where none did.
     func run(_ file: borrowing Descriptor) throws(SystemError) -> Int? {
         let moved = firstMoved
-        for number in index.messages.indices.prefix(moved ?? index.messages.count) { try mend(number, file) }
+        for number in changed.sorted() where number < moved ?? index.messages.count { try mend(number, file) }
         guard let moved else { return nil }
         let start = index.messages[moved].start
         if hasRoomForCopy(from: moved, to: start), try moveByCopy(from: moved, to: start, file) {
@@ -137,7 +137,7 @@ struct MboxRewrite {
     }
 
     private var firstMoved: Int? {
-        index.messages.indices.first { removing.contains($0) || (changed.contains($0) && !fits($0)) }
+        [removing.min(), changed.filter { !fits($0) }.min()].compactMap { $0 }.min()
     }
 
     /// How long the file is from `first` on when all is written; nil where something would be written over what is yet to

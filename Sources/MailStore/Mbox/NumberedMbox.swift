@@ -249,8 +249,10 @@ package final class NumberedMbox {
     /// that, what is to be removed is known to this session, so that it can be.
     package func change(_ uids: Set<UInt32>, by change: FlagChange) throws(SystemError) -> Set<UInt32> {
         try whenNumbered { file throws(SystemError) in
-            let gone = uids.subtracting(messages.map { $0.marks.uid })
-            var marks = marks(of: uids, changedBy: change)
+            let places = places(of: uids)
+            let gone =
+                places.count == uids.count ? [] : uids.subtracting(places.map { messages[$0].marks.uid })
+            var marks = marks(at: places, changedBy: change)
             if marks.isEmpty { return gone }
             do throws(SystemError) {
                 try mbox.rewrite(file, marks: marks, base: baseToWrite)
@@ -258,7 +260,7 @@ package final class NumberedMbox {
             } catch {
                 guard error.isForWantOfRoom else { throw error }
                 // What it did before it failed may have moved them.
-                marks = self.marks(of: uids, changedBy: change)
+                marks = self.marks(at: self.places(of: uids), changedBy: change)
                 let misfits = try mbox.rewrite(file, marks: marks, inPlace: true)
                 let isOfRemoval = change.adding.union(change.removing).contains(.deleted)
                 note(isOfRemoval ? misfits : [], of: marks)
@@ -269,10 +271,10 @@ package final class NumberedMbox {
     }
 
     /// By place, the new marks of those that the change makes others.
-    private func marks(of uids: Set<UInt32>, changedBy change: FlagChange) -> [Int: MboxMarks] {
+    private func marks(at places: [Int], changedBy change: FlagChange) -> [Int: MboxMarks] {
         var marks: [Int: MboxMarks] = [:]
         let messages = messages
-        for number in messages.indices where uids.contains(messages[number].marks.uid) {
+        for number in places {
             let flags = change.applied(to: messages[number].marks.flags)
             guard flags != messages[number].marks.flags else { continue }
             marks[number] = mbox.index.messages[number].marks
@@ -313,14 +315,19 @@ package final class NumberedMbox {
         }
     }
 
-    /// Where messages stand now: all of `uids`, or those that are marked as deleted.
-    private func places(of uids: Set<UInt32>, marked: Bool) -> Set<Int> {
+    /// Where messages stand now.
+    private func places(of uids: Set<UInt32>) -> [Int] {
+        guard let first = uids.min(), let last = uids.max() else { return [] }
         let messages = messages
-        return Set(
-            messages.indices.filter { number in
-                let marks = messages[number].marks
-                return uids.contains(marks.uid) && (!marked || marks.flags.contains(.deleted))
-            })
+        return messages.indices.filter { number in
+            let uid = messages[number].marks.uid
+            return first <= uid && uid <= last && uids.contains(uid)
+        }
+    }
+
+    /// The same, of all or of those that are marked as deleted.
+    private func places(of uids: Set<UInt32>, marked: Bool) -> Set<Int> {
+        Set(places(of: uids).filter { !marked || messages[$0].marks.flags.contains(.deleted) })
     }
 
     /// Appends messages, durably, all or none; their UIDs, none where they cannot be said.
