@@ -356,6 +356,8 @@ int cs_sync_filesystem(int file) {
 #endif
 }
 
+uint64_t cs_inode(const struct dirent *entry) { return entry->d_ino; }
+
 int cs_o_search(void) {
 #if defined(O_PATH)
     return O_PATH;

@@ -6,7 +6,14 @@ extension Directory {
     private func shown(_ name: [UInt8]) -> String { "\(path)/\(name.escaped(limit: 80))" }
 
     /// As the system takes it.
-    private static func terminated(_ name: [UInt8]) -> [CChar] { name.map { CChar(bitPattern: $0) } + [0] }
+    static func terminated(_ name: [UInt8]) -> [CChar] {
+        unsafe [CChar](unsafeUninitializedCapacity: name.count + 1) { room, count in
+            let bytes = UnsafeMutableRawBufferPointer(room)
+            unsafe name.withUnsafeBytes { unsafe bytes.copyMemory(from: $0) }
+            unsafe bytes[name.count] = 0
+            count = name.count + 1
+        }
+    }
 
     /// Nil where the name is missing.
     package func openIfPresent(_ name: [UInt8], _ opening: Opening) throws(SystemError) -> Descriptor? {

@@ -139,7 +139,7 @@ package struct Directory: ~Copyable {
         _ name: [UInt8], to other: borrowing Directory, as newName: [UInt8]
     ) throws(SystemError) {
         let target = other.descriptor.raw
-        let (from, to) = (Self.cString(name), Self.cString(newName))
+        let (from, to) = (Self.terminated(name), Self.terminated(newName))
         switch SystemCall.attempt({ unsafe cs_rename_noreplace(descriptor.raw, from, target, to) }) {
         case .success: return
         // EPERM: a filter of system calls that does not know this one.
@@ -153,7 +153,7 @@ package struct Directory: ~Copyable {
         _ name: [UInt8], to other: borrowing Directory, as newName: [UInt8]
     ) throws(SystemError) {
         let target = other.descriptor.raw
-        let (from, to) = (Self.cString(name), Self.cString(newName))
+        let (from, to) = (Self.terminated(name), Self.terminated(newName))
         switch SystemCall.attempt({ unsafe linkat(descriptor.raw, from, target, to, 0) }) {
         case .success:
             do throws(SystemError) {
@@ -184,8 +184,6 @@ package struct Directory: ~Copyable {
         case .failure(let code): throw failure("link", code, name, other, newName)
         }
     }
-
-    private static func cString(_ name: [UInt8]) -> [CChar] { name.map { CChar(bitPattern: $0) } + [0] }
 
     private func failure(
         _ call: StaticString, _ code: Errno, _ name: [UInt8], _ other: borrowing Directory, _ newName: [UInt8]
@@ -269,11 +267,19 @@ package struct Directory: ~Copyable {
 
     /// Calls `body` with each name until it returns false.
     package func forEachName(_ body: ([UInt8]) -> Bool) throws(SystemError) {
-        try forEachEntry { name, _ in body(name) }
+        try forEachEntry { entry in body(entry.name) }
     }
 
-    /// The same with what the directory itself says of the file: nil on filesystems that do not say.
-    package func forEachEntry(_ body: ([UInt8], FileStatus.Kind?) -> Bool) throws(SystemError) {
+    /// What a directory itself says of a file.
+    package struct Entry {
+        package let name: [UInt8]
+        /// Nil on filesystems that do not say.
+        package let kind: FileStatus.Kind?
+        package let inode: UInt64
+    }
+
+    /// The same with all that the directory says.
+    package func forEachEntry(_ body: (Entry) -> Bool) throws(SystemError) {
         // A second open file, because reading a directory moves its position.
         let raw = try SystemCall.perform("open", path) {
             unsafe cs_open(descriptor.raw, ".", O_RDONLY | O_DIRECTORY, 0)
@@ -295,7 +301,8 @@ package struct Directory: ~Copyable {
                 return unsafe Array(UnsafeBufferPointer(start: start, count: strlen(start)))
             }
             if name == [.dot] || name == [.dot, .dot] { continue }
-            if !body(name, unsafe Self.kind(entry.pointee.d_type)) { return }
+            let kind = unsafe Self.kind(entry.pointee.d_type)
+            if !body(Entry(name: name, kind: kind, inode: unsafe cs_inode(entry))) { return }
         }
     }
 

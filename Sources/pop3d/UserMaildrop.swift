@@ -50,7 +50,7 @@ final class MaildirMaildrop: Maildrop {
     private let lock: Descriptor
     private let output: ByteStream
     private var current: Descriptor?
-    let sizes: [Int]
+    private(set) var sizes: [Int]
     let uniqueIDs: [[UInt8]]
 
     /// Fails with ENOENT where there is no Maildir, with EAGAIN while another session has it.
@@ -75,6 +75,8 @@ final class MaildirMaildrop: Maildrop {
     func open(_ number: Int) -> Bool {
         current = nil
         do throws(SystemError) { current = try maildrop.open(number - 1) } catch { return false }
+        // Somebody may have written into it.
+        sizes[number - 1] = maildrop.messages[number - 1].size
         return current != nil
     }
 

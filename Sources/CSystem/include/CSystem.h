@@ -71,6 +71,8 @@ int64_t cs_filesystem_type(int file);
 /// Makes everything on the filesystem behind `file` durable (Linux; elsewhere the file, and what sync begins with).
 int cs_sync_filesystem(int file);
 int cs_o_search(void);
+/// Of a directory's entry; the field has several names.
+uint64_t cs_inode(const struct dirent *entry);
 /// Raises the soft limit of open files to `wanted`, as far as the hard limit allows.
 int cs_raise_file_limit(int wanted);
 int cs_close_from(int first);

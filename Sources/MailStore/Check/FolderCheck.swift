@@ -64,17 +64,17 @@ struct FolderCheck {
     private func entries(_ root: borrowing Directory, _ half: String) throws(SystemError) -> [Entry] {
         guard try root.status(of: half) != nil else { return [] }
         let directory = try Directory(half, in: root)
-        var found: [(name: [UInt8], kind: FileStatus.Kind?)] = []
-        try directory.forEachEntry { name, kind in
-            if name.first != .dot { found.append((name: name, kind: kind)) }
+        var found: [Directory.Entry] = []
+        try directory.forEachEntry { entry in
+            if entry.name.first != .dot { found.append(entry) }
             return true
         }
         var entries: [Entry] = []
-        for (name, kind) in found {
-            var known = kind
-            if known == nil { known = try directory.status(of: name)?.kind }
+        for entry in found {
+            var known = entry.kind
+            if known == nil { known = try directory.status(of: entry.name)?.kind }
             // One that is gone by now was no matter.
-            entries.append((name: name, isPlain: known == nil || known == .regular))
+            entries.append((name: entry.name, isPlain: known == nil || known == .regular))
         }
         return entries
     }

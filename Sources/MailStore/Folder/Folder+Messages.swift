@@ -48,7 +48,9 @@ extension Folder {
 
     /// Opens a message for reading; nil when it is gone.
     package func open(at index: Int) throws(SystemError) -> Descriptor? {
-        try withFile(index) { file throws(SystemError) in try maildir.open(file) }
+        try withFile(index) { file throws(SystemError) in
+            try maildir.open(file) { _ = sizes.isRight(for: file, $0) }
+        }
     }
 
     /// Its file's status: when it was modified, which APPEND sets, is when it came.
@@ -56,20 +58,9 @@ extension Folder {
         try withFile(index) { file throws(SystemError) in try maildir.status(file) }
     }
 
-    /// The message's size in octets with CRLF line ends: from its file's name where the file's own size bears that out, else by
-    /// counting, once.
+    /// The message's size in octets with CRLF line ends; nil when it is gone.
     package func size(at index: Int) throws(SystemError) -> Int? {
-        let uid = list[index].uid
-        if let size = knownSizes[uid] { return size }
-        guard let status = try status(at: index), let place = place(index) else { return nil }
-        if let size = files[place].file.wireSize(ofFile: status.size) {
-            knownSizes[uid] = size
-            return size
-        }
-        guard let file = try open(at: index) else { return nil }
-        let size = try WireLines.size(of: file)
-        knownSizes[uid] = size
-        return size
+        try withFile(index) { file throws(SystemError) in try sizes.size(of: file) }
     }
 
     /// What a message is marked with on disk now; nil when it is gone.
@@ -120,7 +111,7 @@ extension Folder {
     package func change(_ indices: [Int], by change: FlagChange) throws(SystemError) -> [Int] {
         try changing { () throws(SystemError) in
             var gone: [Int] = []
-            var isChanged = false
+            var changedHalves: Maildir.Halves = []
             var marks: MessageFlags = []
             var failure: SystemError?
             for index in indices {
@@ -140,12 +131,14 @@ extension Folder {
                     gone.append(index)
                     continue
                 }
-                if changed != files[place].file { isChanged = true }
+                if changed != files[place].file {
+                    changedHalves.formUnion([Maildir.Halves(files[place].file.half), .cur])
+                }
                 files[place].file = changed
                 marks.formUnion(changed.flags)
                 if changed.flags != known { list.setFlags(changed.flags, at: index) }
             }
-            if isChanged { try maildir.synchronize() }
+            try maildir.synchronize(changedHalves)
             try learnNames(of: marks)
             if let failure { throw failure }
             return gone
@@ -160,6 +153,7 @@ extension Folder {
             let lock = try ListLock(in: directory)
             var left = indices
             var gone: [Int] = []
+            var halves: Maildir.Halves = []
             for attempt in 0..<Self.mostAttempts where !left.isEmpty {
                 let scan = try MaildirScan(maildir)
                 var links: [MaildirBase: [MaildirFile]] = [:]
@@ -177,12 +171,16 @@ extension Folder {
                         again.append(index)
                         continue
                     }
-                    for twin in twins { _ = try maildir.remove(twin) }
+                    halves.insert(Maildir.Halves(file.half))
+                    for twin in twins {
+                        _ = try maildir.remove(twin)
+                        halves.insert(Maildir.Halves(twin.half))
+                    }
                     gone.append(index)
                 }
                 left = again
             }
-            if !gone.isEmpty { try maildir.synchronize() }
+            try maildir.synchronize(halves)
             _ = consume lock
             let uids = Set(gone.map { list[$0].uid })
             files.removeAll { uids.contains($0.uid) }

@@ -41,7 +41,7 @@ package final class Folder {
     private var claimed: Set<MaildirBase> = []
     /// This session has the list's lock.
     private var isLocked = false
-    var knownSizes: [UInt32: Int] = [:]
+    let sizes: KnownSizes
 
     /// The directories' times at the last look. Within `grain` of a change another may leave no trace.
     private struct Seen {
@@ -66,11 +66,14 @@ package final class Folder {
         self.name = name
         self.table = table ?? UIDTable(in: path)
         maildir = try Maildir(path)
+        sizes = KnownSizes(maildir)
         isWritable = Path.isWritable("\(path)cur")
         isReadOnly = readOnly || !isWritable
         directory = OpenDirectory(try Directory(path))
         _ = try refresh(.now)
     }
+
+    deinit { if !isReadOnly { sizes.keep(files.lazy.map { $0.file }) } }
 
     // MARK: Seeing what changed
 
@@ -119,7 +122,6 @@ package final class Folder {
         let numbers = try number(&scan)
         try readKeywords()
         if numbers.validity != uidValidity, uidValidity != 0 { isRenumbered = true }
-        if isRenumbered { knownSizes = [:] }
         needsMerge = true
         uidValidity = numbers.validity
         uidNext = numbers.next

@@ -73,11 +73,11 @@ package struct FolderTree {
         let root = try root()
         return try step { () throws(SystemError) in
             var names: [[UInt8]] = []
-            try root.forEachEntry { name, kind in
-                guard name.first == .dot, name.count > 1, kind == .directory || kind == nil else {
-                    return true
-                }
-                let folder = Array(name.dropFirst())
+            try root.forEachEntry { entry in
+                guard entry.name.first == .dot, entry.name.count > 1,
+                    entry.kind == .directory || entry.kind == nil
+                else { return true }
+                let folder = Array(entry.name.dropFirst())
                 do throws(Failure) { if try exists(folder) { names.append(folder) } } catch {
                     // One that cannot be looked at is there.
                     if case .system = error { names.append(folder) }

@@ -33,9 +33,9 @@ package final class Maildir {
         var files: [MaildirFile] = []
         for half in [MaildirFile.Half.new, .cur] {
             try withHalf(half) { directory throws(SystemError) in
-                try directory.forEachEntry { name, kind in
-                    if name.first != .dot, kind == .regular || kind == nil {
-                        files.append(MaildirFile(half, name))
+                try directory.forEachEntry { entry in
+                    if entry.name.first != .dot, entry.kind == .regular || entry.kind == nil {
+                        files.append(MaildirFile(half, entry.name, inode: entry.inode))
                     }
                     return true
                 }
@@ -70,12 +70,16 @@ package final class Maildir {
 
     // MARK: One file
 
-    /// Opens a message for reading; nil when that name is gone or no plain file.
-    package func open(_ file: MaildirFile) throws(SystemError) -> Descriptor? {
+    /// Opens a message for reading; nil when that name is gone or no plain file. `look` is told what was opened.
+    package func open(
+        _ file: MaildirFile, _ look: (FileStatus) -> Void = { _ in }
+    ) throws(SystemError) -> Descriptor? {
         try withHalf(file.half) { directory throws(SystemError) in
             do throws(SystemError) {
                 guard let opened = try directory.openIfPresent(file.name, .read) else { return nil }
-                guard try opened.status().kind == .regular else { return nil }
+                let status = try opened.status()
+                guard status.kind == .regular else { return nil }
+                look(status)
                 return opened
             } catch {
                 guard error.code == .tooManyLinks else { throw error }
@@ -123,9 +127,43 @@ package final class Maildir {
         try withHalf(file.half) { directory throws(SystemError) in try directory.removeIfPresent(file.name) }
     }
 
-    /// Makes renames and removals durable.
-    package func synchronize() throws(SystemError) {
-        try new.synchronize()
-        try cur.synchronize()
+    /// Makes renames and removals durable in the halves where there were some.
+    package func synchronize(_ halves: Halves = .both) throws(SystemError) {
+        if halves.contains(.new) { try new.synchronize() }
+        if halves.contains(.cur) { try cur.synchronize() }
+    }
+
+    package struct Halves: OptionSet, Sendable {
+        package let rawValue: UInt8
+        package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        static let new = Halves(rawValue: 1)
+        static let cur = Halves(rawValue: 2)
+        package static let both: Halves = [.new, .cur]
+
+        init(_ half: MaildirFile.Half) { self = half == .new ? .new : .cur }
+    }
+
+    // MARK: Beside the messages
+
+    func contents(_ name: String) throws(SystemError) -> [UInt8]? {
+        let root = try Directory(path)
+        guard let file = try root.openIfPresent(name, .read) else { return nil }
+        return try file.readAll(limit: 1 << 28)
+    }
+
+    /// Puts a file that nobody needs in the place of another, or of none; what a power cut leaves of it may be damaged.
+    func replace(_ name: String, with bytes: [UInt8]) throws(SystemError) {
+        let root = try Directory(path)
+        let temporary = "\(name).tmp"
+        try root.removeIfPresent(temporary)
+        do throws(SystemError) {
+            let file = try root.open(temporary, .createNew(mode: 0o600))
+            try file.write(bytes)
+            try root.replace(name, with: temporary)
+        } catch {
+            _ = try? root.removeIfPresent(temporary)
+            throw error
+        }
     }
 }

@@ -17,15 +17,21 @@ package struct MaildirFile: Equatable, Sendable {
     package let name: [UInt8]
     private let baseCount: Int
     package let flags: MessageFlags
+    /// As the directory says; 0 where nobody looked. It stays whatever the file is called.
+    let inode: UInt64
 
-    package init(_ half: Half, _ name: [UInt8]) {
+    package init(_ half: Half, _ name: [UInt8], inode: UInt64 = 0) {
         self.half = half
         self.name = name
-        baseCount = name.firstIndex(of: .ascii(":")) ?? name.count
+        self.inode = inode
+        baseCount = name.firstIndex(of: .ascii(":"), from: 0) ?? name.count
         flags = Self.info(name[baseCount...]).reduce(into: MessageFlags()) { flags, letter in
             if let flag = Self.flag(letter) { flags.insert(flag) }
         }
     }
+
+    /// The rest is told by the name, or found by it.
+    package static func == (a: MaildirFile, b: MaildirFile) -> Bool { a.half == b.half && a.name == b.name }
 
     package var base: MaildirBase { MaildirBase(name[..<baseCount]) }
 
@@ -61,12 +67,13 @@ package struct MaildirFile: Equatable, Sendable {
     /// The same message in `cur` with other flags. What is no flag behind the comma stays.
     package func with(_ flags: MessageFlags) -> MaildirFile {
         let others = Self.info(name[baseCount...]).filter { !$0.isAlphanumeric }
-        return MaildirFile(.cur, Array(name[..<baseCount] + Self.mark + Self.letters(flags) + others))
+        let text = Array(name[..<baseCount] + Self.mark + Self.letters(flags) + others)
+        return MaildirFile(.cur, text, inode: inode)
     }
 
     /// The same message, as it is marked, under another base.
     func renamed(_ base: [UInt8]) -> MaildirFile {
-        MaildirFile(half, base + (half == .new ? [] : Self.mark + Self.letters(flags)))
+        MaildirFile(half, base + (half == .new ? [] : Self.mark + Self.letters(flags)), inode: inode)
     }
 
     /// A line of a UID list can hold it.
@@ -109,6 +116,11 @@ package struct MaildirFile: Equatable, Sendable {
         return a.name.lexicographicallyPrecedes(b.name)
     }
 
+    /// Whether its base comes first as bytes do.
+    static func baseComesFirst(_ a: MaildirFile, _ b: MaildirFile) -> Bool {
+        a.name.precedes(b.name, first: a.baseCount, b.baseCount)
+    }
+
     private var arrival: (seconds: Int64, microseconds: Int64, delivery: Int64) {
         let time = name[..<baseCount].prefix { $0.isDigit }
         guard let seconds = Int64(strictDecimal: time) else { return (0, 0, 0) }
@@ -143,10 +155,13 @@ package struct MaildirBase: Hashable, Sendable {
 
     package static func == (a: MaildirBase, b: MaildirBase) -> Bool { a.bytes.elementsEqual(b.bytes) }
 
-    /// FNV-1a first: names are told apart by one word.
-    package func hash(into hasher: inout Hasher) {
+    /// FNV-1a.
+    var fingerprint: UInt64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        hasher.combine(hash)
+        return hash
     }
+
+    /// Names are told apart by one word.
+    package func hash(into hasher: inout Hasher) { hasher.combine(fingerprint) }
 }

@@ -6,48 +6,42 @@ package import Unix
 package final class POP3Maildir {
     package struct Message {
         fileprivate var file: MaildirFile
-        package let size: Int
+        package fileprivate(set) var size: Int
         package let uniqueID: [UInt8]
     }
 
     private let path: String
     private let maildir: Maildir
+    private let sizes: KnownSizes
     package private(set) var messages: [Message] = []
 
     package init(_ path: String) throws(SystemError) {
         self.path = path
         maildir = try Maildir(path)
+        sizes = KnownSizes(maildir)
     }
+
+    deinit { sizes.keep(messages.lazy.map { $0.file }) }
 
     /// Lists what is there, oldest first. Two files that would have one unique-id get two, durably.
     package func look() throws(SystemError) {
         var scan = try MaildirScan(maildir)
         var twins: Set<MaildirBase> = []
-        if !scan.strays.isEmpty || !Self.twins(scan.files).isEmpty {
+        if !scan.strays.isEmpty || Self.mayHaveTwins(scan.files) {
             do throws(SystemError) { scan = try separated() } catch {
                 // Names that cannot be changed: the whole of one tells them apart.
                 guard error.isForWantOfRoom || error.isForWantOfRights else { throw error }
                 twins = Set(Self.twins(scan.files).map { $0.base })
             }
         }
-        let files = scan.files.sorted { $0.base.bytes.lexicographicallyPrecedes($1.base.bytes) }
-        messages = files.compactMap { file in
-            guard let size = size(of: file) else { return nil }
-            let uniqueID = Self.uniqueID(of: file, isTwin: twins.contains(file.base))
-            return Message(file: file, size: size, uniqueID: uniqueID)
+        messages.reserveCapacity(scan.files.count)
+        for file in scan.files.sorted(by: MaildirFile.baseComesFirst) {
+            // What cannot be read is not listed.
+            guard let size = try? sizes.size(of: file) else { continue }
+            let isTwin = !twins.isEmpty && twins.contains(file.base)
+            messages.append(
+                Message(file: file, size: size, uniqueID: Self.uniqueID(of: file, isTwin: isTwin)))
         }
-    }
-
-    /// The size of a message in octets on the wire: from its name where its file bears that out, or by counting; nil for what
-    /// cannot be read.
-    private func size(of file: MaildirFile) -> Int? {
-        if let status = try? maildir.status(file), status.kind == .regular,
-            let size = file.wireSize(ofFile: status.size)
-        {
-            return size
-        }
-        guard let opened = try? maildir.open(file) else { return nil }
-        return try? WireLines.size(of: opened)
     }
 
     // MARK: Unique-ids
@@ -56,14 +50,25 @@ package final class POP3Maildir {
     /// its hash (T53).
     private static func uniqueID(of file: MaildirFile, isTwin: Bool = false) -> [UInt8] {
         let base = file.base.bytes
-        let plain = Array(base.prefix { $0 != .ascii(",") })
-        if !isTwin, (1...70).contains(plain.count), plain.allSatisfy({ $0.isVisible }) { return plain }
+        let plain = front(of: base)
+        if !isTwin, (1...70).contains(plain.count), plain.allSatisfy({ $0.isVisible }) { return Array(plain) }
         var hash: (UInt64, UInt64) = (0xCBF2_9CE4_8422_2325, 0x9E37_79B9_7F4A_7C15)
         for byte in base {
             hash.0 = (hash.0 ^ UInt64(byte)) &* 0x100_0000_01B3
             hash.1 = (hash.1 &+ UInt64(byte)) &* 0xFF51_AFD7_ED55_8CCD ^ hash.1 >> 29
         }
         return Array("h\(String(hash.0, radix: 16)).\(String(hash.1, radix: 16))".utf8)
+    }
+
+    /// In front of what the name says of the message.
+    private static func front(of base: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        base[..<(base.firstIndex(of: .ascii(","), from: base.startIndex) ?? base.endIndex)]
+    }
+
+    /// Whether two may have one unique-id: those in which the same stands in front.
+    private static func mayHaveTwins(_ files: [MaildirFile]) -> Bool {
+        let fronts = files.map { MaildirBase(front(of: $0.base.bytes)).fingerprint }.sorted()
+        return zip(fronts, fronts.dropFirst()).contains { $0 == $1 }
     }
 
     /// Files whose unique-id another has that comes before them. What somebody has seen comes before what is new: a client that
@@ -108,12 +113,23 @@ package final class POP3Maildir {
 
     // MARK: Messages
 
-    /// The message under its name, or under the one that another program gave it since; nil when it is gone.
+    /// The message under its name, or under the one that another program gave it since; nil when it is gone. Its size is right
+    /// then.
     package func open(_ index: Int) throws(SystemError) -> Descriptor? {
-        if let file = try maildir.open(messages[index].file) { return file }
+        if let file = try openNamed(index) { return file }
         guard let now = try MaildirScan(maildir)[messages[index].file.base] else { return nil }
         messages[index].file = now
-        return try maildir.open(now)
+        return try openNamed(index)
+    }
+
+    private func openNamed(_ index: Int) throws(SystemError) -> Descriptor? {
+        let file = messages[index].file
+        var isRight = true
+        guard let opened = try maildir.open(file, { isRight = sizes.isRight(for: file, $0) }) else {
+            return nil
+        }
+        if !isRight { messages[index].size = try WireLines.size(of: opened) }
+        return opened
     }
 
     /// Removes messages; how many could not be removed. What is gone already is removed.

@@ -108,9 +108,10 @@ package struct MboxTree {
         _ directory: String, _ prefix: [UInt8], depth: Int, into names: inout [[UInt8]]
     ) throws(SystemError) {
         var below: [[UInt8]] = []
-        try Directory(directory).forEachEntry { name, kind in
+        try Directory(directory).forEachEntry { found in
+            let name = found.name
             guard let text = try? entry(prefix + name) else { return true }
-            let kind = kind ?? (try? Path.status(path + text, following: false))?.kind
+            let kind = found.kind ?? (try? Path.status(path + text, following: false))?.kind
             if kind == .regular, !FolderTree.isInbox(prefix + name) { names.append(prefix + name) }
             if kind == .directory { below.append(prefix + name) }
             return true
