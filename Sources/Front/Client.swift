@@ -10,7 +10,7 @@ package struct Client {
     /// As the log calls it. Postfix has `unknown[192.0.2.1]`, names not being looked up, and a name for a program of this host.
     package let name: String
 
-    package init(_ address: IPAddress?, of service: Service, _ configuration: Configuration) {
+    package init(_ address: IPAddress?, of service: ServedProtocol, _ configuration: Configuration) {
         self.address = address
         mayRelay = address.map(configuration.relays(for:)) ?? true
         name =

@@ -25,7 +25,7 @@ package final class Connection {
     /// What was agreed on, when TLS is spoken.
     package private(set) var tls: TLSService.Session?
 
-    private let service: Service
+    private let service: ServedProtocol
     private let limits: Limits
     private let configuration: Configuration
     private let log: Log
@@ -34,7 +34,7 @@ package final class Connection {
     private static let handshakePatience = Duration.seconds(60)
 
     package init(
-        _ client: Client, input: CInt, output: CInt, _ service: Service, _ limits: Limits,
+        _ client: Client, input: CInt, output: CInt, _ service: ServedProtocol, _ limits: Limits,
         _ configuration: Configuration, _ log: Log
     ) {
         self.client = client
@@ -48,7 +48,7 @@ package final class Connection {
 
     /// Serves who is on descriptors 0 and 1, as inetd starts us.
     package static func serve(
-        _ service: Service, _ limits: Limits, _ configuration: Configuration, _ log: Log,
+        _ service: ServedProtocol, _ limits: Limits, _ configuration: Configuration, _ log: Log,
         by converse: (Connection) -> Void
     ) {
         guard let peer = SocketAddress.peer(of: 0) else {

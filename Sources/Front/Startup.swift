@@ -22,7 +22,7 @@ package enum Startup {
 
     /// relais.conf, for a program that reads it once.
     package static func configuration(
-        _ tool: Tool, _ arguments: Arguments, of service: Service
+        _ tool: Tool, _ arguments: Arguments, of service: ServedProtocol
     ) -> Configuration {
         do throws(ConfigurationError) { return try Configuration.load(arguments.value("config")) } catch {
             fail(error, tool, service)
@@ -31,7 +31,7 @@ package enum Startup {
 
     /// relais.conf, for one that looks at it again.
     package static func source(
-        _ tool: Tool, _ arguments: Arguments, of service: Service
+        _ tool: Tool, _ arguments: Arguments, of service: ServedProtocol
     ) -> ConfigurationSource {
         do throws(ConfigurationError) { return try ConfigurationSource(arguments.value("config")) } catch {
             fail(error, tool, service)
@@ -44,7 +44,7 @@ package enum Startup {
     }
 
     /// `Tool.fail` says farewell to who is on a socket.
-    private static func fail(_ error: ConfigurationError, _ tool: Tool, _ service: Service) -> Never {
+    private static func fail(_ error: ConfigurationError, _ tool: Tool, _ service: ServedProtocol) -> Never {
         if service.isStartedByPrograms, !StandardDescriptors.isSocket(0) {
             try? File.writeAll(1, service.unavailable.utf8)
         }

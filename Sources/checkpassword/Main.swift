@@ -38,7 +38,7 @@ enum Main {
         let command = arguments.operands.first.map {
             Command(program: $0, arguments: arguments.operands, configuration: configuration)
         }
-        if isService { Service(configuration, passwords, command).run() }
+        if isService { PasswordService(configuration, passwords, command).run() }
         if let command { classic(passwords, command) }
     }
 

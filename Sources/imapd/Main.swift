@@ -17,7 +17,7 @@ enum Main {
             .flag(nil, "verify", "check the mailboxes of a user, and mend them"),
             .flag("n", "dry-run", "with --verify: only say"),
         ],
-        farewell: Service.imap.unavailable)
+        farewell: ServedProtocol.imap.unavailable)
 
     static func main() {
         let arguments = Startup.begin(tool, keeping: ["TZ", "HOME", "USER"])

@@ -15,7 +15,7 @@ enum Main {
             .config, .flag(nil, "tls", "speak TLS from the first byte (the pop3s port)"),
             .flag(nil, "mailbox", "serve the mailbox of the user who runs it, who has logged in"),
         ],
-        farewell: Service.pop3.unavailable)
+        farewell: ServedProtocol.pop3.unavailable)
 
     static func main() {
         let arguments = Startup.begin(tool, keeping: ["TZ", "HOME", "USER"])

@@ -11,7 +11,7 @@ enum Main {
         summary:
             "Receive mail by SMTP on standard input and output; started by inetd, a process a connection.",
         options: [.config, .flag(nil, "tls", "speak TLS from the first byte (the submissions port)")],
-        farewell: Service.smtp(hostname: "").unavailable)
+        farewell: ServedProtocol.smtp(hostname: "").unavailable)
 
     static func main() {
         let arguments = Startup.begin(tool, keeping: ["TZ"])

@@ -32,11 +32,11 @@ struct Main {
 
     /// From the request to the last byte.
     private static func serve(_ path: String?) -> ExitStatus {
-        do throws(Refusal) {
-            let request = try Request.receive(from: service, by: .after(.seconds(10)))
+        do throws(RequestRefusal) {
+            let request = try RelayRequest.receive(from: service, by: .after(.seconds(10)))
             let configuration = try configuration(path)
             do throws(SystemError) { try Sandbox.enter(.tlsRelay) } catch {
-                throw Refusal("\(error)", .osError)
+                throw RequestRefusal("\(error)", .osError)
             }
             let session = try session(configuration, request.protocolName)
             Socket.sendAtOnce(request.client.raw)
@@ -72,19 +72,19 @@ struct Main {
 
     // MARK: - Certificate
 
-    private static func configuration(_ path: String?) throws(Refusal) -> Configuration {
+    private static func configuration(_ path: String?) throws(RequestRefusal) -> Configuration {
         do throws(ConfigurationError) { return try Configuration.load(path) } catch {
             Log(.syslog, name: "relais", program: tool.name).error(error.description)
-            throw Refusal("relais.conf cannot be used", .configuration)
+            throw RequestRefusal("relais.conf cannot be used", .configuration)
         }
     }
 
     private static func session(
         _ configuration: Configuration, _ protocolName: String
-    ) throws(Refusal) -> TLSSession {
+    ) throws(RequestRefusal) -> TLSSession {
         do throws(TLSError) { return try TLSSession(try context(configuration, protocolName)) } catch {
             configuration.openLog(tool.name).error("\(error)")
-            throw Refusal("no usable certificate", .configuration)
+            throw RequestRefusal("no usable certificate", .configuration)
         }
     }
 

@@ -11,8 +11,8 @@ import Unix
 
     @Test(
         "Postfix's lines say who comes and goes, the first behind the greeting; the others' say nothing",
-        arguments: Service.all)
-    func log(service: Service) throws {
+        arguments: ServedProtocol.all)
+    func log(service: ServedProtocol) throws {
         let scene = try Scene()
         var before: [String] = []
         let (heard, _) = try scene.serve(service, from: "192.0.2.1") { connection in
@@ -34,7 +34,7 @@ import Unix
     func refused() throws {
         let scene = try Scene()
         scene.limits.total = 0
-        try scene.serve(Service.all[0], from: "192.0.2.1")
+        try scene.serve(ServedProtocol.all[0], from: "192.0.2.1")
         #expect(
             scene.logged == [
                 "connect from unknown[192.0.2.1]",
@@ -44,8 +44,9 @@ import Unix
     }
 
     @Test(
-        "where TLS cannot be had, nothing is said in the clear, and the log says why", arguments: Service.all)
-    func noTLS(service: Service) throws {
+        "where TLS cannot be had, nothing is said in the clear, and the log says why",
+        arguments: ServedProtocol.all)
+    func noTLS(service: ServedProtocol) throws {
         let scene = try Scene()
         for tls in [true, false] {
             let (heard, _) = try scene.serve(service, from: "192.0.2.1") { connection in
@@ -65,8 +66,8 @@ import Unix
 
     @Test(
         "who takes too long, or goes on for too long, is told so in the words of the protocol",
-        arguments: Service.all, [true, false])
-    func timeout(service: Service, waits: Bool) throws {
+        arguments: ServedProtocol.all, [true, false])
+    func timeout(service: ServedProtocol, waits: Bool) throws {
         let words = [
             "smtp": "421 4.4.2 here.example Timeout\r\n", "pop3": "-ERR Timeout\r\n",
             "imap": "* BYE Timeout\r\n",
@@ -99,8 +100,8 @@ import Unix
 
     @Test(
         "a client that cannot be served for a broken configuration hears one line that says: for now",
-        arguments: Service.all)
-    func unavailable(service: Service) {
+        arguments: ServedProtocol.all)
+    func unavailable(service: ServedProtocol) {
         let start = ["smtp": "421 4.3.5 ", "pop3": "-ERR [SYS/TEMP] ", "imap": "* BYE [UNAVAILABLE] "]
         for text in [service.unavailable, service.busy, service.timeout] {
             let bytes = Array(text.utf8)

@@ -37,7 +37,7 @@ final class Scene {
     /// program of this host.
     @discardableResult
     func serve(
-        _ service: Service, from address: String?, saying input: String? = "",
+        _ service: ServedProtocol, from address: String?, saying input: String? = "",
         by converse: (Connection) -> Void = { _ in }
     ) throws -> (heard: String, isServed: Bool) {
         let ends = try DescriptorPair.sockets()
@@ -59,6 +59,6 @@ final class Scene {
     }
 }
 
-extension Service {
-    static let all = [Service.smtp(hostname: "here.example"), .pop3, .imap]
+extension ServedProtocol {
+    static let all = [ServedProtocol.smtp(hostname: "here.example"), .pop3, .imap]
 }

@@ -14,8 +14,8 @@ import Unix
 
     @Test(
         "who finds all places taken is told so in the words of the protocol, and the next one is served",
-        arguments: Service.all)
-    func total(service: Service) throws {
+        arguments: ServedProtocol.all)
+    func total(service: ServedProtocol) throws {
         let scene = try Scene()
         scene.limits.total = 1
         var second: (heard: String, isServed: Bool)?
@@ -31,8 +31,9 @@ import Unix
             })
     }
 
-    @Test("an address has so many places and not one more; another has its own", arguments: Service.all)
-    func perAddress(service: Service) throws {
+    @Test(
+        "an address has so many places and not one more; another has its own", arguments: ServedProtocol.all)
+    func perAddress(service: ServedProtocol) throws {
         let scene = try Scene()
         var served: [Bool] = []
         try scene.serve(service, from: "192.0.2.1") { _ in
@@ -60,8 +61,8 @@ import Unix
         #expect(served == [false, true])
     }
 
-    @Test("clients that may relay are counted in the total only", arguments: Service.all)
-    func ours(service: Service) throws {
+    @Test("clients that may relay are counted in the total only", arguments: ServedProtocol.all)
+    func ours(service: ServedProtocol) throws {
         let scene = try Scene()
         scene.configuration.relayNetworks = [try #require(Network("192.0.2.0/24"))]
         scene.limits.total = 3
@@ -83,7 +84,7 @@ import Unix
     func programs() throws {
         let scene = try Scene()
         scene.configuration.slotsDirectory = scene.directory + "/none"
-        for service in Service.all {
+        for service in ServedProtocol.all {
             #expect(try scene.serve(service, from: nil).isServed == (service.name == "smtp"))
             let refused = try scene.serve(service, from: "192.0.2.1")
             #expect(!refused.isServed && refused.heard == Self.busy[service.name])
@@ -99,7 +100,7 @@ import Unix
         scene.limits.total = 1
         var served: [Bool] = []
         try scene.serve(.imap, from: "192.0.2.1") { _ in
-            for service in Service.all {
+            for service in ServedProtocol.all {
                 served.append((try? scene.serve(service, from: "192.0.2.1").isServed) ?? false)
             }
         }

@@ -1,6 +1,5 @@
-/// A service as a client finds it before anything is known of either: what it is called, and what it says, in the words of its
-/// protocol, to who is not served.
-package enum Service {
+/// What is spoken with strangers: what it is called, what is said in its words to who is not served, and whose lines its log has.
+package enum ServedProtocol {
     /// `hostname` is ours.
     case smtp(hostname: String)
     case pop3

@@ -6,7 +6,7 @@ import Unix
 
 /// The service behind pop3d and imapd: a record with the client's socket in, an answer out, at most three times.
 /// Without a program to become it answers only, for who goes on serving the client itself.
-struct Service {
+struct PasswordService {
     private let command: Command?
     private let log: Log
     private let desk: LoginDesk
