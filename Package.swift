@@ -77,7 +77,7 @@ func tests(
 /// scripts/runtimes).
 let fuzzed: [Target.Dependency] = [
     "Bytes", "Unix", "SASL", "Mail", "MIME", "Program", "Resolver", "Queue", "MailStore", "Auth", "SMTP",
-    "POP3", "IMAP", "Delivery", "Reception",
+    "POP3", "IMAP", "Jobs", "Recipients", "Delivery", "Reception",
 ]
 let others = ["Corpus", "Replay", "Driver", "Digest", "words.dict"]
 let fuzz: Target =
@@ -126,18 +126,23 @@ let package = Package(
         library("SMTP", ["Mail", "Bytes"]),
         library("POP3", ["Mail", "Bytes"]),
         library("IMAP", ["MIME", "Mail", "SASL", "Bytes"]),
-        library("Delivery", ["Accounts", "Program", "Mail", "Unix", "Bytes"]),
+        library("Jobs", ["Mail", "Unix", "Bytes"]),
+        library("Recipients", ["Jobs", "Accounts", "Program", "Mail", "Unix", "Bytes"]),
+        library("Delivery", ["Recipients", "Jobs", "Accounts", "Program", "Mail", "Unix", "Bytes"]),
         library("Reception", ["Queue", "Program", "Mail", "Unix", "Bytes"]),
-        library("Checking", ["Delivery", "Accounts", "Program", "Unix", "Bytes"]),
+        library("Checking", ["Recipients", "Jobs", "Accounts", "Program", "Unix", "Bytes"]),
         library(
-            "Running", ["Reception", "Delivery", "Accounts", "Queue", "Program", "Mail", "Unix", "Bytes"]),
+            "Running",
+            ["Reception", "Recipients", "Jobs", "Accounts", "Queue", "Program", "Mail", "Unix", "Bytes"]),
 
-        tool("smtpd", ["Front", "SMTP", "Reception", "Queue", "Delivery"] + everyTool),
-        tool("sendmail-compat", ["SMTP", "Reception", "Queue", "Delivery", "Accounts"] + everyTool),
+        tool("smtpd", ["Front", "SMTP", "Reception", "Queue", "Recipients"] + everyTool),
         tool(
-            "queue-runner", ["Running", "Reception", "Checking", "Queue", "Delivery", "Accounts"] + everyTool),
-        tool("remote-deliver", ["SMTP", "MIME", "TLS", "Resolver", "Delivery", "Accounts"] + everyTool),
-        tool("local-deliver", ["Delivery", "Accounts", "MailStore"] + everyTool),
+            "sendmail-compat",
+            ["SMTP", "Reception", "Queue", "Delivery", "Recipients", "Accounts"] + everyTool),
+        tool(
+            "queue-runner", ["Running", "Reception", "Checking", "Queue", "Accounts"] + everyTool),
+        tool("remote-deliver", ["SMTP", "MIME", "TLS", "Resolver", "Jobs", "Accounts"] + everyTool),
+        tool("local-deliver", ["Delivery", "Recipients", "Jobs", "Accounts", "MailStore"] + everyTool),
         tool("pop3d", ["Front", "POP3", "MailStore", "Auth"] + everyTool),
         tool("imapd", ["Front", "IMAP", "MIME", "MailStore", "Auth", "Accounts"] + everyTool),
         tool("charset-decode", ["CIconv"] + everyTool, linking: staticSwiftOnly),
@@ -174,16 +179,16 @@ let package = Package(
                 "Bytes",
             ],
             data: ["Dialogs"]),
-        tests("Delivery", ["Accounts", "Program", "Unix", "Mail", "Bytes"]),
-        tests("Checking", ["Delivery", "Accounts", "Program", "Unix", "Bytes"]),
+        tests("Delivery", ["Recipients", "Jobs", "Accounts", "Program", "Unix", "Mail", "Bytes"]),
+        tests("Checking", ["Recipients", "Jobs", "Accounts", "Program", "Unix", "Bytes"]),
         tests(
             "Reception",
             [
-                "smtpd", "sendmail-compat", "Running", "Front", "Delivery", "SMTP", "Queue", "Program",
+                "smtpd", "sendmail-compat", "Running", "Front", "Jobs", "SMTP", "Queue", "Program",
                 "Mail",
                 "Unix", "Bytes",
             ]),
-        tests("Running", ["Reception", "Delivery", "Queue", "Program", "Mail", "Unix", "Bytes"]),
+        tests("Running", ["Reception", "Recipients", "Jobs", "Queue", "Program", "Mail", "Unix", "Bytes"]),
         fuzz,
     ]
 )

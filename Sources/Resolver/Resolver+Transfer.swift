@@ -5,7 +5,7 @@ extension Resolver {
     /// and ends with its SOA record; a message with an error code is the last one.
     package func transfer(
         _ question: Question, from server: SocketAddress, by deadline: Deadline,
-        each: (Message, Int) -> Void
+        each: (DNSMessage, Int) -> Void
     ) throws(LookupFailure) {
         var random = Randomness()
         let id = UInt16.random(in: 0...UInt16.max, using: &random)
@@ -21,7 +21,7 @@ extension Resolver {
             var ends = 0
             while ends < 2 {
                 guard let bytes = try Exchange.message(from: stream) else { throw .disconnected }
-                guard let message = try? Message(bytes), message.id == id, message.isResponse else {
+                guard let message = try? DNSMessage(bytes), message.id == id, message.isResponse else {
                     throw .disconnected
                 }
                 each(message, bytes.count)

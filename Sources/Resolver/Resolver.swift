@@ -31,7 +31,7 @@ package struct Resolver {
 
     /// A reply, and who gave it.
     package struct Reply: Equatable {
-        package let message: Message
+        package let message: DNSMessage
         package let server: SocketAddress
         /// Of the message.
         package var size = 0
@@ -149,7 +149,7 @@ package struct Resolver {
         case .failure(let failure): return RoundReply(result: .failure(failure))
         case .success(let bytes):
             do throws(SyntaxError) {
-                let message = try Message(bytes)
+                let message = try DNSMessage(bytes)
                 return RoundReply(
                     result: .success(
                         Reply(
@@ -167,7 +167,7 @@ package struct Resolver {
         var current = questions
         var answers = [Answer](repeating: .failed(.aliasLoop), count: questions.count)
         var open = Array(questions.indices)
-        for _ in 0..<Message.longestAliasChain where !open.isEmpty {
+        for _ in 0..<DNSMessage.longestAliasChain where !open.isEmpty {
             let replies = ask(open.map { current[$0] }, by: deadline)
             var stillOpen: [Int] = []
             for (index, reply) in zip(open, replies) {

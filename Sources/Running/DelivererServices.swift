@@ -1,5 +1,5 @@
 import Accounts
-import Delivery
+import Jobs
 import Program
 import Queue
 import Unix

@@ -1,4 +1,4 @@
-import Delivery
+import Jobs
 import Queue
 import Unix
 

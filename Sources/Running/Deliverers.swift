@@ -1,4 +1,4 @@
-package import Delivery
+package import Jobs
 package import Unix
 
 /// The way to the deliverers: their services' sockets; in a test something in memory.

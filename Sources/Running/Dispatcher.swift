@@ -1,4 +1,4 @@
-import Delivery
+import Jobs
 import Program
 import Queue
 import Unix

@@ -1,4 +1,4 @@
-import Delivery
+import Jobs
 import Queue
 
 /// What happened between the dispatcher and the deliverers. The runner acts on each, in the order in which they came.

@@ -1,4 +1,4 @@
-import Delivery
+import Jobs
 package import Program
 package import Queue
 import Unix

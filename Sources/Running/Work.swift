@@ -1,5 +1,6 @@
 import Bytes
-import Delivery
+import Jobs
+import Recipients
 import Mail
 package import Queue
 package import Unix

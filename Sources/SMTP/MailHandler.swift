@@ -18,11 +18,11 @@ package protocol MailHandler: AnyObject {
     /// its next command will need. `transaction`: what has been begun, and has no content yet.
     func rest(in transaction: Transaction?)
     /// Something was refused: for the log.
-    func note(_ refusal: Refusal)
+    func note(_ refusal: RefusedCommand)
 }
 
 /// What was refused, and in which transaction.
-package struct Refusal: Equatable {
+package struct RefusedCommand: Equatable {
     package let reply: Reply
     /// Upper case, at most ten letters; empty for what does not begin with a word.
     package let verb: String

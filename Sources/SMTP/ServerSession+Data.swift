@@ -48,7 +48,8 @@ extension ServerSession {
 
     private func refuseData(_ refusal: Reply) -> Reply {
         handler.note(
-            Refusal(reply: refusal, verb: "DATA", argument: [], recipient: nil, transaction: transaction))
+            RefusedCommand(
+                reply: refusal, verb: "DATA", argument: [], recipient: nil, transaction: transaction))
         handler.abandon()
         return refusal
     }

@@ -236,7 +236,7 @@ package struct ServerSession {
     private func note(_ reply: Reply, _ line: ArraySlice<UInt8>, _ recipient: Address? = nil) {
         let argument = line.drop { $0.isAlpha }.prefix(300)
         handler.note(
-            Refusal(
+            RefusedCommand(
                 reply: reply, verb: Self.verb(line), argument: Array(argument), recipient: recipient,
                 transaction: transaction))
     }

@@ -36,7 +36,7 @@ enum Main {
             configuration.accounts, firstUserID: configuration.firstUserID,
             needsHome: configuration.mailbox.hasPrefix("~/"))
         let command = arguments.operands.first.map {
-            Command(program: $0, arguments: arguments.operands, configuration: configuration)
+            LoginProgram(program: $0, arguments: arguments.operands, configuration: configuration)
         }
         if isService { PasswordService(configuration, passwords, command).run() }
         if let command { classic(passwords, command) }
@@ -44,7 +44,7 @@ enum Main {
 
     /// djb's interface: name, password and a third word on descriptor 3, each ended by a NUL; status 1 for a wrong
     /// one, 2 for wrong use, 111 for trouble.
-    private static func classic(_ passwords: PasswordDatabase, _ command: Command) -> Never {
+    private static func classic(_ passwords: PasswordDatabase, _ command: LoginProgram) -> Never {
         let input = Descriptor(adopting: 3)
         guard let bytes = try? input.readAll(limit: 512) else { terminate(2) }
         let words = bytes.split(separator: .nul, omittingEmptySubsequences: false)

@@ -7,11 +7,11 @@ import Unix
 /// The service behind pop3d and imapd: a record with the client's socket in, an answer out, at most three times.
 /// Without a program to become it answers only, for who goes on serving the client itself.
 struct PasswordService {
-    private let command: Command?
+    private let command: LoginProgram?
     private let log: Log
     private let desk: LoginDesk
 
-    init(_ configuration: Configuration, _ passwords: PasswordDatabase, _ command: Command?) {
+    init(_ configuration: Configuration, _ passwords: PasswordDatabase, _ command: LoginProgram?) {
         self.command = command
         log = configuration.openLoginLog("checkpassword")
         desk = LoginDesk(configuration, log, program: command?.program) {
@@ -48,7 +48,7 @@ struct PasswordService {
     /// serving others, whatever fails: this is the user's process then, and the client's.
     private func hand(
         _ request: LoginRequest, _ client: PassedSocket, _ place: consuming Descriptor?, to account: Account,
-        _ command: Command, _ failAt: Deadline
+        _ command: LoginProgram, _ failAt: Deadline
     ) -> Never {
         let who = request.logged
         // Before the file may be somebody else's.

@@ -34,7 +34,8 @@ enum Main {
         Startup.silenceError()
         let configuration = Startup.configuration(tool, arguments, of: .imap)
         if isVerifying {
-            Verification(configuration, isDry: arguments.has("dry-run")).run(arguments.operands[0]).leave()
+            MailboxVerification(configuration, isDry: arguments.has("dry-run")).run(arguments.operands[0])
+                .leave()
         }
         let log = configuration.openLog("imapd")
         if arguments.has("mailbox") {

@@ -1,6 +1,8 @@
 import Accounts
 import Bytes
 import Delivery
+import Jobs
+import Recipients
 import Mail
 import Program
 import Unix
@@ -232,7 +234,7 @@ struct AccountDelivery {
         let environment = CommandEnvironment.variables(
             account: account, sender: letter.reversePath, recipient: letter.address, localPart: base,
             detail: detail, domain: target.domain ?? [])
-        let command = Command(text, environment: environment, timeLimit: configuration.programTimeout)
+        let command = ShellCommand(text, environment: environment, timeLimit: configuration.programTimeout)
         // Programs that file mail expect the line that begins a message in an mbox.
         let outcome = command.run(prefix: letter.separator + letter.trace, content: letter.content).outcome
         if outcome.verdict != .delivered {

@@ -1,6 +1,8 @@
 import Accounts
 import Bytes
 import Delivery
+import Jobs
+import Recipients
 import Mail
 import Program
 import Unix

@@ -1,6 +1,8 @@
 import Accounts
 import Bytes
 import Delivery
+import Jobs
+import Recipients
 import Mail
 import Program
 import Unix
@@ -88,7 +90,7 @@ struct ByHand {
         }
         let options = ["-i", "-f", from] + (configurationPath.map { ["-C", $0] } ?? [])
         let command = ([sendmail] + options + ["--"] + addresses).map(Self.quoted).joined(separator: " ")
-        let result = Command(
+        let result = ShellCommand(
             Array("exec \(command)".utf8), environment: ["PATH=/usr/bin:/bin"], timeLimit: .seconds(300)
         ).run(prefix: letter.deliveredTo, content: letter.content)
         guard result.ending == .exited(0) else {

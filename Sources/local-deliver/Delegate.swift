@@ -1,5 +1,6 @@
 import Bytes
 import Delivery
+import Jobs
 import Mail
 import Program
 import Unix

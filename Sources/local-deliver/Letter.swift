@@ -1,5 +1,7 @@
 import Bytes
 import Delivery
+import Jobs
+import Recipients
 import Mail
 import MailStore
 import Unix

@@ -1,4 +1,4 @@
-import Delivery
+import Jobs
 import Program
 import Unix
 
@@ -45,7 +45,7 @@ struct Main {
             guard arguments.operands.isEmpty, !arguments.has("explain") else {
                 tool.wrong("--service takes no operands")
             }
-            Service(
+            JobService(
                 source: source, configurationPath: arguments.value("config"), log: log,
                 only: arguments.value("only")
             ).run().leave()

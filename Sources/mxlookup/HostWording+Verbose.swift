@@ -20,7 +20,7 @@ extension HostWording {
 
     /// A message without an error, section by section.
     static func whole(
-        _ message: Message, shows: (ResourceRecord) -> Bool, showsQuestions: Bool
+        _ message: DNSMessage, shows: (ResourceRecord) -> Bool, showsQuestions: Bool
     ) -> String {
         let flags = zip([0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010] as [UInt16], flagNames)
             .filter { message.flags & $0.0 != 0 }.map { $0.1 }

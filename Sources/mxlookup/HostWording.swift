@@ -10,7 +10,7 @@ enum HostWording {
     }
 
     /// Everything about a reply.
-    static func text(of message: Message, to question: Question, asked: String) -> String {
+    static func text(of message: DNSMessage, to question: Question, asked: String) -> String {
         if message.code != .noError {
             let name = message.code == .noSuchDomain ? asked : question.name.description
             return "Host \(name) not found: \(message.code.number)(\(message.code))\n"

@@ -56,7 +56,7 @@ extension Lookup {
     }
 }
 
-extension Message {
+extension DNSMessage {
     /// Those of the zone, or those that it was handed down to.
     fileprivate var nameServers: [DNSName] {
         let names = [answers, authorities].map { section in
@@ -74,7 +74,7 @@ extension HostWording {
 
     /// The same as without `server`, with who said it in front.
     fileprivate static func text(
-        of message: Message, to question: Question, asked: String, by server: SocketAddress
+        of message: DNSMessage, to question: Question, asked: String, by server: SocketAddress
     ) -> String {
         guard case .ip(let address, _) = server else { return "" }
         let front = "Nameserver \(address):\n\t"

@@ -1,5 +1,5 @@
 import Bytes
-import Delivery
+import Jobs
 import Program
 import Resolver
 import SMTP
@@ -41,7 +41,7 @@ struct ByHand {
         let transaction = ClientTransaction(
             reversePath: sender,
             recipients: recipients.map { ClientTransaction.Recipient(address: $0) })
-        let letter = Letter(transaction, Extents(file: message.raw, count: length))
+        let letter = OutgoingMessage(transaction, Extents(file: message.raw, count: length))
         RemoteDelivery(settings, log: log, dialect: dialect, for: Asker(socket: nil))
             .deliver([letter], to: destination)
         var verdicts: Set<Report.Verdict> = []

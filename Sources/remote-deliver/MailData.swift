@@ -1,4 +1,4 @@
-import Delivery
+import Jobs
 import MIME
 import SMTP
 import Unix

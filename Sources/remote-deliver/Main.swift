@@ -1,4 +1,4 @@
-import Delivery
+import Jobs
 import Program
 import SMTP
 import Sandbox
@@ -50,7 +50,7 @@ struct Main {
             guard arguments.operands.isEmpty, !arguments.has("explain") else {
                 tool.wrong("--service takes no operands")
             }
-            Service(
+            JobService(
                 source, overlay: { overlay($0, arguments) }, log: configuration.openLog(tool.name)
             ).run().leave()
         }

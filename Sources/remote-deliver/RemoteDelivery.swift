@@ -1,5 +1,5 @@
 import Bytes
-import Delivery
+import Jobs
 import Mail
 import Program
 import Resolver
@@ -46,7 +46,7 @@ final class RemoteDelivery {
 
     /// Decides every recipient of `letters`, unless it is out of date before the end. `isRoute`: somebody of ours named
     /// the destination, and a mistake of his is no reason to send mail back.
-    func deliver(_ letters: [Letter], to destination: Destination, isRoute: Bool = false) {
+    func deliver(_ letters: [OutgoingMessage], to destination: Destination, isRoute: Bool = false) {
         let route: Route
         do throws(NoRoute) { route = try settings.find(destination) } catch {
             let (kind, subject, detail) = error.enhancedStatus
@@ -75,14 +75,16 @@ final class RemoteDelivery {
     }
 
     /// Why the next host is asked.
-    private func explain(_ letters: [Letter], _ reason: ClientOutcome, _ relay: String, next: Server) {
+    private func explain(_ letters: [OutgoingMessage], _ reason: ClientOutcome, _ relay: String, next: Server)
+    {
         let said = letters.lazy.compactMap { $0.postponement }.first ?? reason
         log.info("\(relay): \(said.text.escaped(limit: 300)); asking \(next.relay)")
     }
 
     /// Uses one server for as long as it gets anything done; why it did not go on. A session that ends
     /// before its time is a failed attempt, whatever it got done.
-    private func deliver(_ letters: [Letter], to server: Server, _ attempts: inout Attempts) -> ClientOutcome
+    private func deliver(_ letters: [OutgoingMessage], to server: Server, _ attempts: inout Attempts)
+        -> ClientOutcome
     {
         var security = settings.security
         var letUsIn = false
@@ -123,7 +125,7 @@ final class RemoteDelivery {
         }
     }
 
-    private func undecided(_ letters: [Letter], at server: Server) -> Int {
+    private func undecided(_ letters: [OutgoingMessage], at server: Server) -> Int {
         letters.reduce(0) { $0 + $1.undecided(at: server.relay).count }
     }
 
@@ -167,7 +169,8 @@ final class RemoteDelivery {
 
     /// Sends what is undecided until the session ends or has carried enough.
     private func send(
-        _ letters: [Letter], to server: Server, over conversation: Conversation, _ watch: inout Stopwatch
+        _ letters: [OutgoingMessage], to server: Server, over conversation: Conversation,
+        _ watch: inout Stopwatch
     ) {
         var left = settings.messagesPerSession
         for letter in letters {
@@ -180,7 +183,7 @@ final class RemoteDelivery {
             case .none(let outcome):
                 letter.decide(
                     recipients,
-                    Letter.Result(
+                    OutgoingMessage.Result(
                         outcome: outcome, relay: server.relay, connecting: watch.connecting, transmitting: 0))
                 continue
             }
@@ -191,7 +194,7 @@ final class RemoteDelivery {
                 conversation.send(letter.transaction(for: recipients, data), data)
                 let took = watch.lap()
                 recipients = letter.decide(recipients, conversation.session.outcomes) { outcome in
-                    Letter.Result(
+                    OutgoingMessage.Result(
                         outcome: outcome, relay: server.relay, connecting: watch.connecting,
                         transmitting: took,
                         serverReports: conversation.session.capabilities.deliveryStatusNotifications)
@@ -201,7 +204,7 @@ final class RemoteDelivery {
         }
     }
 
-    private func suitableData(of letter: Letter, for session: ClientSession, at server: Server)
+    private func suitableData(of letter: OutgoingMessage, for session: ClientSession, at server: Server)
         -> SuitableData
     {
         do throws(SystemError) {

@@ -66,10 +66,10 @@ struct Main {
             return submission.run()
         case .verify:
             giveUpGroup()
-            return Verification(configuration).run(invocation.recipients)
+            return AddressVerification(configuration).run(invocation.recipients)
         case .checkAliases:
             giveUpGroup()
-            return AliasCheck(configuration).run()
+            return NewAliases(configuration).run()
         case .runQueue:
             ServiceSocket.kick(configuration.serviceSocket("kick"))
             return .ok

@@ -1,5 +1,5 @@
 import Bytes
-import Delivery
+import Recipients
 import Front
 import Mail
 import Program
@@ -224,7 +224,7 @@ final class QueueingHandler: MailHandler {
     // MARK: The log
 
     /// Postfix's `reject:` line, which fail2ban and pflogsumm read.
-    func note(_ refusal: Refusal) {
+    func note(_ refusal: RefusedCommand) {
         announce()
         let reply = refusal.reply
         var text = "\(message.map { "\($0.id)" } ?? "NOQUEUE"): reject: "

@@ -1,5 +1,5 @@
 import Accounts
-import Delivery
+import Recipients
 import Program
 import Testing
 @testable import Unix

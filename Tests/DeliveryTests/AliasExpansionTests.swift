@@ -3,6 +3,8 @@ import Mail
 import Testing
 
 @testable import Delivery
+@testable import Jobs
+@testable import Recipients
 
 @Suite struct AliasExpansionTests {
     let directory: TemporaryDirectory

@@ -5,6 +5,7 @@ import Testing
 import Unix
 
 @testable import Delivery
+@testable import Jobs
 
 @Suite final class CommandTests {
     let directory: TemporaryDirectory
@@ -24,8 +25,8 @@ import Unix
         Extents(file: message.raw, offset: 25, count: Self.text.utf8.count)
     }
 
-    private func run(_ text: String, limit: Duration = .seconds(20)) -> Command.Result {
-        Command(Array(text.utf8), environment: ["PATH=/bin:/usr/bin", "A=b"], timeLimit: limit)
+    private func run(_ text: String, limit: Duration = .seconds(20)) -> ShellCommand.Result {
+        ShellCommand(Array(text.utf8), environment: ["PATH=/bin:/usr/bin", "A=b"], timeLimit: limit)
             .run(prefix: [UInt8]("Delivered-To: bob\n"), content: content)
     }
 
@@ -128,13 +129,13 @@ import Unix
         let path = try directory.write("large", String(repeating: "0123456789abcde\n", count: 65536))
         let file = try Path.openForReading(path)
         let large = Extents(file: file.raw, count: 1 << 20)
-        func run(_ text: String) -> Command.Result {
-            Command(Array(text.utf8), environment: ["PATH=/bin:/usr/bin"], timeLimit: .seconds(20))
+        func run(_ text: String) -> ShellCommand.Result {
+            ShellCommand(Array(text.utf8), environment: ["PATH=/bin:/usr/bin"], timeLimit: .seconds(20))
                 .run(prefix: [], content: large)
         }
         #expect(run("exit 0").ending == .exited(0))
         #expect(run("exec <&-; exit 3").ending == .exited(3))
-        #expect(run("cat").output.count == Command.longestOutput)
+        #expect(run("cat").output.count == ShellCommand.longestOutput)
         #expect(run("wc -c | tr -d ' '").output == [UInt8]("1048576\n"))
         #expect(run("yes | head -c 3000000; cat >/dev/null").ending == .exited(0))
     }
@@ -143,7 +144,7 @@ import Unix
     func short() throws {
         let mark = "\(directory.path)/copy"
         let long = Extents(file: message.raw, offset: 25, count: 4096)
-        let result = Command(
+        let result = ShellCommand(
             [UInt8]("cat >/dev/null && touch \(mark)".utf8), environment: [], timeLimit: .seconds(9)
         )
         .run(prefix: [], content: long)

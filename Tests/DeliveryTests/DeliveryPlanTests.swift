@@ -5,6 +5,8 @@ import Testing
 import Unix
 
 @testable import Delivery
+@testable import Jobs
+@testable import Recipients
 
 @Suite struct DeliveryPlanTests {
     let directory: TemporaryDirectory

@@ -1,5 +1,5 @@
 import Bytes
-import Delivery
+import Jobs
 
 /// Copies as the tests of what is not about aliases write them: one, to addresses that nobody has looked at.
 extension Report.Forward {

@@ -3,7 +3,7 @@ import Mail
 import Testing
 import Unix
 
-@testable import Delivery
+@testable import Jobs
 
 /// A job with everything in it.
 private let job = Job(

@@ -4,7 +4,7 @@ import Mail
 import Testing
 import Unix
 
-@testable import Delivery
+@testable import Recipients
 
 private let passwd = """
     root:x:0:0:root:/root:/bin/sh

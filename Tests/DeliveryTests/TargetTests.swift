@@ -1,5 +1,6 @@
 import Bytes
 import Delivery
+import Recipients
 import Testing
 
 private func address(_ text: String) -> Target { .address(Array(text.utf8)) }

@@ -1,5 +1,5 @@
 import Bytes
-import Delivery
+import Jobs
 import Front
 import Mail
 import Program

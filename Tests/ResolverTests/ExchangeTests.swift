@@ -46,7 +46,7 @@ import Unix
             var packet = Packet(flags: 0x8180 | code & 15)
             packet.additional = 1
             let opt: [UInt8] = [0] + Packet.big(41) + Packet.big(1232) + [UInt8(code >> 4), 0, 0, 0, 0, 0]
-            let message = try Message(packet.bytes(for: Self.question) + opt)
+            let message = try DNSMessage(packet.bytes(for: Self.question) + opt)
             #expect(message.code.number == code)
             #expect(message.answer(to: Self.question) == .failed(.response(ResponseCode(code))))
             var random = SystemRandomNumberGenerator()
@@ -63,8 +63,8 @@ import Unix
 
     @Test("an answer about other names only is none; nothing at all is no data")
     func unrelated() throws {
-        func message(_ records: [[UInt8]]) throws -> Message {
-            try Message(Packet(records: records).bytes(for: Self.question))
+        func message(_ records: [[UInt8]]) throws -> DNSMessage {
+            try DNSMessage(Packet(records: records).bytes(for: Self.question))
         }
         let foreign = Packet.record(.mx, [0, 1, 1, 0x61, 0], name: [1, 0x62, 0])
         #expect(try message([foreign]).answer(to: Self.question) == .failed(.unrelated))

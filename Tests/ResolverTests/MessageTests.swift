@@ -8,10 +8,12 @@ import Unix
     static let question = Question(try! DNSName("example.org"), .mx)
     static func name(_ text: String) -> DNSName { try! DNSName(text) }
 
-    static func message(_ records: [[UInt8]], _ change: (inout Packet) -> Void = { _ in }) throws -> Message {
+    static func message(_ records: [[UInt8]], _ change: (inout Packet) -> Void = { _ in }) throws
+        -> DNSMessage
+    {
         var packet = Packet(records: records)
         change(&packet)
-        return try Message(packet.bytes(for: question))
+        return try DNSMessage(packet.bytes(for: question))
     }
 
     @Test("Records are read with their compressed names, in order")
@@ -37,9 +39,9 @@ import Unix
             Packet.record(.srv, [0, 1, 0, 2, 0, 25, 0]), Packet.record(.caa, [0, 1, 0x61, 0x62]),
             Packet.record(.tlsa, [3, 1, 1, 9]), Packet.record(RecordType(99), [1, 2]),
         ]).bytes(for: Self.question)
-        _ = try Message(packet)
+        _ = try DNSMessage(packet)
         for length in 0..<packet.count {
-            #expect(throws: SyntaxError.self) { try Message(Array(packet.prefix(length))) }
+            #expect(throws: SyntaxError.self) { try DNSMessage(Array(packet.prefix(length))) }
         }
     }
 
@@ -53,7 +55,7 @@ import Unix
             for value in [0, 1, 0x3F, 0x40, 0x7F, 0x80, 0xC0, 0xFF] as [UInt8] {
                 var changed = packet
                 changed[index] = value
-                if let message = try? Message(changed) { _ = message.answer(to: Self.question) }
+                if let message = try? DNSMessage(changed) { _ = message.answer(to: Self.question) }
             }
         }
     }
@@ -76,7 +78,7 @@ import Unix
                 changed[index] = UInt8.random(in: 0...255, using: &random)
             }
             changed.removeLast(Int.random(in: 0...4, using: &random))
-            if let message = try? Message(changed) {
+            if let message = try? DNSMessage(changed) {
                 _ = message.answer(to: Self.question)
                 _ = message.answers.map(\.name.description)
             }
@@ -184,7 +186,7 @@ import Unix
     @Test(
         "A chain of aliases is followed up to a length, and one more is a failure (T70)", arguments: [0, 1])
     func longChain(more: Int) throws {
-        let count = Message.longestAliasChain + more
+        let count = DNSMessage.longestAliasChain + more
         let chain = try Self.message(
             [Self.alias("example.org", "1.x")] + (1..<count).map { Self.alias("\($0).x", "\($0 + 1).x") }
                 + [Packet.record(.mx, [0, 1, 1, 0x61, 0], name: Self.name("\(count).x").wire)])
@@ -215,7 +217,7 @@ import Unix
     @Test("A query asks for recursion and for the AD bit, and says what size fits")
     func query() throws {
         let packet = Self.question.encoded(id: 0xBEEF)
-        let message = try Message(packet)
+        let message = try DNSMessage(packet)
         #expect(message.id == 0xBEEF && !message.isResponse)
         #expect(message.questions == [Self.question])
         #expect(packet[2...3].elementsEqual([0x01, 0x20]))

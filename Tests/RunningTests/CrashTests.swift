@@ -1,6 +1,6 @@
 #if DEBUG
     import Bytes
-    import Delivery
+    import Jobs
     import Queue
     import Testing
     import Unix

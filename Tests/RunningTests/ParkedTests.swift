@@ -1,5 +1,5 @@
 import Bytes
-import Delivery
+import Jobs
 import Queue
 import Testing
 import Unix

@@ -1,5 +1,5 @@
 import Bytes
-import Delivery
+import Jobs
 import Program
 import Queue
 import Testing

@@ -1,7 +1,7 @@
 import Mail
 import Unix
 
-@testable import Delivery
+@testable import Jobs
 @testable import Running
 
 /// What is around a runner: a clock that goes on when somebody waits, to what comes next, and deliverers that answer

@@ -11,7 +11,7 @@ final class FakeHandler: MailHandler {
 
     var committed: [Message] = []
     var abandoned = 0
-    var refusals: [Refusal] = []
+    var refusals: [RefusedCommand] = []
     private var recipients: [String] = []
     private var content: [UInt8] = []
 
@@ -45,7 +45,7 @@ final class FakeHandler: MailHandler {
     func rest(in transaction: Transaction?) {}
     func abandon() { abandoned += 1 }
 
-    func note(_ refusal: Refusal) { refusals.append(refusal) }
+    func note(_ refusal: RefusedCommand) { refusals.append(refusal) }
 }
 
 /// A whole conversation against the engine, its input cut as asked.

@@ -1,5 +1,5 @@
 import Bytes
-import Delivery
+import Recipients
 import Program
 import Unix
 

@@ -19,7 +19,7 @@ struct VerificationReport {
         var mended = 0
         var left = 0
         let line = ProgressLine()
-        var verification = Verification(of: queue, isDry: isDry) { finding in
+        var verification = QueueVerification(of: queue, isDry: isDry) { finding in
             var text = "\(finding.path): \(finding.what)"
             if let remedy = finding.remedy {
                 mended += 1

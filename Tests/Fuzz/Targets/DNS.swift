@@ -6,7 +6,7 @@ extension FuzzTarget {
     static let dns = [FuzzTarget(name: "dns", run: packet), FuzzTarget(name: "dns-name", run: name)]
 
     private static func packet(_ input: [UInt8], _ seen: inout Findings) throws(Violation) {
-        guard let message = try? Message(input) else { return seen.noteNone("message") }
+        guard let message = try? DNSMessage(input) else { return seen.noteNone("message") }
         seen.note("header", Int64(message.id), Int64(message.flags), Int64(message.code.number))
         for record in message.answers + message.authorities + message.additional { note(record, &seen) }
         try promise("no record is made of nothing", message.answers.count * 11 <= input.count)

@@ -1,6 +1,6 @@
 import Auth
 import Bytes
-import Delivery
+import Jobs
 import Mail
 import SASL
 import Unix

@@ -1,5 +1,6 @@
 import Bytes
 import Delivery
+import Recipients
 import Mail
 import MailStore
 import Program

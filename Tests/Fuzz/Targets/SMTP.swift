@@ -33,7 +33,7 @@ extension FuzzTarget {
         }
         func rest(in transaction: Transaction?) {}
         func abandon() { isOpen = false }
-        func note(_ refusal: Refusal) {}
+        func note(_ refusal: RefusedCommand) {}
     }
 
     private static func server(_ input: [UInt8], _ seen: inout Findings) throws(Violation) {

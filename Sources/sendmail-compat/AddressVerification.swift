@@ -1,13 +1,14 @@
 import Accounts
 import Bytes
 import Delivery
+import Recipients
 import Reception
 import Mail
 import Program
 import Unix
 
 /// `-bv`: what each address becomes, step by step; nothing is sent.
-struct Verification {
+struct AddressVerification {
     private let rules: RecipientRules
 
     init(_ configuration: Configuration) {
@@ -65,7 +66,7 @@ struct Verification {
 }
 
 /// `newaliases`: there is no second file to build; what can be done is to say what is wrong.
-struct AliasCheck {
+struct NewAliases {
     private let path: String
 
     init(_ configuration: Configuration) { path = configuration.aliasesFile }

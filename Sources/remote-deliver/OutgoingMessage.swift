@@ -1,11 +1,11 @@
 import Bytes
-import Delivery
+import Jobs
 import Mail
 import SMTP
 import Unix
 
 /// One message on its way to one destination, and what is known of each of its recipients.
-final class Letter {
+final class OutgoingMessage {
     let transaction: ClientTransaction
     let content: Extents
     /// By recipient; nil until it is decided.
@@ -26,12 +26,12 @@ final class Letter {
         var serverReports = false
     }
 
-    private let whenDecided: (Letter) -> Void
+    private let whenDecided: (OutgoingMessage) -> Void
 
     /// `whenDecided` is called once, as soon as the last recipient is decided.
     init(
         _ transaction: ClientTransaction, _ content: Extents,
-        whenDecided: @escaping (Letter) -> Void = { _ in }
+        whenDecided: @escaping (OutgoingMessage) -> Void = { _ in }
     ) {
         self.transaction = transaction
         self.content = content
@@ -105,7 +105,7 @@ final class Letter {
     }
 }
 
-extension Letter.Result {
+extension OutgoingMessage.Result {
     /// As the queue-runner wants it. What is not decided, or delivered without a success code, is deferred.
     func report(job: Int, recipient: Int) -> Report {
         let verdict: Report.Verdict =

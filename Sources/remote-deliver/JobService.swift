@@ -1,6 +1,6 @@
 import Accounts
 import Bytes
-import Delivery
+import Jobs
 import Mail
 import Program
 import Resolver
@@ -9,7 +9,7 @@ import Unix
 
 /// One connection of the queue-runner's: all jobs in, then deliveries, a report as soon as each is known.
 /// What is decided is decided by what relais.conf says before each message; when it says something else, sessions end.
-final class Service {
+final class JobService {
     private let source: ConfigurationSource
     /// What the command line says over it.
     private let overlay: (Configuration) -> Configuration
@@ -50,7 +50,7 @@ final class Service {
             log.warning("jobs refused: \(error)")
             return .protocolError
         }
-        var letters: [[UInt8]: [Letter]] = [:]
+        var letters: [[UInt8]: [OutgoingMessage]] = [:]
         var order: [[UInt8]] = []
         for (number, received) in jobs.enumerated() {
             guard case .remote(let name) = received.job.destination else {
@@ -73,7 +73,7 @@ final class Service {
 
     private func letter(
         _ number: Int, _ received: JobReceiver.Received, _ receiver: JobReceiver
-    ) -> Letter {
+    ) -> OutgoingMessage {
         let job = received.job
         let transaction = ClientTransaction(
             reversePath: job.reversePath, parameters: parameters(job.parameters),
@@ -81,7 +81,7 @@ final class Service {
                 ClientTransaction.Recipient(address: $0.address, parameters: parameters($0.parameters))
             })
         let content = job.text(of: received.file.raw)
-        return Letter(transaction, content) { letter in
+        return OutgoingMessage(transaction, content) { letter in
             // `received` is held here: the file stays open for as long as the letter may be read.
             for (result, recipient) in zip(letter.results, received.job.recipients) {
                 guard let result else { continue }
@@ -96,7 +96,7 @@ final class Service {
     private func parameters(_ text: [UInt8]) -> Parameters { (try? Parameters(text)) ?? Parameters() }
 
     /// True when all are decided; else relais.conf has changed, and they are to be begun anew.
-    private func deliver(_ letters: [Letter], to name: [UInt8], until end: Deadline) -> Bool {
+    private func deliver(_ letters: [OutgoingMessage], to name: [UInt8], until end: Deadline) -> Bool {
         _ = hasChanged()
         let isRoute = isRoute(name, letters)
         let text = String(decoding: name, as: UTF8.self)
@@ -145,7 +145,7 @@ final class Service {
     /// The domain of a recipient is a mail domain and nothing else, so that nobody reaches a host of ours by
     /// writing its address into a mail address (T71); another name was put there by our own configuration or
     /// operator, and may be any host.
-    private func isRoute(_ name: [UInt8], _ letters: [Letter]) -> Bool {
+    private func isRoute(_ name: [UInt8], _ letters: [OutgoingMessage]) -> Bool {
         !letters.contains { letter in
             letter.transaction.recipients.contains { recipient in
                 guard let at = recipient.address.lastIndex(of: .ascii("@")) else { return false }

@@ -1,3 +1,4 @@
+package import Jobs
 import Bytes
 
 /// Who has a message, or gets it as one of its recipients, so that a copy which another recipient's alias or
@@ -51,7 +52,7 @@ package struct Coverage {
     }
 
     /// The same for all spellings of an address: the case of a local part is its own host's to ignore.
-    static func key(_ successor: Successor, _ isLocal: ([UInt8]) -> Bool) -> [UInt8] {
+    package static func key(_ successor: Successor, _ isLocal: ([UInt8]) -> Bool) -> [UInt8] {
         let address = RecipientAddress(successor.address)
         let start = [successor.meaning.rawValue]
         guard let domain = address.domain, !isLocal(domain) else { return start + address.localPart.folded() }

@@ -4,7 +4,7 @@ package import Unix
 /// A `|command` of an alias or a .forward: sh -c, with the message as its input, as whoever this process
 /// is. It gets a clean environment, nothing open but its three standard descriptors, a process group of
 /// its own, and a time limit after which the group is ended. What it leaves running has as much processor time (T61).
-package struct Command {
+package struct ShellCommand {
     package let text: [UInt8]
     package let environment: [String]
     package let timeLimit: Duration

@@ -44,18 +44,6 @@ package enum ForwardFile {
         return try targets(of: file, owner: owner)
     }
 
-    /// Reads the lists that `:include:` names, for `SortedTargets`.
-    package static func targets(owner: UInt32) -> ([UInt8]) throws(SortedTargets.Failure) -> [Target] {
-        { path throws(SortedTargets.Failure) in
-            do throws(Failure) {
-                return try targets(atPath: String(decoding: path, as: UTF8.self), owner: owner)
-            } catch {
-                throw SortedTargets.Failure(
-                    text: "a list cannot be followed", cause: "\(path.escaped()) \(error)")
-            }
-        }
-    }
-
     /// What is wrong with such a list, whoever owns it; nil also where whoever asks cannot see it.
     static func fault(ofListAt path: [UInt8]) -> String? {
         do throws(Failure) {
@@ -68,7 +56,8 @@ package enum ForwardFile {
         }
     }
 
-    private static func targets(atPath path: String, owner: UInt32?) throws(Failure) -> [Target] {
+    /// Those of the file at a path; none there is an error.
+    package static func targets(atPath path: String, owner: UInt32?) throws(Failure) -> [Target] {
         let (parent, name) = Path.split(path)
         let directory: Directory
         do throws(SystemError) { directory = try Directory(parent) } catch { throw .system(error) }

@@ -4,7 +4,7 @@ import Program
 import Unix
 
 /// `--verify`: what was found in a user's mailboxes, in words, and what was done about it.
-struct Verification {
+struct MailboxVerification {
     private let configuration: Configuration
     private let isDry: Bool
 

@@ -1,8 +1,9 @@
+import Jobs
 import Bytes
 import Mail
 
 /// What a command's end means for the message.
-extension Command.Result {
+extension ShellCommand.Result {
     /// Exit statuses are read as sysexits(3) has them, and as qmail's programs use them (100 never, 111
     /// later). A shell that finds no command (126, 127) is the owner's mistake: it can be mended, so later.
     package var outcome: DeliveryOutcome {

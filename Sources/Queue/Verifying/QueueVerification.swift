@@ -3,7 +3,7 @@ package import Unix
 
 /// Holds every file of a queue against the state table of queue(5), while runners run: what has its place and its
 /// form is not even locked, and what has not is locked and looked at again before anything is said or done.
-package struct Verification {
+package struct QueueVerification {
     package struct Finding {
         /// Below the queue's directory.
         package let path: String

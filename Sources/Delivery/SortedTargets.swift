@@ -1,3 +1,4 @@
+package import Recipients
 import Bytes
 
 /// What a list of targets comes to for one account, in the order in which it is served: lists within it
@@ -78,6 +79,20 @@ package struct SortedTargets: Equatable {
             mailbox = true
         } else {
             addresses.append(DeliveryPlan.qualified(text, origin))
+        }
+    }
+}
+
+extension ForwardFile {
+    /// Reads the lists that `:include:` names, for `SortedTargets`.
+    package static func targets(owner: UInt32) -> ([UInt8]) throws(SortedTargets.Failure) -> [Target] {
+        { path throws(SortedTargets.Failure) in
+            do throws(Failure) {
+                return try targets(atPath: String(decoding: path, as: UTF8.self), owner: owner)
+            } catch {
+                throw SortedTargets.Failure(
+                    text: "a list cannot be followed", cause: "\(path.escaped()) \(error)")
+            }
         }
     }
 }

@@ -1,3 +1,4 @@
+import Jobs
 package import Bytes
 import Mail
 
@@ -15,7 +16,7 @@ package enum Target: Equatable {
     case include([UInt8])
 
     /// Whether it is run, written or read, and not sent on to.
-    var isServedByRelais: Bool {
+    package var isServedByRelais: Bool {
         switch self {
         case .program, .file, .include: true
         case .address, .mailbox: false

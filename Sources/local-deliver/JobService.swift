@@ -1,6 +1,8 @@
 import Accounts
 import Bytes
 import Delivery
+import Jobs
+import Recipients
 import Mail
 import Program
 import Unix
@@ -8,7 +10,7 @@ import Unix
 /// One connection of the queue-runner's: all jobs in, as root; then, as whoever the mail is for, delivery, a
 /// report as soon as a recipient is done with. With `only`, this process is one of several that a mixed batch
 /// needed, and serves that account's part.
-struct Service {
+struct JobService {
     let source: ConfigurationSource
     let configurationPath: String?
     let log: Log

@@ -1,3 +1,4 @@
+package import Jobs
 package import Mail
 
 /// What came of delivering to one recipient, or to one of the places that its mail goes to.

@@ -1,3 +1,5 @@
+package import Jobs
+package import Recipients
 package import Accounts
 import Bytes
 import Mail

@@ -4,7 +4,7 @@ import Unix
 
 /// The program that follows a login, in two steps: what can fail comes first, while the one that asked can still be
 /// told that it was not possible.
-struct Command {
+struct LoginProgram {
     let program: String
     let arguments: [String]
     let configuration: Configuration

@@ -1,25 +1,8 @@
+import Jobs
 import Bytes
 package import Unix
 
 extension Extents {
-    /// The message on standard input in a file that can be read by position: stdin itself, or a copy without a name;
-    /// not more than `limit`, for a pipe may have no end.
-    package static func seekableInput(upTo limit: Int) throws(SystemError) -> Descriptor {
-        let input = Descriptor(adopting: 0)
-        if try input.status().kind == .regular, try input.position() == 0 { return input }
-        let copy = try Directory("/tmp").openScratch()
-        var size = 0
-        while true {
-            let part = try input.read(upTo: 65536)
-            if part.isEmpty { return copy }
-            size += part.count
-            guard size <= limit else {
-                throw SystemError("read", .fileTooLarge, "more than message-size-limit")
-            }
-            try copy.write(part)
-        }
-    }
-
     /// Whether a `Delivered-To:` field of the header has this address: then it has been here before. The
     /// names of fields and the address are compared without case.
     package func wasDelivered(to address: [UInt8]) throws(SystemError) -> Bool {

@@ -207,7 +207,7 @@ extension RecipientRules {
     }
 
     /// Under whose rights an account's mail is delivered.
-    enum Keeper {
+    package enum Keeper {
         case itself
         /// Root's and the system's: nothing is delivered as these.
         case relais
@@ -217,7 +217,7 @@ extension RecipientRules {
     }
 
     /// 65534 and 65535 are nobody on every system, and -1 is no uid.
-    func keeper(of uid: UInt32) -> Keeper {
+    package func keeper(of uid: UInt32) -> Keeper {
         if uid == onlyUserID, uid != 0 { return .itself }
         if uid == 65534 || uid == 65535 || uid == .max { return .nobody }
         if uid == 0 || uid < firstUserID { return .relais }

@@ -38,7 +38,7 @@ package struct Question: Hashable {
 }
 
 /// A reply of a server, read strictly: every section must be whole, whatever its counts promise (T69).
-package struct Message: Equatable {
+package struct DNSMessage: Equatable {
     package let id: UInt16
     package let flags: UInt16
     package let code: ResponseCode
@@ -92,7 +92,7 @@ package struct Message: Equatable {
     }
 }
 
-extension Message {
+extension DNSMessage {
     /// Whether a record is of the class that was asked for.
     private static func expects(_ record: ResourceRecord, _ question: Question?) -> Bool {
         guard let asked = question?.recordClass, asked != Question.anyClass else { return true }
@@ -112,7 +112,7 @@ package enum Answer: Equatable {
     case failed(LookupFailure)
 }
 
-extension Message {
+extension DNSMessage {
     /// Longest chain of aliases that is followed (T70).
     static let longestAliasChain = 16
 

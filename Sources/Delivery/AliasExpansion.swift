@@ -1,3 +1,5 @@
+package import Jobs
+package import Recipients
 import Bytes
 package import Mail
 
