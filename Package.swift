@@ -162,7 +162,7 @@ let package = Package(
         tests("Program", ["Unix", "Mail", "Bytes"]),
         tests("Accounts", ["Program", "Unix", "Bytes"]),
         tests("Front", ["Program", "Unix", "Bytes"]),
-        tests("TLS", ["Unix", "Bytes"]),
+        tests("TLS", ["tls-relay", "Program", "Unix", "Bytes"]),
         tests("Resolver", ["Unix", "Mail", "Bytes"]),
         tests("Queue", ["Unix", "Mail", "Bytes"]),
         tests("MailStore", ["Unix", "Mail", "Bytes"]),
