@@ -47,3 +47,101 @@ package struct MessageFront {
         return (text, rest)
     }
 }
+
+/// Gathers the front of a message until its header is whole, looking at each line once.
+package struct HeaderGatherer {
+    /// All that was pushed.
+    package private(set) var text: [UInt8] = []
+    private var start = MessageStart()
+    /// Where the first line begins that was not looked at yet.
+    private var position = 0
+    /// Up to where no end of it was found.
+    private var searched = 0
+    /// Whether `header` has all its fields. False for long means a header without an end: how much is too much is
+    /// the caller's to say, by `text`.
+    package private(set) var isWhole = false
+
+    package init() {}
+
+    /// Takes text with LF line ends, cut anywhere.
+    package mutating func push(_ part: [UInt8]) {
+        let content = start.push(part)
+        if text.isEmpty { text = content } else { text.append(run: content[...]) }
+        look()
+    }
+
+    /// The message ends here, and so does its header.
+    package mutating func finish() {
+        text += start.finish()
+        isWhole = true
+    }
+
+    package var header: MessageHeader { MessageHeader(text) }
+
+    private mutating func look() {
+        while !isWhole, let end = text.firstIndex(of: .lf, from: searched) {
+            let line = text[position..<end]
+            let continues = position > 0 && line.first?.isWhitespace == true
+            position = end + 1
+            searched = position
+            isWhole = !continues && !MessageHeader.isFieldStart(line)
+        }
+        searched = text.count
+    }
+}
+
+/// The front of a message as somebody handed it in, made sure of before a trace field is put on top: lines
+/// `From ` that an mbox puts in front of a message (and `>From `, as something quoted them) are dropped; and where
+/// the first line is no field, the empty line that is missing is put before it, or text would become header.
+package struct MessageStart {
+    /// The beginning of a line that may still be an mbox's, or a field; nil once that is known.
+    private var held: [UInt8]? = []
+    private var isDropping = false
+
+    /// A line that has not ended by then is judged by what is there.
+    private static let longest = 4096
+
+    package init() {}
+
+    /// Takes lines that end in LF (or CRLF), cut anywhere; gives out what is known to belong to the message.
+    package mutating func push(_ part: [UInt8]) -> [UInt8] {
+        guard var text = held else { return part }
+        if text.isEmpty { text = part } else { text += part }
+        while true {
+            let end = text.firstIndex(of: .lf)
+            if isDropping || Self.isSeparator(text) {
+                // Of a line that is dropped nothing is held.
+                guard let end else {
+                    isDropping = true
+                    held = []
+                    return []
+                }
+                isDropping = false
+                text.removeSubrange(...end)
+                continue
+            }
+            guard end != nil || text.count > Self.longest else {
+                held = text
+                return []
+            }
+            return release(text)
+        }
+    }
+
+    /// The message ends here.
+    package mutating func finish() -> [UInt8] {
+        guard let text = held, !isDropping, !text.isEmpty else { return [] }
+        return release(text)
+    }
+
+    private mutating func release(_ text: [UInt8]) -> [UInt8] {
+        held = nil
+        let line = text[..<(text.firstIndex(of: .lf) ?? text.endIndex)]
+        let isHeader = line.isEmpty || line.elementsEqual([.cr]) || MessageHeader.isFieldStart(line)
+        return isHeader ? text : [.lf] + text
+    }
+
+    private static func isSeparator(_ text: [UInt8]) -> Bool {
+        text.drop { $0 == .ascii(">") }.starts(with: "From ".utf8)
+    }
+}
