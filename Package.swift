@@ -27,6 +27,9 @@ let strict: [SwiftSetting] = [
     .unsafeFlags(compiled, .when(configuration: .release)),
 ]
 
+// scripts/order wants to see names.
+let keepsNames = Context.environment["RELAIS_SYMBOLS"] != nil
+
 // What runs at start lies together (scripts/link.order, made by scripts/order), constants beside the code, so that few pages
 // are touched. lld, which the toolchain brings, is the linker that can do that; it does not mind names that are gone.
 let inOrder = [
@@ -34,7 +37,7 @@ let inOrder = [
     "-Xlinker", "--symbol-ordering-file=\(Context.packageDirectory)/scripts/link.order",
     "-Xlinker", "--no-warn-symbol-ordering",
     "-Xlinker", "--no-rosegment",
-    "-Xlinker", "--gc-sections", "-Xlinker", "-s",
+    "-Xlinker", "--gc-sections", "-Xlinker", keepsNames ? "-S" : "-s",
 ]
 // Release tools are one file that runs in an empty chroot. Debug builds stay dynamic: they link faster.
 let fullyStatic: [LinkerSetting] = [
