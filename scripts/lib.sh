@@ -94,14 +94,12 @@ need_libraries() {
 # What running a private instance takes.
 need_instance() { need openbsd-inetd:inetd nsd:nsd openssl:openssl python3:python3; }
 
-# The driver inside `swift build` leaves a directory a module where temporary files are: it gets a place of its own, which goes.
+# The driver inside `swift build` leaves a directory a module where temporary files are: that is not /tmp here. Not a new place each
+# time, as the lock lies there that keeps two builds apart.
 swift() {
-    local place status
-    place=$(mktemp -d)
+    local place=$top/.build-temporary
+    mkdir -p "$place" && find "$place" -maxdepth 1 -name 'TemporaryDirectory.*' -mmin +60 -exec rm -rf {} +
     TMPDIR=$place command swift "$@"
-    status=$?
-    rm -rf "$place"
-    return $status
 }
 
 # The compiler keeps an object whose source is the same, whatever it was compiled with: a build directory that was made by another
