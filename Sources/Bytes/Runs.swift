@@ -105,13 +105,14 @@ extension [UInt8] {
         }
     }
 
-    /// Appends all of `bytes` in one copy.
+    /// Appends all of `bytes` in one copy; `initialize(from:count:)` would be a loop over bytes again.
     package mutating func append(run bytes: ArraySlice<UInt8>) {
         append(addingCapacity: bytes.count) { room in
             unsafe room.withUnsafeMutableBufferPointer { free, filled in
-                unsafe bytes.withUnsafeBufferPointer { source in
+                unsafe bytes.withUnsafeBytes { source in
                     guard let first = source.baseAddress, let place = free.baseAddress else { return }
-                    unsafe (place + filled).initialize(from: first, count: source.count)
+                    unsafe UnsafeMutableRawPointer(place + filled).copyMemory(
+                        from: first, byteCount: source.count)
                     filled += source.count
                 }
             }

@@ -117,7 +117,7 @@ package final class ByteStream {
 
     /// Queues bytes for sending; sends when enough have gathered.
     package func write(_ bytes: [UInt8]) throws(StreamError) {
-        if pending.isEmpty { pending = bytes } else { pending += bytes }
+        if pending.isEmpty { pending = bytes } else { pending.append(run: bytes[...]) }
         if pending.count >= Self.pendingLimit { try flush() }
     }
 

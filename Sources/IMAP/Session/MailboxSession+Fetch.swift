@@ -118,7 +118,7 @@ extension MailboxSession {
         let count = min(Int(partial?.count ?? .max), total - start)
         output += "{\(count)}\r\n"
         switch content {
-        case .bytes(let bytes): output += bytes[start..<start + count]
+        case .bytes(let bytes): output.append(run: bytes[start..<start + count])
         case .stored(let range, _):
             // Out of our hands first: what is long goes through in pieces.
             write(output)

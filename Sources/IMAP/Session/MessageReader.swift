@@ -62,7 +62,8 @@ final class MessageReader {
             let front = try read(0..<size)
             let end = Self.endOfHeader(front)
             if end != nil || front.count < size || size >= Self.longestHeader {
-                let header = Array(front[..<(end ?? front.count)])
+                var header: [UInt8] = []
+                header.append(run: front[..<(end ?? front.count)])
                 knownHeader = header
                 return header
             }

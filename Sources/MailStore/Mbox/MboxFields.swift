@@ -11,17 +11,18 @@ package import Mail
 ///     X-Status: AFTD                              answered, flagged, draft, deleted
 ///     X-Keywords: $Junk                           and spaces, so that most changes fit
 enum MboxFields {
-    /// The last two say where a message ends, or did: nothing that a message is cut by here.
-    private static let names: [StaticString] = [
-        "Status:", "X-Status:", "X-UID:", "X-IMAPbase:", "X-IMAP:", "X-Keywords:", "Content-Length:",
-        "Lines:",
+    private static let marks: [StaticString] = [
+        "X-Keywords:", "X-UID:", "X-Status:", "X-IMAPbase:", "X-IMAP:",
     ]
 
-    /// Whether a header line begins one of them.
+    /// Whether a header line begins one of them. Content-Length and Lines say where a message ends, or did: nothing that a
+    /// message is cut by here.
     static func begins(_ line: ArraySlice<UInt8>) -> Bool {
-        // Most lines are told by their first letter.
         switch line.first?.lowercased {
-        case .ascii("x"), .ascii("s"), .ascii("c"), .ascii("l"): names.contains { line.hasPrefixFolded($0) }
+        case .ascii("x"): marks.contains { line.hasPrefixFolded($0) }
+        case .ascii("s"): line.hasPrefixFolded("Status:")
+        case .ascii("c"): line.hasPrefixFolded("Content-Length:")
+        case .ascii("l"): line.hasPrefixFolded("Lines:")
         default: false
         }
     }
