@@ -123,7 +123,7 @@ def keys_read():
             made[name] = set().union(made.get(name, set()), *(made.get(word, set()) for word in re.findall(r"\w+", body)))
     asked = lambda text: set().union(*(made.get(word, set()) for word in re.findall(r"(?:[cC]onfiguration|source\.current)\s*\.(\w+)", text)))
     # What libraries read of the configuration that they are given, by the word that says that they are.
-    made_of = {"RecipientRules": "Delivery", "Connection.serve": "Front", "LoginDesk": "Auth", "FreeSpace": "Reception/Filters"}
+    made_of = {"RecipientRules": "Recipients", "Connection.serve": "Front", "LoginDesk": "Auth", "FreeSpace": "Reception/Filters"}
     parts = {word: asked(sources(library)) for word, library in made_of.items()}
     found = {}
     for program in PROGRAMS:

@@ -164,6 +164,13 @@ def sleeping_commands(i):
         runner.wait()
 
 
+def replace(path, text):
+    """As editors do it: nobody reads half of it."""
+    with open(path + ".new", "w") as file:
+        file.write(text)
+    os.replace(path + ".new", path)
+
+
 @test("a running queue-runner sees a changed relais.conf before the next message, and keeps the old one while it is damaged")
 def changed_configuration(i):
     with another_host(i, "changed") as host:
@@ -177,12 +184,10 @@ def changed_configuration(i):
             eventually(lambda: os.path.exists(host.log) and "(queue active)" in log_of(host), "the runner at work")
             process = subprocess.run(["pgrep", "-f", f"{host.config} --kick"], capture_output=True).stdout
             assert process
-            with open(host.config, "w") as file:
-                file.write(before.replace("c.example mx", "c.example new.example mx"))
+            replace(host.config, before.replace("c.example mx", "c.example new.example mx"))
             send(host, f"{USER}@new.example", "in the new domain")
             arrived(host, b"in the new domain", 60)
-            with open(host.config, "w") as file:
-                file.write(before + "nonsense\n")
+            replace(host.config, before + "nonsense\n")
             run(*[os.path.join(host.programs, "sendmail-compat"), "-C", write(host, "good.conf", before), "-f", SENDER, f"{USER}@new.example"],
                 input=b"Subject: while it is damaged\n\n")
             eventually(lambda: "what was read before still holds" in log_of(host), "the words about the damage")
