@@ -52,7 +52,7 @@ package final class Runner {
     /// Messages that are locked, and how many may be: each is an open file, and another while it is handed
     /// over.
     var claimed = 0
-    let mostClaimed: Int
+    var mostClaimed: Int
     private var lastMinute: Int64 = 0
 
     /// inetd counts starts: never linger less than two seconds.

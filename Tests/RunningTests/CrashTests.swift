@@ -75,5 +75,64 @@
             let calls = try attempt(.none, at: 0)
             for number in 1...calls { _ = try attempt(.fail(.noSpace), at: number) }
         }
+
+        @Test(
+            "an operator who moves a message at any moment of a run has it, or the deliverer has: never both, never none"
+        )
+        func moved() throws {
+            /// How many calls the run made, and whether the operator got the message.
+            func attempt(at number: Int) throws -> (calls: Int, isHeld: Bool) {
+                let queue = try TemporaryQueue()
+                let id = try queue.inject(to: "x@one.example")
+                let runner = try queue.runner()
+                let operators = try QueueDirectory(queue.path)
+                var isHeld = false
+                SystemCall.arm(
+                    .run {
+                        guard case .claimed(let message)? = try? operators.claim(id, in: .incoming) else {
+                            return
+                        }
+                        isHeld = (try? operators.move(message, to: .hold)) != nil
+                    }, at: number)
+                try runner.run()
+                let calls = SystemCall.callCount
+                SystemCall.arm(.none, at: 0)
+                #expect(try queue.names("hold") == (isHeld ? [id.text] : []), "call \(number)")
+                #expect(queue.world.jobs.count == (isHeld ? 0 : 1), "call \(number)")
+                #expect(try queue.names("incoming").isEmpty && queue.names("log").isEmpty, "call \(number)")
+                return (calls, isHeld)
+            }
+            let calls = try attempt(at: 0).calls
+            let held = try (1...calls).map { try attempt(at: $0).isHeld }
+            // Before the claim, and not behind it.
+            #expect(held.first == true && held.last == false)
+        }
+
+        @Test("a report that waits for its own attempt is not made again by a runner that finds it owed")
+        func made() throws {
+            let queue = try TemporaryQueue()
+            let id = try queue.inject(to: "x@one.example")
+            let message = try #require(try queue.claim(id))
+            let log = try #require(try MessageLog.open(for: message, in: queue.queue, creating: true))
+            try log.append([
+                LogEvent(time: queue.world.now, recipient: 1, kind: .failed, status: "5.1.1", text: "no")
+            ])
+            // As its maker left it, who did not come to write it down.
+            let report = id.derived(1_000_001, at: message.arrival)
+            _ = consume message
+            let injection = try Injection(
+                queue: queue.path,
+                envelope: Envelope(
+                    reversePath: [], parameters: [], recipients: [.init(Array("ann@example.org".utf8))]),
+                id: report)
+            try injection.commit(kick: nil)
+            let made = try #require(try queue.claim(report))
+            try queue.queue.move(made, to: queue.bucket(in: 30))
+            _ = consume made
+            try queue.run()
+            #expect(try queue.names("incoming").isEmpty && queue.names("log").isEmpty)
+            #expect(try queue.names("deferred").count == 1 && queue.world.jobs.isEmpty)
+            #expect(queue.logged("\(id): sender non-delivery notification: \(report)").count == 1)
+        }
     }
 #endif

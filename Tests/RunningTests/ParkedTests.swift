@@ -121,4 +121,19 @@ import Unix
         #expect(try queue.names("incoming").isEmpty && queue.names("deferred").isEmpty)
         #expect(try queue.names("hold").count == removed.count)
     }
+
+    @Test("no more messages are locked than there are files for, and what is beyond that waits for its turn")
+    func files() throws {
+        let queue = try TemporaryQueue(["remote-concurrency": "4"])
+        queue.world.behaviour = { Self.answer($0, after: .milliseconds(300)) }
+        for number in 0..<60 { try queue.inject(to: "u@d\(number).example") }
+        let runner = try queue.runner()
+        runner.mostClaimed = 10
+        var most = 0
+        queue.world.after(.milliseconds(100)) { most = try claimed(queue) }
+        try runner.run()
+        try queue.world.check()
+        #expect((10...11).contains(most))
+        #expect(try queue.isEmpty && queue.world.jobs.count == 60)
+    }
 }

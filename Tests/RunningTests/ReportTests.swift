@@ -1,5 +1,6 @@
 import Bytes
 import Jobs
+import Program
 import Queue
 import Testing
 import Unix
@@ -131,5 +132,31 @@ import Unix
         #expect(queue.logged("warning: storm: 2 reports within an hour").count == 1)
         // Two reports, and the alarm.
         #expect(try queue.names("incoming").count == 3)
+    }
+
+    @Test("what the operator gives up fails with his words, and the sender is told at once")
+    func givenUp() throws {
+        let queue = try TemporaryQueue()
+        let id = try queue.inject(to: "x@one.example", "y@one.example")
+        let message = try #require(try queue.claim(id))
+        let log = try #require(try MessageLog.open(for: message, in: queue.queue, creating: true))
+        let work = Work(message, log: log, at: queue.world.now)
+        var configuration = Configuration()
+        (configuration.queueDirectory, configuration.hostname) = (queue.path, "mx.example.org")
+        let settlement = Settlement(
+            configuration, queue: queue.queue, log: Log(.none, tag: ""), activity: Activity(isVerbose: false),
+            clock: queue.world)
+        settlement.giveUp(1, of: work, "returned by the administrator")
+        try work.writeDown(in: queue.queue)
+        #expect(try settlement.tell(work))
+        #expect(
+            try queue.history(of: id) == [
+                "1 F 5.0.0 returned by the administrator", "1 X 5.0.0 returned by the administrator",
+            ])
+        #expect(work.open == [2] && work.owed.isEmpty)
+        let report = try #require(try queue.queue.names(in: .incoming).ids.first { $0 != id })
+        #expect(
+            try queue.content(of: try #require(try queue.claim(report))).contains(
+                "returned by the administrator"))
     }
 }

@@ -174,4 +174,37 @@ import Unix
         #expect(queue.logged("warning: \(held): locked by its injector for over an hour").count == 1)
         _ = consume lock
     }
+
+    @Test("a message of which nothing can be known is left alone for its minute, and then looked at again")
+    func unreadable() throws {
+        let queue = try TemporaryQueue()
+        let id = try queue.inject(to: "x@one.example")
+        let logs = try Directory("\(queue.path)/log")
+        try logs.makeDirectory(id.text, mode: 0o700)
+        let runner = try queue.runner(.watch, kicks: try queue.listen())
+        let begin = queue.world.monotonic
+        while Self.seconds(queue.world, since: begin) < 59 {
+            _ = try runner.goRound()
+            ServiceSocket.kick("\(queue.path)/kick")
+            queue.world.goOn(.seconds(5))
+        }
+        #expect(queue.world.jobs.isEmpty && queue.logged("error: \(id): ").count == 1)
+        try logs.removeDirectory(id.text)
+        for _ in 0..<3 { _ = try runner.goRound() }
+        #expect(try queue.isEmpty && queue.world.jobs.count == 1)
+    }
+
+    @Test("how long hosts take to answer at all is learned: the patience with them grows, within bounds")
+    func patience() throws {
+        let queue = try TemporaryQueue()
+        let runner = try queue.runner()
+        #expect(runner.dispatcher.patience == .seconds(1))
+        queue.world.behaviour = { connection in
+            connection.report(0, .delivered, after: .seconds(4))
+            connection.finish()
+        }
+        for number in 0..<40 { try queue.inject(to: "x@d\(number).example") }
+        try runner.run()
+        #expect(runner.dispatcher.patience == .seconds(10))
+    }
 }

@@ -122,4 +122,17 @@ import Unix
         #expect(queue.world.jobs.map { $0.recipients[0].index } == [2, 1])
         #expect(try queue.queue.names(in: queue.bucket(in: 4)).ids == [id])
     }
+
+    @Test("a job that was never handed over is no attempt")
+    func unsent() throws {
+        let queue = try TemporaryQueue()
+        queue.world.whenConnected = { connection in
+            connection.fails = .ended
+            connection.die(after: .milliseconds(1))
+        }
+        let id = try queue.inject(to: "x@one.example")
+        try queue.run()
+        #expect(try queue.names("incoming") == [id.text] && queue.names("log").isEmpty)
+        #expect(queue.logged("\(id): ", "dsn=4.3.5", "(the deliverer takes no more)").count == 1)
+    }
 }

@@ -105,6 +105,9 @@ final class TemporaryQueue {
         }
     }
 
+    /// A file of the queue's.
+    func bytes(_ name: String) throws -> [UInt8] { try Path.contents("\(path)/\(name)") ?? [] }
+
     func content(of message: ClaimedMessage) throws -> String {
         String(decoding: try message.front(upTo: 1 << 20), as: UTF8.self)
     }
