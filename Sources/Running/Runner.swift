@@ -149,7 +149,8 @@ package final class Runner {
     private func waitForProgress() {
         activity.isWaiting(sessions: dispatcher.sessions.count)
         let sockets = Array(dispatcher.sessions.keys) + (kicks.map { [$0] } ?? [])
-        let until = intake.isEmpty ? min(intake.deadline, clock.after(.seconds(1))) : clock.after(.zero)
+        let isDone = isOver || intake.isEmpty
+        let until = isDone ? min(intake.deadline, clock.after(.seconds(1))) : clock.after(.zero)
         for raw in clock.wait(for: sockets, until: until) where raw != kicks {
             act(on: dispatcher.receive(from: raw))
         }

@@ -134,5 +134,31 @@
             #expect(try queue.names("deferred").count == 1 && queue.world.jobs.isEmpty)
             #expect(queue.logged("\(id): sender non-delivery notification: \(report)").count == 1)
         }
+
+        @Test(
+            "a runner that could not write down what it did, and goes on, makes no second report of what came in its own time"
+        )
+        func goingOn() throws {
+            func attempt(at number: Int) throws -> Int {
+                let queue = try TemporaryQueue()
+                queue.world.behaviour = { connection in
+                    // The report waits.
+                    connection.answerAll(connection.jobs[0].reversePath.isEmpty ? .deferred : .failed)
+                }
+                let runner = try queue.runner(.watch, kicks: try queue.listen())
+                try queue.inject(from: "ann@far.example", to: "x@one.example")
+                SystemCall.arm(.fail(.noSpace), at: number)
+                for _ in 0..<3 { _ = try? runner.goRound() }
+                let calls = SystemCall.callCount
+                SystemCall.arm(.none, at: 0)
+                for _ in 0..<4 { _ = try runner.goRound() }
+                #expect(
+                    try queue.names("incoming").isEmpty && queue.names("deferred").count == 1,
+                    "call \(number)")
+                #expect(Set(queue.world.jobs.filter { $0.reversePath.isEmpty }.map { $0.id }).count == 1)
+                return calls
+            }
+            for number in 1...(try attempt(at: 0)) { _ = try attempt(at: number) }
+        }
     }
 #endif

@@ -187,4 +187,15 @@ import Unix
                 ": to=<x@one.example>, relay=relay[192.0.2.1]:25, delay=4.5, delays=2.5/0/1.25/0.04, "
                     + "dsn=2.0.0, status=sent (ok)") == true, "\(lines)")
     }
+
+    @Test("of a message that its first attempt ends no log is ever made")
+    func withoutLog() throws {
+        let queue = try TemporaryQueue()
+        try queue.inject(to: "x@one.example", "y@one.example")
+        let runner = try queue.runner()
+        try Directory(queue.path).removeDirectory("log")
+        try runner.run()
+        #expect(try queue.names("incoming").isEmpty)
+        #expect(queue.logged("error: ").isEmpty && queue.logged("status=sent").count == 2)
+    }
 }

@@ -169,5 +169,9 @@ import Unix
         try queue.run()
         #expect(try queue.queue.names(in: queue.bucket(in: 20)).ids == [id])
         #expect(queue.world.connections.count == 1)
+        queue.world.behaviour = { $0.deliverAll() }
+        queue.world.goOn(.seconds(1200))
+        try queue.run()
+        #expect(try queue.isEmpty)
     }
 }

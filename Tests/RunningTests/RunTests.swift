@@ -130,7 +130,8 @@ import Unix
         try queue.inject(to: "x@one.example")
         queue.world.after(.seconds(1)) {
             try queue.configure(["service-directory": "/nowhere"])
-            try queue.inject(to: "y@one.example")
+            let id = try queue.inject(to: "y@one.example")
+            ServiceSocket.kick("\(queue.path)/kick", about: id.bytes)
         }
         try queue.runner(.watch, kicks: try queue.listen()).run()
         #expect(queue.world.jobs.count == 1)
@@ -184,8 +185,8 @@ import Unix
         let runner = try queue.runner(.watch, kicks: try queue.listen())
         let begin = queue.world.monotonic
         while Self.seconds(queue.world, since: begin) < 59 {
-            _ = try runner.goRound()
             ServiceSocket.kick("\(queue.path)/kick")
+            _ = try runner.goRound()
             queue.world.goOn(.seconds(5))
         }
         #expect(queue.world.jobs.isEmpty && queue.logged("error: \(id): ").count == 1)
@@ -207,4 +208,57 @@ import Unix
         try runner.run()
         #expect(runner.dispatcher.patience == .seconds(10))
     }
+
+    @Test(
+        "a message that cannot go where it is to wait stays, is left alone for its minute, and then tried again"
+    )
+    func unmovable() throws {
+        let queue = try TemporaryQueue()
+        queue.world.behaviour = { $0.answerAll(.deferred, "full") }
+        let id = try queue.inject(to: "x@one.example")
+        let root = try Directory(queue.path)
+        try root.removeDirectory("deferred")
+        let runner = try queue.runner(.watch, kicks: try queue.listen())
+        let begin = queue.world.monotonic
+        while Self.seconds(queue.world, since: begin) < 59 {
+            ServiceSocket.kick("\(queue.path)/kick")
+            _ = try runner.goRound()
+            queue.world.goOn(.seconds(5))
+        }
+        #expect(queue.world.jobs.count == 1 && queue.logged("error: \(id): ").count == 1)
+        try root.makeDirectory("deferred", mode: 0o700)
+        for _ in 0..<3 { _ = try runner.goRound() }
+        #expect(queue.world.jobs.count == 2)
+        #expect(try queue.names("incoming").isEmpty && queue.names("deferred").count == 1)
+    }
+
+    #if DEBUG
+        @Test(
+            "a message that is accepted by a changed relais.conf is delivered by it, at whatever moment of a round that is"
+        )
+        func changedMeanwhile() throws {
+            /// How many calls a round makes, and where the message went.
+            func attempt(at number: Int) throws -> (calls: Int, destination: Job.Destination?) {
+                let queue = try TemporaryQueue()
+                let runner = try queue.runner(.watch, kicks: try queue.listen())
+                ServiceSocket.kick("\(queue.path)/kick")
+                SystemCall.arm(
+                    .run {
+                        try? queue.configure(["local-domains": "example.org new.example"])
+                        guard let id = try? queue.inject(to: "joe@new.example") else { return }
+                        ServiceSocket.kick("\(queue.path)/kick", about: id.bytes)
+                    }, at: number)
+                _ = try runner.goRound()
+                let calls = SystemCall.callCount
+                SystemCall.arm(.none, at: 0)
+                for _ in 0..<3 { _ = try runner.goRound() }
+                return (calls, queue.world.jobs.first?.destination)
+            }
+            let calls = try attempt(at: 0).calls
+            #expect(calls > 5)
+            for number in 1...calls {
+                #expect(try attempt(at: number).destination == .local(Array("joe".utf8)), "call \(number)")
+            }
+        }
+    #endif
 }

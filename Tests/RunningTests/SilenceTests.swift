@@ -34,26 +34,31 @@ import Unix
     func slow() throws {
         // Three for all, and one for those who are in the way.
         let queue = try TemporaryQueue(["remote-concurrency": "4"])
-        var done: [String: Double] = [:]
-        let begin = queue.world.monotonic
+        var lasted: [Double] = []
+        var came = queue.world.monotonic
         queue.world.behaviour = { [world = queue.world] connection in
-            let isSlow = connection.jobs[0].destination.name.starts(with: "slow".utf8)
-            guard isSlow else {
-                done["quick"] = Self.seconds(world, since: begin)
+            guard connection.jobs[0].destination.name.starts(with: "slow".utf8) else {
+                lasted.append(Self.seconds(world, since: came))
                 return connection.deliverAll()
             }
             // Called off, it stops before the next message, and says so.
             connection.whenCalledOff = { $0.stop() }
-            connection.report(0, .delivered, after: .seconds(20))
+            connection.report(0, .delivered, after: .seconds(100))
             connection.finish()
         }
-        for number in 0..<3 { try queue.inject(to: "x@slow\(number).example") }
-        try queue.inject(to: "x@quick.example")
+        for number in 0..<6 { try queue.inject(to: "x@slow\(number).example") }
+        for number in 0..<9 {
+            queue.world.after(.seconds(5 + 10 * number)) { [world = queue.world] in
+                came = world.monotonic
+                try queue.inject(to: "x@quick\(number).example")
+            }
+        }
         try queue.run()
-        #expect(done["quick"].map { $0 < 3 } == true, "\(done)")
+        // While the first of the slow are found out it takes a moment, and then none.
+        #expect(lasted.count == 9 && lasted.allSatisfy { $0 < 3 }, "\(lasted)")
+        #expect(lasted.dropFirst(3).allSatisfy { $0 <= 1 }, "\(lasted)")
         #expect(try queue.isEmpty)
-        #expect(queue.world.connections.filter { $0.isCalledOff }.count == 1)
-        #expect(queue.logged("status=sent").count == 4 && queue.logged("status=deferred").isEmpty)
+        #expect(queue.logged("status=sent").count == 15 && queue.logged("status=deferred").isEmpty)
     }
 
     @Test(
@@ -62,21 +67,26 @@ import Unix
     func deaf() throws {
         let queue = try TemporaryQueue(["remote-concurrency": "4"])
         var begun: Double?
+        var beside: Int?
         let begin = queue.world.monotonic
+        let runner = try queue.runner()
         queue.world.behaviour = { [world = queue.world] connection in
             if connection.jobs[0].destination.name.starts(with: "slow".utf8) {
                 connection.report(0, .delivered, after: .seconds(60))
                 connection.finish()
             } else {
                 begun = Self.seconds(world, since: begin)
+                beside = runner.dispatcher.lanes.suspects.running
                 connection.deliverAll()
             }
         }
         for number in 0..<3 { try queue.inject(to: "x@slow\(number).example") }
         try queue.inject(to: "x@quick.example")
-        try queue.run()
+        try runner.run()
         #expect(begun.map { (10..<14).contains($0) } == true, "\(String(describing: begun))")
         #expect(try queue.isEmpty)
+        // Not all of them are asked to give way for one, and it counts where it has gone.
+        #expect(queue.world.connections.filter { $0.isCalledOff }.count < 3 && beside == 1)
         // Each message once: what was called off went on, after all.
         #expect(queue.world.jobs.count == 4)
     }
@@ -128,6 +138,65 @@ import Unix
             }
         }
         #expect(end.map { $0 < 5 } == true, "\(String(describing: end))")
+        #expect(try queue.isEmpty)
+    }
+
+    /// What lane the session with a destination is in, of each as it begins.
+    private func note(_ runner: Runner, of name: String, _ connection: Connection, _ all: inout [String]) {
+        guard connection.jobs[0].destination.name == Array(name.utf8) else { return }
+        let lanes = runner.dispatcher.lanes
+        let lane = runner.dispatcher.sessions[connection.raw]?.lane
+        all.append(
+            lane === lanes.local
+                ? "local" : lane === lanes.slowLocal ? "slow" : lane === lanes.remote ? "remote" : "suspects")
+    }
+
+    @Test("a user for whom others had to wait has the slow lane, until a command of his was quick")
+    func quickAgain() throws {
+        let queue = try TemporaryQueue(["local-concurrency": "4"])
+        let runner = try queue.runner()
+        var taken: [String] = []
+        queue.world.behaviour = { [world = queue.world] connection in
+            self.note(runner, of: "sleeper0", connection, &taken)
+            // One of them, at least, is always at work.
+            let isLong = world.connections.count <= 3 || connection.path.hasSuffix("remote")
+            for job in connection.jobs.indices {
+                connection.report(job, .delivered, after: isLong ? .seconds(20) : .milliseconds(1))
+            }
+            connection.finish()
+        }
+        for number in 0..<3 { try queue.inject(to: "sleeper\(number)@example.org") }
+        // All three are to give up their places.
+        for number in 0..<3 { try queue.inject(to: "quick\(number)@example.org") }
+        for second in [10, 25] {
+            queue.world.after(.seconds(second)) { try queue.inject(to: "x@d\(second).example") }
+        }
+        for second in [15, 23, 27, 35] {
+            queue.world.after(.seconds(second)) { try queue.inject(to: "sleeper0@example.org") }
+        }
+        try runner.run()
+        try queue.world.check()
+        #expect(taken == ["local", "slow", "local", "local", "local"], "\(taken)")
+        #expect(try queue.isEmpty)
+    }
+
+    @Test(
+        "what waits for a destination behind the message that it is probed with goes with the others when that got through"
+    )
+    func wellAgain() throws {
+        let queue = try TemporaryQueue()
+        let runner = try queue.runner()
+        var taken: [String] = []
+        queue.world.behaviour = { connection in
+            self.note(runner, of: "one.example", connection, &taken)
+            connection.deliverAll()
+        }
+        let now = queue.world.now
+        DestinationMemory(queue: queue.path)[Array("one.example".utf8)] = FailingDestination(
+            since: now, failures: 1, next: now, text: "down")
+        for number in 0..<3 { try queue.inject(to: "u\(number)@one.example") }
+        try runner.run()
+        #expect(taken == ["suspects", "remote"])
         #expect(try queue.isEmpty)
     }
 }

@@ -122,7 +122,7 @@ final class Connection: DelivererConnection {
     func endBatch() throws(ExchangeError) {
         if let fails { throw fails }
         hasEnded = true
-        world.behaviour(self)
+        if jobs.isEmpty { finish() } else { world.behaviour(self) }
     }
 
     func giveUp() {
