@@ -211,7 +211,9 @@ import Unix
             let known = try fastest("anna")
             for name in ["carl", "emil", "fred", "nobody", "", "a b", "root"] {
                 let took = try fastest(name)
-                #expect(took > known / 2, "\(name)")
+                // A busy machine makes three or four times of one. Work that is left out is a thousandth, and that of
+                // crypt(3)'s own number of rounds a twenty-fourth.
+                #expect(took > known / 8, "\(name)")
             }
         }
     }
