@@ -24,21 +24,53 @@ package struct PasswordDatabase {
     /// The account whose password this is; nil for a wrong name or password, and for accounts that may not log
     /// in. Each way to nil does the same work: how long it takes tells nobody who exists.
     package func verify(name: [UInt8], password: [UInt8]) throws(SystemError) -> Account? {
-        let file = accounts.hasUsersFile ? try accounts.readUsersFile() : try PasswordFile(shadowFile)
-        let account = try accounts.account(named: name, in: accounts.hasUsersFile ? file : nil)
-        let line = account == nil ? nil : file.fields(of: name)
-        let stored = line.flatMap { $0.count >= 2 ? Array($0[1]) : nil }
-        var verdict = PasswordHash.check(password, against: stored ?? [])
+        let (file, candidate) =
+            if let users = try accounts.readUsersFile() {
+                try userCandidate(name, users)
+            } else { try systemCandidate(name) }
+        var verdict = PasswordHash.check(password, against: candidate?.secret ?? [])
         if verdict == .unusable {
             file.pretendToCheck(password, of: name)
             verdict = .wrong
         }
-        guard verdict == .right, let account, let line else { return nil }
-        let isOpen = accounts.hasUsersFile || !Self.isExpired(line) && !Self.isClosed(account.shell)
-        guard isOpen, account.uid >= firstUserID, account.uid != 0, !account.home.isEmpty || !needsHome else {
+        guard verdict == .right, let candidate, candidate.isOpen else { return nil }
+        let account = candidate.account
+        guard account.uid >= firstUserID, account.uid != 0, !account.home.isEmpty || !needsHome else {
             return nil
         }
         return account
+    }
+
+    private struct Candidate {
+        let account: Account
+        let secret: [UInt8]
+        /// Neither expired nor closed by its shell.
+        let isOpen: Bool
+    }
+
+    private func systemCandidate(_ name: [UInt8]) throws(SystemError) -> (PasswordFile, Candidate?) {
+        let file = try PasswordFile(shadowFile)
+        guard let account = try accounts.account(named: name, in: nil), let line = file.fields(of: name),
+            line.count >= 2
+        else { return (file, nil) }
+        let isOpen = !Self.isExpired(line) && !Self.isClosed(account.shell)
+        return (file, Candidate(account: account, secret: Array(line[1]), isOpen: isOpen))
+    }
+
+    /// As with passwd and shadow, a password `x` is in another file, which those need not read who want to know who is there.
+    private func userCandidate(
+        _ name: [UInt8], _ users: PasswordFile
+    ) throws(SystemError) -> (PasswordFile, Candidate?) {
+        let hasShadow = try Path.status(accounts.usersShadow) != nil
+        let shadow = hasShadow ? try PasswordFile(accounts.usersShadow) : nil
+        let file = shadow ?? users
+        guard let account = try accounts.account(named: name, in: users), let line = users.user(named: name)
+        else {
+            return (file, nil)
+        }
+        let isElsewhere = line.secret == [.ascii("x")]
+        let secret = isElsewhere ? shadow?.user(named: line.name)?.secret ?? [] : line.secret
+        return (file, Candidate(account: account, secret: secret, isOpen: true))
     }
 
     /// shadow(5): the eighth field is the day on which the account ends.

@@ -17,6 +17,7 @@ package struct InstallationCheck {
         findings += AccessCheck.findings(installation)
         findings += CertificateCheck.findings(installation)
         findings += ServiceCheck.findings(installation, ListenerSources(configuration))
+        findings += UsersCheck.findings(installation)
         findings += AliasCheck.findings(installation)
         findings += SubmissionCheck.findings(installation)
         findings += ScheduleCheck.findings(installation)

@@ -85,7 +85,7 @@ package struct AliasExpansion {
             add(text, .open, level.owner)
             return nil
         }
-        for name in rules.aliasNames(address.localPart) {
+        for name in rules.aliasNames(address.localPart, at: address.domain) {
             // An alias that names itself means the account behind it.
             if name == level.name { break }
             do throws(LookupFailure) {
@@ -123,7 +123,7 @@ package struct AliasExpansion {
 
     private mutating func add(_ address: [UInt8], _ meaning: Successor.Meaning, _ owner: [UInt8]?) {
         let successor = Successor(DeliveryPlan.qualified(address, origin), meaning)
-        guard seen.insert(Coverage.key(successor, rules.isLocal)).inserted else { return }
+        guard seen.insert(Coverage.key(successor, rules.isLocal, rules.sharesUsers)).inserted else { return }
         if let place = copies.firstIndex(where: { $0.reversePath == owner }) {
             copies[place].recipients.append(successor)
         } else {

@@ -11,7 +11,7 @@ package enum CommandEnvironment {
     ) -> [String] {
         [
             "PATH=/usr/local/bin:/usr/bin:/bin",
-            "HOME=\(account.home)",
+            "HOME=\(account.forwardHome)",
             "USER=\(account.name)",
             "LOGNAME=\(account.name)",
             "SHELL=/bin/sh",

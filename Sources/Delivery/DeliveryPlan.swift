@@ -47,6 +47,7 @@ package struct DeliveryPlan: Equatable {
         isByHand: Bool = false, rules: RecipientRules
     ) {
         looksForLoops = meaning == .open
+        let origin = rules.origin(for: address.domain)
         switch decision.outcome {
         case _ where meaning == .mailbox:
             do throws(LookupFailure) { try add(address, followForward: false, rules) } catch {
@@ -59,12 +60,12 @@ package struct DeliveryPlan: Equatable {
         case .rootMailbox:
             parts = [Part(rights: .service, action: .mailbox(followForward: true, extension: nil))]
         case .alias(let name, let targets, let owner):
-            self.owner = owner.map { Self.qualified($0, address.domain) }
+            self.owner = owner.map { Self.qualified($0, origin) }
             if meaning == .targets {
                 serve(targets.filter { $0.isServedByRelais })
             } else {
                 looksForLoops = true
-                expand(name, targets, address.domain, isByHand: isByHand, rules)
+                expand(name, targets, origin, isByHand: isByHand, rules)
             }
         case .relay:
             outcomes = [.deferred(EnhancedStatus(4, 3, 5), "the address is not local any more")]
@@ -140,7 +141,7 @@ package struct DeliveryPlan: Equatable {
         switch account.map({ (account: $0, keeper: rules.keeper(of: $0.uid)) }) {
         case (let account, .itself)?: rights = .account(account)
         // Asked for by its address; a mailbox of its own, `\root`, it has none.
-        case (_, .relais)? where followForward: rights = .service
+        case (let account, .relais)? where followForward && account.isSystems: rights = .service
         case (_, .another)?:
             outcomes.append(
                 .deferred(EnhancedStatus(4, 3, 5), "this instance delivers for its own user alone"))

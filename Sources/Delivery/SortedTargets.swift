@@ -32,10 +32,10 @@ package struct SortedTargets: Equatable {
         return targets
     }()
 
-    /// Sorts `list` for the account `name`, whose home `~` stands for. An address without a domain gets `origin`;
-    /// `include` reads the list in a file.
+    /// Sorts `list` for an account, whose home `~` stands for. `isOwn`: whether an address is the account's. One without a domain
+    /// gets `origin`; `include` reads the list in a file.
     package init(
-        _ list: [Target], of name: [UInt8], home: [UInt8], isLocal: ([UInt8]) -> Bool, origin: [UInt8]?,
+        _ list: [Target], home: [UInt8], isOwn: (RecipientAddress) -> Bool, origin: [UInt8]?,
         include: ([UInt8]) throws(Failure) -> [Target]
     ) throws(Failure) {
         // The lists that are still to be looked at, with how deep they are.
@@ -48,7 +48,7 @@ package struct SortedTargets: Equatable {
             case .file(let text):
                 let path = text.first == .ascii("~") ? home + text.dropFirst() : text
                 if !files.contains(path) { files.append(path) }
-            case .mailbox(let text), .address(let text): add(text, name, isLocal, origin)
+            case .mailbox(let text), .address(let text): add(text, isOwn, origin)
             case .include(let path):
                 depth += 1
                 guard depth <= Self.deepest else {
@@ -72,10 +72,9 @@ package struct SortedTargets: Equatable {
 
     /// The account's own address means its mailbox; any other goes back to the queue.
     private mutating func add(
-        _ text: [UInt8], _ name: [UInt8], _ isLocal: ([UInt8]) -> Bool, _ origin: [UInt8]?
+        _ text: [UInt8], _ isOwn: (RecipientAddress) -> Bool, _ origin: [UInt8]?
     ) {
-        let address = RecipientAddress(text)
-        if address.localPart.equalsFolded(name), address.domain.map(isLocal) ?? true {
+        if isOwn(RecipientAddress(text)) {
             mailbox = true
         } else {
             addresses.append(DeliveryPlan.qualified(text, origin))

@@ -7,7 +7,8 @@ package struct Job: Equatable {
     package enum Destination: Hashable {
         /// A domain, or the next hop that the configuration names for it.
         case remote([UInt8])
-        /// The local part that all recipients of the connection share, folded and without its extension.
+        /// The local part that all recipients of the connection share, folded and without its extension; with their domain, where
+        /// it may tell one user from another.
         case local([UInt8])
     }
 

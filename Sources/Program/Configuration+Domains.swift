@@ -7,11 +7,28 @@ extension Configuration {
     /// Whether mail for `domain` is delivered on this host: compared without case and without the dot that may end
     /// a complete name. An address of this host in brackets is as good as its name (RFC 1123 §5.2.17).
     package func isLocal(domain: ArraySlice<UInt8>) -> Bool {
-        let name = domain.withoutFinalDot
-        return localDomains.contains { name.equalsFolded($0.utf8) }
+        Self.holds(domain, localDomains) || Self.holds(domain, virtualDomains)
             || IPAddress(literal: domain).map(isOwn) == true
     }
     package func isLocal(domain: [UInt8]) -> Bool { isLocal(domain: domain[...]) }
+
+    /// Whether only those have mail there whom the users file names with it. What is in local-domains as well is not.
+    package func isVirtual(domain: ArraySlice<UInt8>) -> Bool {
+        Self.holds(domain, virtualDomains) && !Self.holds(domain, localDomains)
+    }
+    package func isVirtual(domain: [UInt8]) -> Bool { isVirtual(domain: domain[...]) }
+
+    /// Whether the same local part means the same user there as at the other local domains. It is not read from the users file
+    /// who is: queue-runner, which has to tell, may not read it.
+    package func sharesUsers(domain: ArraySlice<UInt8>) -> Bool {
+        usersFile.isEmpty && !isVirtual(domain: domain)
+    }
+
+    private static func holds(_ domain: ArraySlice<UInt8>, _ list: [String]) -> Bool {
+        guard !list.isEmpty else { return false }
+        let name = domain.withoutFinalDot
+        return list.contains { name.equalsFolded($0.utf8) }
+    }
 
     /// One of the interfaces' addresses, or any that never leaves this host, unless the operator has other hosts there.
     private func isOwn(_ address: IPAddress) -> Bool {
@@ -22,7 +39,8 @@ extension Configuration {
 
     /// A domain that is surely ours: the host's name, where that is local.
     package var ownDomain: String {
-        isLocal(domain: Array(hostname.utf8)) ? hostname : localDomains.first ?? hostname
+        let name = Array(hostname.utf8)
+        return isLocal(domain: name) && !isVirtual(domain: name) ? hostname : localDomains.first ?? hostname
     }
 }
 

@@ -60,6 +60,12 @@ extension Configuration {
                 "local-domains", "",
                 "domains whose mail is delivered on this host; default: hostname and localhost"
             ) { $0.localDomains = $1.map(withoutFinalDot) },
+            list(
+                "virtual-domains", "",
+                "more of them, whose users are those that the users file names with a domain"
+            ) {
+                $0.virtualDomains = $1.map(withoutFinalDot)
+            },
             list("relay-domains", "", "other domains that strangers may send to through this host") {
                 $0.relayDomains = $1.map(withoutFinalDot)
             },
@@ -125,7 +131,7 @@ extension Configuration {
             ) { $0.firstUserID = UInt32($1) },
             text(
                 "users-file", "",
-                "passwords for POP3 and IMAP in Dovecot's passwd-file form; empty: the system's",
+                "users and their passwords in Dovecot's passwd-file form; empty: the system's",
                 isAbsoluteOrEmpty
             ) { $0.usersFile = $1 },
             duration("program-timeout", "1000s", "how long a |program may take") { $0.programTimeout = $1 },

@@ -15,6 +15,7 @@ package struct Configuration: Equatable {
     // Who we are and for whom we receive
     package var hostname = ""
     package var localDomains: [String] = []
+    package var virtualDomains: [String] = []
     package var relayDomains: [String] = []
     package var relayNetworks: [Network] = [
         Network(.v4([127, 0, 0, 0]), prefixLength: 8),

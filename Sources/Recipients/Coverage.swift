@@ -6,15 +6,21 @@ import Bytes
 /// recipients whose mail goes where the address says.
 package struct Coverage {
     private let isLocal: ([UInt8]) -> Bool
+    private let sharesUsers: ([UInt8]) -> Bool
     /// The message's own recipients by address, with their numbers.
     private var direct: [[UInt8]: [(number: Int, meaning: Successor.Meaning)]] = [:]
     /// What copies have gone to.
     private var sent: Set<[UInt8]> = []
 
-    package init(_ recipients: [Successor], isLocal: @escaping ([UInt8]) -> Bool) {
+    /// `sharesUsers`: as `RecipientRules` has it.
+    package init(
+        _ recipients: [Successor], isLocal: @escaping ([UInt8]) -> Bool,
+        sharesUsers: @escaping ([UInt8]) -> Bool = { _ in true }
+    ) {
         self.isLocal = isLocal
+        self.sharesUsers = sharesUsers
         for (index, recipient) in recipients.enumerated() {
-            direct[Self.key(Successor(recipient.address), isLocal), default: []].append(
+            direct[Self.key(Successor(recipient.address), isLocal, sharesUsers), default: []].append(
                 (index + 1, recipient.meaning))
         }
     }
@@ -24,7 +30,7 @@ package struct Coverage {
     package func covers(
         _ successor: Successor, of recipient: Int, isAlias: ([UInt8]) -> Bool
     ) -> Bool {
-        let key = Self.key(successor, isLocal)
+        let key = Self.key(successor, isLocal, sharesUsers)
         if sent.contains(key) { return true }
         let address = RecipientAddress(successor.address)
         let isRemote = address.domain.map { !isLocal($0) } ?? false
@@ -48,15 +54,20 @@ package struct Coverage {
 
     /// A copy has gone there.
     package mutating func note(_ successors: [Successor]) {
-        for successor in successors { sent.insert(Self.key(successor, isLocal)) }
+        for successor in successors { sent.insert(Self.key(successor, isLocal, sharesUsers)) }
     }
 
     /// The same for all spellings of an address: the case of a local part is its own host's to ignore.
-    package static func key(_ successor: Successor, _ isLocal: ([UInt8]) -> Bool) -> [UInt8] {
+    package static func key(
+        _ successor: Successor, _ isLocal: ([UInt8]) -> Bool, _ sharesUsers: ([UInt8]) -> Bool
+    ) -> [UInt8] {
         let address = RecipientAddress(successor.address)
         let start = [successor.meaning.rawValue]
-        guard let domain = address.domain, !isLocal(domain) else { return start + address.localPart.folded() }
-        return start + address.localPart + [.ascii("@")] + domain.folded()
+        guard let domain = address.domain, !isLocal(domain) || !sharesUsers(domain) else {
+            return start + address.localPart.folded()
+        }
+        let localPart = isLocal(domain) ? address.localPart.folded() : address.localPart
+        return start + localPart + [.ascii("@")] + domain.folded()
     }
 
     private static func changed(_ key: [UInt8], to meaning: Successor.Meaning) -> [UInt8] {

@@ -18,10 +18,17 @@ extension RecipientRules {
                 }
             },
             account: { localPart, domain throws(LookupFailure) in
-                do throws(SystemError) { return try accounts.account(for: localPart, at: domain) } catch {
+                do throws(AccountDatabase.Failure) {
+                    return try accounts.account(
+                        for: localPart, at: domain,
+                        isVirtual: domain.map { configuration.isVirtual(domain: $0) } ?? false)
+                } catch {
                     throw LookupFailure("\(error)")
                 }
             })
+        isVirtual = { configuration.isVirtual(domain: $0) }
+        sharesUsers = { configuration.sharesUsers(domain: $0[...]) }
+        ownDomain = Array(configuration.ownDomain.utf8)
         aliasFile = aliases
         delimiter = configuration.recipientDelimiter.utf8.first
         postmaster = Array(configuration.postmaster.utf8)

@@ -14,6 +14,12 @@ package struct RecipientRules {
     /// Whether mail for the domain is delivered here; whether strangers may send to it through us.
     package var isLocal: ([UInt8]) -> Bool
     package var isRelayed: ([UInt8]) -> Bool
+    /// Of local domains: whether only those have mail there whom the users file names with it, and no alias; whether a local part
+    /// means the same user there as at the others.
+    package var isVirtual: ([UInt8]) -> Bool = { _ in false }
+    package var sharesUsers: ([UInt8]) -> Bool = { _ in true }
+    /// One that is local and not virtual.
+    package var ownDomain: [UInt8]?
     /// Who asks may send anywhere.
     package var mayRelay = false
     package var delimiter: UInt8? = .ascii("+")
@@ -91,7 +97,7 @@ extension RecipientRules {
         }
         var shown: String { domain.escaped(limit: 255) }
         if isLocal(domain) {
-            steps.note("\(shown) is in local-domains")
+            steps.note("\(shown) is in \(isVirtual(domain) ? "virtual" : "local")-domains")
             return try local(localPart, domain, &steps)
         }
         if mayRelay {
@@ -116,7 +122,7 @@ extension RecipientRules {
         _ localPart: [UInt8], _ domain: [UInt8]?, _ steps: inout Steps
     ) throws(LookupFailure) -> RecipientDecision.Outcome {
         let (base, detail) = Self.split(localPart, at: delimiter)
-        for name in looksAtAliases ? aliasNames(localPart) : [] {
+        for name in looksAtAliases ? aliasNames(localPart, at: domain) : [] {
             if let targets = try alias(name) {
                 steps.note("alias \(name.escaped(limit: 64)), \(targets.count) targets")
                 let owner = [UInt8]("owner-") + name
@@ -130,14 +136,17 @@ extension RecipientRules {
             return outcome
         }
         if base.equalsFolded("postmaster") {
-            // RFC 5321 §4.5.1: postmaster is always there.
-            return try postmasterOutcome(&steps)
+            // RFC 5321 §4.5.1: postmaster is always there. A virtual domain without one of its own has the host's.
+            let isHosts = !(domain.map(isVirtual) ?? false)
+            return try isHosts ? postmasterOutcome(&steps) : local(localPart, nil, &steps)
         }
         return .refused(EnhancedStatus(5, 1, 1), "user unknown")
     }
 
-    /// The aliases that a local part may mean, folded, the first that is there counts.
-    package func aliasNames(_ localPart: [UInt8]) -> [[UInt8]] {
+    /// The aliases that a local part may mean, folded, the first that is there counts. They are the host's: at a virtual domain
+    /// they mean nobody.
+    package func aliasNames(_ localPart: [UInt8], at domain: [UInt8]?) -> [[UInt8]] {
+        if let domain, isVirtual(domain) { return [] }
         let (base, detail) = Self.split(localPart, at: delimiter)
         return detail == nil ? [localPart.folded()] : [localPart.folded(), base.folded()]
     }
@@ -179,6 +188,9 @@ extension RecipientRules {
         case .nobody:
             steps.note("account \(shown), which is nobody's")
             return nil
+        case .relais where !found.isSystems:
+            steps.note("user \(found.name), but uid \(found.uid) is no person's (first-user-id)")
+            return .refused(EnhancedStatus(5, 1, 1), "user unknown")
         case .relais where found.uid == 0:
             steps.note("root gets no mail as root: it goes to relais's own mailbox")
             return .rootMailbox
@@ -222,6 +234,23 @@ extension RecipientRules {
         if uid == 65534 || uid == 65535 || uid == .max { return .nobody }
         if uid == 0 || uid < firstUserID { return .relais }
         return onlyUserID == nil ? .itself : .another
+    }
+
+    /// Whether a list of the account's own means its mailbox by `address`, where mail for `recipient` is the account's: else it
+    /// is one of others, who may have the same local part in another domain.
+    package func isOwn(
+        _ address: RecipientAddress, of account: Account, as recipient: RecipientAddress
+    ) -> Bool {
+        guard address.localPart.equalsFolded(account.localPart) else { return false }
+        guard let domain = address.domain else { return true }
+        if account.domain == nil, isLocal(domain), sharesUsers(domain) { return true }
+        let base = Self.split(recipient.localPart, at: delimiter).base
+        return base.equalsFolded(account.localPart) && recipient.domain?.equalsFolded(domain) == true
+    }
+
+    /// The domain of addresses without one that mail for `domain` leads to: aliases lead to users of the host.
+    package func origin(for domain: [UInt8]?) -> [UInt8]? {
+        domain.map(isVirtual) == true ? ownDomain : domain
     }
 
     /// What stands before and behind the first delimiter that is not at the very front.

@@ -134,11 +134,12 @@ package final class Settlement {
                     let believed = recipient.believed(injectedBy: message.injector)
                     return Successor(believed.address, Successor.Meaning(believed.parameters))
                 },
-                isLocal: { configuration.isLocal(domain: $0) })
+                isLocal: { configuration.isLocal(domain: $0) },
+                sharesUsers: { configuration.sharesUsers(domain: $0[...]) })
         work.coverage = coverage
         let rules = RecipientRules(configuration)
         func isAlias(_ localPart: [UInt8]) -> Bool {
-            for name in rules.aliasNames(localPart) {
+            for name in rules.aliasNames(localPart, at: nil) {
                 // Where it cannot be told, twice is better than never.
                 do throws(LookupFailure) { if try rules.alias(name) != nil { return true } } catch {
                     return true

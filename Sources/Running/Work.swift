@@ -140,7 +140,7 @@ extension Job.Destination {
     /// Which destination a recipient belongs to.
     init(
         _ recipient: Envelope.Recipient, injectedBy user: UInt32, isLocal: (ArraySlice<UInt8>) -> Bool,
-        delimiter: UInt8?
+        sharesUsers: (ArraySlice<UInt8>) -> Bool, delimiter: UInt8?
     ) {
         if let route = recipient.route(injectedBy: user) {
             self = .remote(route)
@@ -148,7 +148,7 @@ extension Job.Destination {
         }
         let address = recipient.address
         let at = address.lastIndex(of: .ascii("@"))
-        let domain = at.map { address[($0 + 1)...] } ?? []
+        var domain = at.map { address[($0 + 1)...] } ?? []
         guard at == nil || isLocal(domain) else {
             // `example.org.` is the same destination as `example.org`.
             self = .remote((domain.last == .dot ? domain.dropLast() : domain).folded())
@@ -156,10 +156,14 @@ extension Job.Destination {
         }
         let localPart = address[..<(at ?? address.endIndex)]
         let base = delimiter.flatMap { localPart.dropFirst().firstIndex(of: $0) }
-        self = .local(localPart[..<(base ?? localPart.endIndex)].folded())
+        let name = localPart[..<(base ?? localPart.endIndex)].folded()
+        if domain.last == .dot { domain.removeLast() }
+        // Two users with one local part in two domains are two.
+        let isShared = domain.isEmpty || sharesUsers(domain)
+        self = .local(isShared ? name : name + [.ascii("@")] + domain.folded())
     }
 
-    /// The domain, or the local part.
+    /// The domain, or the user.
     var name: [UInt8] {
         switch self {
         case .local(let name), .remote(let name): name

@@ -13,7 +13,10 @@ struct LoginProgram {
     /// must do nothing for anybody else.
     func become(_ account: Account) throws(SystemError) {
         try configuration.systemAccounts.become(account)
-        do throws(SystemError) { try Path.changeDirectory(to: account.home) } catch {
+        do throws(SystemError) {
+            if hasMailboxInHome(account) { try account.makeHome() }
+            try Path.changeDirectory(to: account.home)
+        } catch {
             // Who needs nothing of the home directory can do without it.
             guard !hasMailboxInHome(account) else { throw error }
             try Path.changeDirectory(to: "/")

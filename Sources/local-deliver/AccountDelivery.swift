@@ -150,14 +150,14 @@ struct AccountDelivery {
     /// What the user's own file says; empty: nothing, so the mailbox.
     func forwardTargets(_ detail: [UInt8]?) throws(Deferral) -> [Target] {
         let home: Directory
-        do throws(SystemError) { home = try Directory(account.home) } catch {
+        do throws(SystemError) { home = try Directory(account.forwardHome) } catch {
             // What is not there holds no .forward. Only a mailbox in it has to wait for it.
             if error.isMissing, !configuration.isMailboxInHome { return [] }
             throw Deferral(text: "home directory is not usable", cause: error.description)
         }
         // Whoever may write to a directory may put another .forward into it.
         guard let status = try? home.descriptor.status(), status.mode & 0o002 == 0 else {
-            ignoreForward("\(account.home) can be written by everybody")
+            ignoreForward("\(account.forwardHome) can be written by everybody")
             return []
         }
         for name in ForwardFile.names(for: detail) {
@@ -168,10 +168,11 @@ struct AccountDelivery {
                 return targets
             } catch {
                 if error.isUsersToMend {
-                    ignoreForward("\(account.home)/\(name) \(error)")
+                    ignoreForward("\(account.forwardHome)/\(name) \(error)")
                     return []
                 }
-                throw Deferral(text: "\(name) cannot be followed", cause: "\(account.home)/\(name) \(error)")
+                throw Deferral(
+                    text: "\(name) cannot be followed", cause: "\(account.forwardHome)/\(name) \(error)")
             }
         }
         return []
@@ -193,8 +194,8 @@ struct AccountDelivery {
     private func sorted(_ list: [Target], _ letter: Letter) throws(Deferral) -> SortedTargets {
         do throws(SortedTargets.Failure) {
             return try SortedTargets(
-                list, of: Array(account.name.utf8), home: Array(account.home.utf8), isLocal: rules.isLocal,
-                origin: letter.target.domain,
+                list, home: Array(account.forwardHome.utf8),
+                isOwn: { rules.isOwn($0, of: account, as: letter.target) }, origin: letter.target.domain,
                 include: ForwardFile.targets(owner: account.uid))
         } catch { throw Deferral(text: error.text, cause: error.cause) }
     }
@@ -221,7 +222,7 @@ struct AccountDelivery {
 
     private func run(_ text: [UInt8], _ letter: Letter) -> DeliveryOutcome {
         do throws(SystemError) {
-            do throws(SystemError) { try Path.changeDirectory(to: account.home) } catch {
+            do throws(SystemError) { try Path.changeDirectory(to: account.forwardHome) } catch {
                 guard error.isMissing else { throw error }
                 try Path.changeDirectory(to: "/")
             }

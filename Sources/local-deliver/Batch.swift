@@ -138,9 +138,10 @@ final class Batch {
             let account = try account(of: rights)
             let group = try MailboxDirectory.prepare(for: account, configuration)
             let delivery = try enter(account, keeping: group, runner: runner)
+            try makeHome(of: account)
             delivery.deliver(numbers, rights, tell: tell)
         } catch {
-            log.warning("\(error.text)")
+            log.warning(error.cause)
             tell(numbers.map { ($0, [.deferred(EnhancedStatus(4, 3, 0), error.text)]) })
         }
     }
@@ -168,6 +169,15 @@ final class Batch {
         return found
     }
 
+    /// A user of the users file has mail before there is a home. Where it cannot be made, mail waits, if it goes there.
+    private func makeHome(of account: Account) throws(AccountFailure) {
+        guard configuration.isMailboxInHome else { return }
+        do throws(SystemError) { try account.makeHome() } catch {
+            throw AccountFailure(
+                "home directory cannot be made", cause: "\(account.name): home \(account.home): \(error)")
+        }
+    }
+
     private func become(_ account: Account, keeping group: UInt32?) throws(AccountFailure) {
         guard account.uid != 0 || !Identity.isRoot else {
             throw AccountFailure("nothing is delivered as root")
@@ -181,7 +191,13 @@ final class Batch {
 /// Why an account cannot be delivered for just now.
 struct AccountFailure: Error {
     let text: String
-    init(_ text: String) { self.text = text }
+    /// For the log.
+    let cause: String
+
+    init(_ text: String, cause: String? = nil) {
+        self.text = text
+        self.cause = cause ?? text
+    }
 }
 
 extension RecipientRules {

@@ -32,7 +32,7 @@ struct Settings {
     init(_ configuration: Configuration, log: Log) {
         sizeLimit = configuration.messageSizeLimit
         hostname = configuration.hostname
-        localDomains = configuration.localDomains
+        localDomains = configuration.localDomains + configuration.virtualDomains
         let servers = configuration.dnsServers
         resolver = Resolver(servers: servers.isEmpty ? NameServers.ofHost { log.error("\($0)") } : servers)
         lookupTimeout = configuration.lookupTimeout

@@ -58,7 +58,7 @@ struct AddressVerification {
                     say("  \(target.shown)")
                     continue
                 }
-                _ = verify(DeliveryPlan.qualified(next, parsed.domain), depth: depth + 1)
+                _ = verify(DeliveryPlan.qualified(next, rules.origin(for: parsed.domain)), depth: depth + 1)
             }
         }
         return decision.isAccepted

@@ -147,4 +147,19 @@ import Testing
         #expect(!covers("ann", .mailbox) && !covers("carol", .open) && !covers("y@far", .open))
         #expect(covers("team", .targets))
     }
+
+    @Test("where domains have users of their own, the same local part in another is somebody else")
+    func domains() {
+        var coverage = Coverage(
+            [Successor([UInt8]("team@here")), Successor([UInt8]("ann@v"))],
+            isLocal: { $0.equalsFolded("here") || $0.equalsFolded("v") || $0.equalsFolded("w") },
+            sharesUsers: { $0.equalsFolded("here") })
+        func covers(_ text: String) -> Bool {
+            coverage.covers(Successor(Array(text.utf8), .account), of: 1) { _ in false }
+        }
+        #expect(
+            covers("ann@v") && covers("Ann@V") && !covers("ann@w") && !covers("ann@here") && !covers("ann"))
+        coverage.note([Successor([UInt8]("ann@w"), .account)])
+        #expect(covers("ann@w") && !covers("ann@here"))
+    }
 }

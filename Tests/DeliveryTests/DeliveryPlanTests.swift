@@ -50,7 +50,9 @@ import Unix
                 }
             },
             account: { localPart, domain throws(LookupFailure) in
-                do throws(SystemError) { return try accounts.account(for: localPart, at: domain) } catch {
+                do throws(AccountDatabase.Failure) {
+                    return try accounts.account(for: localPart, at: domain)
+                } catch {
                     throw LookupFailure("\(error)")
                 }
             })

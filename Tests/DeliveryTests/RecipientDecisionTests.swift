@@ -1,5 +1,7 @@
 import Accounts
 import Bytes
+import Delivery
+import Jobs
 import Mail
 import Testing
 import Unix
@@ -57,7 +59,9 @@ private func short(_ outcome: RecipientDecision.Outcome) -> String {
                 }
             },
             account: { localPart, domain throws(LookupFailure) in
-                do throws(SystemError) { return try accounts.account(for: localPart, at: domain) } catch {
+                do throws(AccountDatabase.Failure) {
+                    return try accounts.account(for: localPart, at: domain)
+                } catch {
                     throw LookupFailure("\(error)")
                 }
             })
@@ -205,5 +209,91 @@ private func short(_ outcome: RecipientDecision.Outcome) -> String {
         let parts = RecipientRules.split(Array(text.utf8), at: .ascii("+"))
         #expect(parts.base == Array(base.utf8) && parts.detail == detail.map { Array($0.utf8) })
         #expect(RecipientRules.split(Array(text.utf8), at: nil).base == Array(text.utf8))
+    }
+
+    /// Rules of a host with a users file, and two domains of nobody else's.
+    private func virtual() throws -> RecipientRules {
+        let isVirtual: ([UInt8]) -> Bool = { $0.equalsFolded("v.example") || $0.equalsFolded("w.example") }
+        let accounts = AccountDatabase(
+            SystemAccounts(passwd: try directory.write("passwd", passwd)),
+            usersFile: try directory.write(
+                "users",
+                """
+                ann@v.example:x:2001:2001::/v/ann:
+                ann@w.example:x:2002:2002::/w/ann:
+                sales@v.example:x:2003:2003::/v/sales:
+                low@v.example:x:999:999::/v/low:
+                nil@v.example:x:0:0::/v/nil:
+                bad@v.example:x
+                bob@example.org:x:2004:2004::/o/bob:
+
+                """))
+        var rules = rules
+        let isLocal = rules.isLocal
+        rules.isLocal = { isVirtual($0) || isLocal($0) }
+        rules.isVirtual = isVirtual
+        rules.sharesUsers = { _ in false }
+        rules.ownDomain = Array("example.org".utf8)
+        rules.account = { localPart, domain throws(LookupFailure) in
+            do throws(AccountDatabase.Failure) {
+                return try accounts.account(
+                    for: localPart, at: domain, isVirtual: domain.map(isVirtual) ?? false)
+            } catch { throw LookupFailure("\(error)") }
+        }
+        return rules
+    }
+
+    @Test(
+        "at a virtual domain those have mail whom the users file names with it: no alias, and nobody of the system",
+        arguments: [
+            ("ann@v.example", "user ann@v.example"), ("ANN+x@V.Example", "user ann@v.example+x"),
+            ("ann@w.example", "user ann@w.example"), ("ann@example.org", "5.1.1"),
+            ("bob@v.example", "5.1.1"), ("sales@v.example", "user sales@v.example"),
+            ("sales@w.example", "5.1.1"),
+            ("sales@example.org", "alias sales 2"), ("root@v.example", "5.1.1"),
+            ("daemon@v.example", "5.1.1"),
+            ("bob@example.org", "user bob@example.org"), ("bob@localhost", "user bob"), ("bob", "user bob"),
+            // uids that are no person's, and a line without one.
+            ("low@v.example", "5.1.1"), ("nil@v.example", "5.1.1"), ("bad@v.example", "4.3.0"),
+            ("postmaster@v.example", "root"), ("Postmaster+x@w.example", "root"),
+        ])
+    func virtualDomains(address: String, expected: String) throws {
+        let rules = try virtual()
+        let address = RecipientAddress(Array(address.utf8))
+        #expect(short(rules.decide(localPart: address.localPart, domain: address.domain).outcome) == expected)
+    }
+
+    @Test("a virtual domain's postmaster is the host's, whose aliases lead to users of the host")
+    func virtualPostmaster() throws {
+        var rules = try virtual()
+        rules.alias = { name throws(LookupFailure) in
+            name == Array("postmaster".utf8) ? [.address(Array("bob".utf8))] : nil
+        }
+        let address = RecipientAddress(Array("postmaster@v.example".utf8))
+        let plan = DeliveryPlan(
+            rules.decide(localPart: address.localPart, domain: address.domain), for: address, rules: rules)
+        #expect(
+            plan.outcomes.flatMap { $0.forwards.flatMap { $0.recipients } }.map {
+                String(decoding: $0.address, as: UTF8.self)
+            } == ["bob@example.org"])
+    }
+
+    @Test(
+        "a list means its owner's mailbox by the owner's name, and by it at the owner's own domain",
+        arguments: [
+            ("ann@v.example", "ann@v.example", "ann", true),
+            ("ann@v.example", "ann@v.example", "ann@V.EXAMPLE", true),
+            ("ann@v.example", "ann@v.example", "ann@w.example", false),
+            ("ann@v.example", "ann@v.example", "bob", false), ("bob", "bob@localhost", "bob@localhost", true),
+            ("bob", "bob@localhost", "bob@example.org", false), ("bob", "bob", "bob", true),
+            ("bob", "postmaster@v.example", "bob@v.example", false),
+            ("bob", "bob@localhost", "bob@v.example", false),
+        ])
+    func own(name: String, recipient: String, address: String, isOwn: Bool) throws {
+        let account = Account(
+            name: name, uid: 2001, gid: 2001, home: "/", shell: "", isSystems: !name.contains("@"))
+        let result = try virtual().isOwn(
+            RecipientAddress(Array(address.utf8)), of: account, as: RecipientAddress(Array(recipient.utf8)))
+        #expect(result == isOwn)
     }
 }

@@ -16,7 +16,10 @@ import Recipients
         var cursor = Cursor(Array(text.utf8))
         let list = (try? cursor.targets()) ?? []
         return try SortedTargets(
-            list, of: [UInt8]("bob"), home: [UInt8]("/home/bob"), isLocal: { $0.equalsFolded("example.org") },
+            list, home: [UInt8]("/home/bob"),
+            isOwn: {
+                $0.localPart.equalsFolded("bob") && $0.domain.map { $0.equalsFolded("example.org") } ?? true
+            },
             origin: [UInt8]("example.org")
         ) { path throws(SortedTargets.Failure) in
             guard let text = Self.lists[String(decoding: path, as: UTF8.self)] else {

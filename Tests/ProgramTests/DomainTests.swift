@@ -51,4 +51,23 @@ import Unix
             try Self.configuration("local-domains = a.example mx.a.example\n").ownDomain == "mx.a.example")
         #expect(try Self.configuration("local-domains = a.example b.example\n").ownDomain == "a.example")
     }
+
+    @Test("mail for virtual domains is delivered here; what is a local domain as well is no virtual one")
+    func virtual() throws {
+        let lines = "local-domains = a.example\nvirtual-domains = v.example. a.example\n"
+        let configuration = try Self.configuration(lines)
+        for domain in ["v.example", "V.Example."] {
+            #expect(configuration.isLocal(domain: Array(domain.utf8)))
+            #expect(configuration.isVirtual(domain: Array(domain.utf8)))
+            #expect(!configuration.sharesUsers(domain: Array(domain.utf8)[...]))
+        }
+        for domain in ["a.example", "xv.example", ""] {
+            #expect(!configuration.isVirtual(domain: Array(domain.utf8)))
+        }
+        #expect(configuration.sharesUsers(domain: Array("a.example".utf8)[...]))
+        let withUsers = try Self.configuration(lines + "users-file = /u\n")
+        #expect(!withUsers.sharesUsers(domain: Array("a.example".utf8)[...]))
+        #expect(
+            try Self.configuration("local-domains = a\nvirtual-domains = mx.a.example\n").ownDomain == "a")
+    }
 }

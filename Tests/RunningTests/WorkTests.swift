@@ -1,3 +1,5 @@
+import Bytes
+import Jobs
 import Queue
 import Testing
 import Unix
@@ -26,5 +28,26 @@ import Unix
         #expect(work.nextAttempt == now + .seconds(600))
         #expect(work.owed.map { $0.recipient } == [2])
         #expect(work.failures(of: 3) == 2)
+    }
+
+    @Test(
+        "a destination is a domain or a local user: without extension, and with the domain where that may be another user's",
+        arguments: [
+            ("ann@far.example", .remote(Array("far.example".utf8))),
+            ("Ann@Far.Example.", .remote(Array("far.example".utf8))),
+            ("Ann+x@here", .local(Array("ann".utf8))), ("ann", .local(Array("ann".utf8))),
+            ("ann@v.example", .local(Array("ann@v.example".utf8))),
+            ("ANN+x@V.example.", .local(Array("ann@v.example".utf8))),
+            ("ann@w.example", .local(Array("ann@w.example".utf8))),
+        ] as [(String, Job.Destination)])
+    func destinations(address: String, expected: Job.Destination) {
+        let destination = Job.Destination(
+            Envelope.Recipient(Array(address.utf8)), injectedBy: 0,
+            isLocal: {
+                $0.equalsFolded("here") || $0.starts(with: "v.".utf8) || $0.starts(with: "V.".utf8)
+                    || $0.starts(with: "w.".utf8)
+            },
+            sharesUsers: { $0.equalsFolded("here") }, delimiter: .ascii("+"))
+        #expect(destination == expected)
     }
 }

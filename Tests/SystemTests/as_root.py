@@ -141,6 +141,57 @@ def limits(process):
     return most, os.stat(f"/proc/{process['Pid']}/maps").st_uid != 0
 
 
+@test("users of the users file get their mail as their own uids, or as one for all, and read it; smtpd sees no password")
+def virtual_users(i):
+    before, made = open("/etc/relais/relais.conf").read(), i.directory + "/vmail"
+    os.makedirs(made + "/one")
+    os.chown(made + "/one", 7100, 7100)
+    os.makedirs(made + "/two")
+    os.chown(made + "/two", 7101, 7101)
+    lines = [("ann@one.example", 7100, made + "/one/ann"), ("bob@one.example", 7100, made + "/one/deep/bob"), ("ann@two.example", 7101, made + "/two")]
+    try:
+        for path, mode, text in (("users", 0o644, "".join(f"{name}:x:{uid}:{uid}::{home}:\n" for name, uid, home in lines) + "ann:x\n"),
+                                 ("users.shadow", 0o600, "".join(f"{name}:{{PLAIN}}right {name}\n" for name, _, _ in lines + [("ann", 0, "")]))):
+            with open("/etc/relais/" + path, "w") as file:
+                file.write(text)
+            os.chmod("/etc/relais/" + path, mode)
+        with open("/etc/relais/relais.conf", "w") as file:
+            file.write(before + "virtual-domains = one.example two.example\nusers-file = /etc/relais/users\n")
+        done = subprocess.run([i.prefix + "/sbin/queue-runner", "--check"], capture_output=True)
+        assert done.returncode == 0, done.stdout.decode()
+        with smtplib.SMTP(i.address, i.ports["smtp"], timeout=30) as client:
+            client.starttls()
+            client.sendmail("x@far.example", [name for name, _, _ in lines] + ["ann@inst.example"], "Subject: to-virtual\r\n\r\nHello.\r\n")
+            client.mail("x@far.example")
+            assert [client.rcpt(name)[0] for name in ("bob@two.example", "ann@inst.example", "root@one.example", "relaisq@one.example")] == [550, 250, 550, 550]
+        for name, uid, home in lines + [("ann", 7001, i.directory + "/home/ann")]:
+            def stored():
+                return [f"{home}/Maildir/new/{file}" for file in (os.listdir(home + "/Maildir/new") if os.path.isdir(home + "/Maildir/new") else [])]
+            found = eventually(lambda: [path for path in stored() if b"to-virtual" in open(path, "rb").read()], f"mail for {name}")
+            assert len(found) == 1 and os.stat(found[0]).st_uid == uid, (name, found)
+            imap = imaplib.IMAP4(i.address, i.ports["imap2"])
+            imap.login(name, f"right {name}")
+            assert int(imap.select()[1][0]) >= 1
+            imap.logout()
+            pop = poplib.POP3(i.address, i.ports["pop3"], timeout=30)
+            pop.user(name)
+            pop.pass_(f"right {name}")
+            pop.quit()
+        done = subprocess.run([i.prefix + "/libexec/relais/imapd", "--verify", "ann@two.example"], capture_output=True)
+        assert done.returncode == 0 and as_user("ann", i.prefix + "/libexec/relais/imapd", "--verify", "ann@two.example").returncode == 77, done
+        # One file that root alone may read: smtpd does not know who is there, refuses nobody of theirs, and --check says what to do.
+        os.chmod("/etc/relais/users", 0o600)
+        with smtplib.SMTP(i.address, i.ports["smtp"], timeout=30) as client:
+            client.ehlo()
+            client.mail("x@far.example")
+            assert [client.rcpt(name)[0] for name in ("ann@one.example", "bob@inst.example", "ghost@inst.example")] == [451, 250, 550]
+        done = subprocess.run([i.prefix + "/sbin/queue-runner", "--check"], capture_output=True)
+        assert done.returncode == 78 and b"/etc/relais/users: relaisd cannot read it" in done.stdout, done
+    finally:
+        with open("/etc/relais/relais.conf", "w") as file:
+            file.write(before)
+
+
 @test("each program works as the user that the table says, without capabilities, and without what its role never needs (T83)")
 def privileges(i):
     with socket.create_connection((i.address, i.ports["smtp"])) as smtp, socket.create_connection((i.address, i.ports["imap2"])) as before, \

@@ -110,7 +110,7 @@ def keys_read():
     for row in re.split(r"(?=\b(?:text|list|parsed|choice|number|duration|size)\( ?\")", table)[1:]:
         keys[re.search(r"\$0\.(\w+) = ", row).group(1)] = re.search(r'"([a-z-]+)"', row).group(1)
     # What a property or a method of the configuration goes back to.
-    made, bodies, text = {name: {name} for name in keys}, {}, sources("Program") + sources("Accounts")
+    made, bodies, text = {name: {name} for name in keys}, {}, sources("Program") + sources("Accounts").partition("extension Configuration {")[2]
     for match in re.finditer(r"^    (?:package|private) (?:var|func) (\w+)[^\n={]*(?:\n[^\n={]*)?\{", text, re.M):
         depth, end = 1, match.end()
         while depth:

@@ -23,9 +23,13 @@ enum AccessCheck {
     static let anybody = "nobody"
 
     static func findings(_ installation: Installation) -> [Finding] {
+        findings(installation, rows(installation.configuration, installation.configurationPath))
+    }
+
+    static func findings(_ installation: Installation, _ rows: [Row]) -> [Finding] {
         guard !installation.isPrivate, !installation.accounts.isEmpty else { return [] }
         let accounts = installation.configuration.systemAccounts
-        return rows(installation.configuration, installation.configurationPath).flatMap { row in
+        return rows.flatMap { row in
             guard ((try? Path.status(row.path)) ?? nil) != nil || installation.askedBy != 0 else {
                 return [Finding]()
             }

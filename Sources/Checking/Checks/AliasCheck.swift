@@ -75,11 +75,11 @@ struct AliasCheck {
         try? AliasFile(path).forEachEntry { entry throws(AliasFile.Failure) in
             guard !entry.name.isEmpty, let targets = try? entry.targets() else { return true }
             for target in targets {
-                guard let local = localPart(of: target) else { continue }
-                if case .refused(_, let why) = rules.decide(localPart: local, domain: nil).outcome {
+                guard let address = address(of: target) else { continue }
+                if case .refused(_, let why) = decide(address).outcome {
                     unknown.append(
                         .fault(
-                            "\(path):\(entry.line): \(entry.name.escaped(limit: 64)) leads to \(local.escaped(limit: 64)): \(why)"
+                            "\(path):\(entry.line): \(entry.name.escaped(limit: 64)) leads to \(address.localPart.escaped(limit: 64)): \(why)"
                         ))
                 }
             }
@@ -112,20 +112,29 @@ struct AliasCheck {
         guard case .alias(_, let targets, _) = rules.decide(localPart: name, domain: nil).outcome else {
             return []
         }
-        return targets.compactMap { localPart(of: $0)?.folded() }
+        return targets.compactMap { address(of: $0) }.filter { !isVirtual($0) }.map { $0.localPart.folded() }
     }
 
-    /// What this host makes of the target; nil for what goes elsewhere, or is no address.
-    private func localPart(of target: Target) -> [UInt8]? {
+    /// The address of this host that a target is; nil for what goes elsewhere, or is no address.
+    private func address(of target: Target) -> RecipientAddress? {
         guard case .address(let text) = target else { return nil }
-        guard let at = text.lastIndex(of: .ascii("@")) else { return text }
-        return isLocal(Array(text[(at + 1)...])) ? Array(text[..<at]) : nil
+        let address = RecipientAddress(text)
+        return address.domain.map(isLocal) ?? true ? address : nil
+    }
+
+    /// Whether aliases mean nothing there.
+    private func isVirtual(_ address: RecipientAddress) -> Bool {
+        address.domain.map(rules.isVirtual) ?? false
+    }
+
+    private func decide(_ address: RecipientAddress) -> RecipientDecision {
+        rules.decide(localPart: address.localPart, domain: address.domain)
     }
 
     /// Mail for root, and so what cron and the host itself report.
     func root() -> [Finding] {
         var seen: Set<[UInt8]> = []
-        return isRead([UInt8]("root"), &seen)
+        return isRead(RecipientAddress([UInt8]("root")), &seen)
             ? []
             : [
                 .fault(
@@ -134,19 +143,21 @@ struct AliasCheck {
             ]
     }
 
-    /// Whether what is sent to `name` comes to somebody, or somewhere that an alias names.
-    private func isRead(_ name: [UInt8], _ seen: inout Set<[UInt8]>) -> Bool {
-        guard seen.insert(name.folded()).inserted else { return false }
-        switch rules.decide(localPart: name, domain: nil).outcome {
+    /// Whether what is sent there comes to somebody, or somewhere that an alias names.
+    private func isRead(_ address: RecipientAddress, _ seen: inout Set<[UInt8]>) -> Bool {
+        var key = address.localPart.folded()
+        if isVirtual(address), let domain = address.domain { key += [.ascii("@")] + domain.folded() }
+        guard seen.insert(key).inserted else { return false }
+        switch decide(address).outcome {
         case .user, .relay, .deferred: return true
         case .rootMailbox, .refused: return false
         case .alias(_, let targets, _):
             return targets.contains { target in
-                guard case .address = target, let local = localPart(of: target) else {
+                guard case .address = target, let next = self.address(of: target) else {
                     if case .mailbox(let name) = target { return !name.equalsFolded("root") }
                     return true
                 }
-                return isRead(local, &seen)
+                return isRead(next, &seen)
             }
         }
     }

@@ -6,8 +6,7 @@ enum PlaceCheck {
     static func findings(_ installation: Installation) -> [Finding] {
         let configuration = installation.configuration
         return net(configuration.netDirectory) + slots(configuration.slotsDirectory)
-            + secrets(configuration.usersFile, what: "holds passwords")
-            + named([configuration.tlsCertificate, configuration.tlsAuthorities])
+            + named([configuration.usersFile, configuration.tlsCertificate, configuration.tlsAuthorities])
             + secrets(
                 configuration.tlsKey.isEmpty ? configuration.tlsCertificate : configuration.tlsKey,
                 what: "holds the private key") + resolver()
@@ -62,7 +61,7 @@ enum PlaceCheck {
         .fault("\(path): no such file, though relais.conf names it")
     }
 
-    private static func secrets(_ path: String, what: StaticString) -> [Finding] {
+    static func secrets(_ path: String, what: StaticString) -> [Finding] {
         guard !path.isEmpty else { return [] }
         do throws(SystemError) {
             guard let about = try Path.status(path) else { return [missing(path)] }
