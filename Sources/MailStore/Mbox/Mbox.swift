@@ -269,7 +269,7 @@ package final class Mbox {
             if changed.isEmpty, removing.isEmpty { return misfits }
         }
         rewrite.changed = changed
-        if !rewrite.hasRoom { throw SystemError("write", .noSpace, path) }
+        if !rewrite.hasRoom() { throw SystemError("write", .noSpace, path) }
         seen = nil
         let moved: Int?
         do throws(SystemError) { moved = try rewrite.run(file) } catch {

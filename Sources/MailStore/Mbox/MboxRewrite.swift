@@ -30,7 +30,7 @@ struct MboxRewrite {
 
     /// Writes it, each message where it is as far as the new fields have the size of the old; the first one that moved,
     /// nil where none did.
-    func run(_ file: borrowing Descriptor) throws(SystemError) -> Int? {
+    mutating func run(_ file: borrowing Descriptor) throws(SystemError) -> Int? {
         let moved = firstMoved
         for number in changed.sorted() where number < moved ?? index.messages.count { try mend(number, file) }
         guard let moved else { return nil }
@@ -65,7 +65,7 @@ struct MboxRewrite {
     // MARK: Room
 
     /// Whether it can be done, as far as the filesystem tells: who only tries has filled the disk for others meanwhile.
-    var hasRoom: Bool {
+    mutating func hasRoom() -> Bool {
         guard let moved = firstMoved else { return true }
         let start = index.messages[moved].start
         return hasRoomForCopy(from: moved, to: start) || parts(from: moved) != nil
@@ -136,9 +136,8 @@ struct MboxRewrite {
         }
     }
 
-    private var firstMoved: Int? {
-        [removing.min(), changed.filter { !fits($0) }.min()].compactMap { $0 }.min()
-    }
+    /// Nil where none does. Asked for when all is set that is to be done.
+    lazy var firstMoved = [removing.min(), changed.filter { !fits($0) }.min()].compactMap { $0 }.min()
 
     /// How long the file is from `first` on when all is written; nil where something would be written over what is yet to
     /// be read.
