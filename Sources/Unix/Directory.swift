@@ -201,11 +201,15 @@ package struct Directory: ~Copyable {
 
     /// Makes a small file, or puts it in the place of another: whoever reads sees the old one or the new, after a power cut too,
     /// and the new one where something is there that was done later. `synchronize` makes it last.
-    package func replaceDurably(_ name: String, with bytes: [UInt8]) throws(SystemError) {
+    /// `time`: when it says that it was modified, where that is not to be now.
+    package func replaceDurably(
+        _ name: String, with bytes: [UInt8], modified time: Time? = nil
+    ) throws(SystemError) {
         let temporary = "\(name).tmp"
         try removeIfPresent(temporary)
         let file = try open(temporary, .createNew(mode: 0o600))
         try file.write(bytes)
+        if let time { try file.setModified(time) }
         try file.synchronize()
         try replace(name, with: temporary)
         try file.keepOrderOfNames()

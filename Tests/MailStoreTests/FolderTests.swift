@@ -47,6 +47,20 @@ import Unix
         #expect(one.keywords.names(of: one.list.messages[1].flags) == [Array("$Junk".utf8)])
     }
 
+    @Test("a list of keywords never bears the second of the one before it: Dovecot would not read it")
+    func keywordSeconds() throws {
+        let maildir = try TemporaryMaildir()
+        try maildir.write("cur/1.a.h:2,", "a")
+        let folder = try maildir.folder()
+        var last: Int64 = 0
+        for name in ["one", "two", "three"] {
+            _ = try folder.flags(of: [Array(name.utf8)])
+            let status = try #require(try Path.status(maildir.path + "dovecot-keywords"))
+            #expect(status.modified.seconds > last, "\(name)")
+            last = status.modified.seconds
+        }
+    }
+
     @Test("a message that another session renamed is found; one that it removed is gone")
     func races() throws {
         let maildir = try TemporaryMaildir()

@@ -203,7 +203,7 @@ struct FolderCheck {
             names.set(name, number)
         }
         if names.file != bytes {
-            try directory.directory.replaceDurably("dovecot-keywords", with: names.file)
+            try directory.replaceKeywords(with: names.file)
         }
     }
 

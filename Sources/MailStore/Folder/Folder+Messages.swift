@@ -99,7 +99,7 @@ extension Folder {
         var now = try read("dovecot-keywords").map { KeywordNames(file: $0) } ?? KeywordNames()
         let taken = try MaildirScan(maildir).flags
         for name in names where now.add(name, taken: taken) == nil { return nil }
-        try directory.directory.replaceDurably("dovecot-keywords", with: now.file)
+        try directory.replaceKeywords(with: now.file)
         _ = consume lock
         keywords = now
         return now.flags(of: names)

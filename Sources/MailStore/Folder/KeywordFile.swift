@@ -1,5 +1,6 @@
 import Bytes
 package import Mail
+import Unix
 
 /// `dovecot-keywords`: a line a keyword, `number name`. The number is the letter's in a Maildir's names: 0 is `a`, 25 is `z`;
 /// behind them come the digits, which Dovecot does not use.
@@ -63,5 +64,19 @@ extension KeywordNames {
             }
         }
         return (needed, idle)
+    }
+}
+
+extension OpenDirectory {
+    /// Puts another list into its place. Dovecot knows a new one by its second alone, and writes the one that it has over
+    /// it, with names of its own for what it does not know: so the second grows each time, as it does where Dovecot
+    /// writes.
+    func replaceKeywords(with bytes: [UInt8]) throws(SystemError) {
+        var time = Time.now()
+        if let before = try directory.status(of: "dovecot-keywords")?.modified, before.seconds >= time.seconds
+        {
+            time = Time(seconds: before.seconds + 1)
+        }
+        try directory.replaceDurably("dovecot-keywords", with: bytes, modified: time)
     }
 }
