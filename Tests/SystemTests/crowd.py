@@ -61,7 +61,9 @@ class Books:
 
     def arrived(self, who, name, folder):
         with self.lock:
-            self.present.add(name)
+            # Somebody may have seen it, and chosen it to go, before this is written down.
+            if name not in self.perhaps:
+                self.present.add(name)
         self.note(who, "append", name, folder)
 
     def may_go(self, name):
