@@ -4,7 +4,7 @@ A Scene is a private relais in one directory, without inetd: the deliverers' soc
 program can be started under strace or with a fault of its debug build. `Scene.recover` does what a host does after a crash
 (another pass), and `Scene.violations` compares with what a step (crash_steps.py) promised.
 """
-import mailbox, os, re, shutil, signal, socket, subprocess, threading, time
+import contextlib, mailbox, os, re, shutil, signal, socket, subprocess, threading, time
 from harness import RELEASE, USER, instance
 
 TEXT = "".join(f"line {number} of the message, which is not to be lost\n" for number in range(300))
@@ -113,17 +113,27 @@ class Scene:
             self.children.append(subprocess.Popen(self.command(program, *words), stdin=stdin, stdout=subprocess.DEVNULL, stderr=errors,
                                                   env=dict(os.environ, **self.environment.get(program, {})), start_new_session=True))
 
-    def run(self, program, *words, input=b"", timeout=30):
-        """Exit status (negative: the signal), output and errors; a hang is an error of its own."""
-        process = subprocess.Popen(self.command(program, *words), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    def run(self, program, *words, input=b"", then=None, timeout=30):
+        """Exit status (negative: the signal), output and errors; a hang is an error of its own. `then` is given the answers to `input`, as far
+        as the first line that is a dot, and says what is sent behind it."""
+        process = subprocess.Popen(self.command(program, *words), bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    env=dict(os.environ, **self.always, **self.environment.get(program, {})), start_new_session=True)
+        guard, first = threading.Timer(timeout, lambda: os.killpg(process.pid, signal.SIGKILL)), []
+        guard.start()
         try:
-            output, errors = process.communicate(input, timeout)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            return "hang", b"", b""
-        return process.returncode, output, errors
+            if then:
+                with contextlib.suppress(BrokenPipeError):
+                    process.stdin.write(input)
+                for line in process.stdout:
+                    first.append(line)
+                    if line == b".\r\n":
+                        break
+                input = then(first)
+            output, errors = process.communicate(input)
+        finally:
+            hangs = not guard.is_alive()
+            guard.cancel()
+        return ("hang", b"", b"") if hangs else (process.returncode, b"".join(first) + output, errors)
 
     def settle(self):
         """Waits for the deliverers; those that do not end are killed and told of."""

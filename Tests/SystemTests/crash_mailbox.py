@@ -267,11 +267,15 @@ def command(line, selected=True):
 
 
 def pop3(scene):
-    code, output, errors = scene.run("pop3d", "--mailbox", input=b"DELE 1\r\nDELE 3\r\nQUIT\r\n")
-    replies = output.split(b"\r\n")
-    if len(replies) < 4 or not (replies[1].startswith(b"+OK") and replies[2].startswith(b"+OK")):
+    """A reader that removes by what it knows, not by numbers: where the listing is short of a message, it removes none."""
+    def remove(answers):
+        whole = len([line for line in answers if line[:1].isdigit()]) == 6
+        return b"DELE 1\r\nDELE 3\r\nQUIT\r\n" if whole else b"QUIT\r\n"
+    code, output, errors = scene.run("pop3d", "--mailbox", input=b"UIDL\r\n", then=remove)
+    replies = output.rpartition(b"\r\n.\r\n")[2].split(b"\r\n")
+    if len(replies) < 3 or not (replies[0].startswith(b"+OK") and replies[1].startswith(b"+OK")):
         return None, code, errors or output
-    return replies[3].startswith(b"+OK"), code, errors or output
+    return replies[2].startswith(b"+OK"), code, errors or output
 
 
 COMMANDS = [
