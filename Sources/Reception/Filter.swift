@@ -54,12 +54,17 @@ package struct Rejection: Error, Equatable {
     package let text: String
     /// For the log, where that is to know more.
     package let cause: String?
+    /// Whether something of ours does not work: an error there. All else is a warning.
+    package let isFault: Bool
 
-    package init(_ code: Int, _ status: EnhancedStatus, _ text: String, cause: String? = nil) {
+    package init(
+        _ code: Int, _ status: EnhancedStatus, _ text: String, cause: String? = nil, isFault: Bool = false
+    ) {
         self.code = code
         self.status = status
         self.text = text
         self.cause = cause
+        self.isFault = isFault
     }
 
     package var isPermanent: Bool { code >= 500 }

@@ -210,7 +210,10 @@ final class QueueingHandler: MailHandler {
     }
 
     private func reply(to rejection: Rejection, of id: MessageID? = nil) -> Reply {
-        if let cause = rejection.cause { log.warning(id.map { "\($0): refused: \(cause)" } ?? cause) }
+        if let cause = rejection.cause {
+            let line = id.map { "\($0): refused: \(cause)" } ?? cause
+            if rejection.isFault { log.error(line) } else { log.warning(line) }
+        }
         return Reply(rejection.code, rejection.status, rejection.text)
     }
 

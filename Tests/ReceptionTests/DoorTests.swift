@@ -158,4 +158,16 @@ private final class Guard: Filter {
         let message = try #require(try host.message(for: postmaster))
         #expect(try message.string().contains("\nMessage-ID: <\(message.id)@host.example>\n"))
     }
+
+    @Test(
+        "mail is refused for now where the queue's disk is full, a warning, or cannot be looked at, an error")
+    func space() throws {
+        try Path.openForAppending("\(host.path)/relais.conf").write(
+            Array("minimum-free-space = 1000000G\n".utf8))
+        #expect(try converse([]).contains("\r\n452 4.3.1 Insufficient system storage\r\n"))
+        #expect(try host.log().contains(": warning: not enough free space in \(host.path)/queue: "))
+        _ = try ChildProcess.output(of: "/bin/rmdir", arguments: ["rmdir", "\(host.path)/queue/incoming"])
+        #expect(try converse([]).contains("\r\n451 4.3.0 Local problem, try again later\r\n"))
+        #expect(try host.log().contains(": error: statvfs \(host.path)/queue/incoming: "))
+    }
 }

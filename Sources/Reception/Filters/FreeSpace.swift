@@ -16,7 +16,8 @@ package final class FreeSpace: Filter {
         let free: (bytes: UInt64, inodes: UInt64, hasInodes: Bool)
         do throws(SystemError) { free = try Path.freeSpace(queue + "/incoming") } catch {
             throw Rejection(
-                451, EnhancedStatus(4, 3, 0), "Local problem, try again later", cause: error.description)
+                451, EnhancedStatus(4, 3, 0), "Local problem, try again later", cause: error.description,
+                isFault: true)
         }
         guard free.bytes >= needed, !free.hasInodes || free.inodes >= Self.fewestInodes else {
             throw Rejection(
