@@ -22,12 +22,14 @@ package struct AccountDatabase {
     private let system: SystemAccounts
     /// Empty: there is none.
     package let usersFile: String
+    private let users: LatestFile?
     /// Beside the users file: the passwords, if those who only want to know who is there are to read the former.
     package var usersShadow: String { "\(usersFile).shadow" }
 
     package init(_ system: SystemAccounts, usersFile: String = "") {
         self.system = system
         self.usersFile = usersFile
+        users = usersFile.isEmpty ? nil : LatestFile(usersFile)
     }
 
     // MARK: Mail
@@ -72,10 +74,8 @@ package struct AccountDatabase {
 
     // MARK: Login
 
-    /// The users file, with what it says of passwords; nil: there is none, and the system says who logs in.
-    package func readUsersFile() throws(SystemError) -> PasswordFile? {
-        usersFile.isEmpty ? nil : try PasswordFile(usersFile)
-    }
+    /// The users file as it is now, with what it says of passwords; nil: there is none, and the system says who logs in.
+    package func readUsersFile() throws(SystemError) -> PasswordFile? { try users?.read() }
 
     /// Who has that name at login: in `file`, which is the users file, or in the system where there is none. A line that
     /// says too little is nobody's.

@@ -20,3 +20,20 @@ package struct PasswordFile {
         line.split(separator: .ascii(":"), omittingEmptySubsequences: false)
     }
 }
+
+/// Such a file, held for who has many questions, and read again when it has changed: one costs a stat.
+final class LatestFile {
+    private let path: String
+    private var held: (status: FileStatus, file: PasswordFile)?
+
+    init(_ path: String) { self.path = path }
+
+    func read() throws(SystemError) -> PasswordFile {
+        // Before it is read: what changes meanwhile is read again.
+        let status = try Path.status(path)
+        if let held, held.status == status { return held.file }
+        let file = try PasswordFile(path)
+        held = status.map { ($0, file) }
+        return file
+    }
+}

@@ -42,6 +42,30 @@ import Unix
         #expect(try owner("anna")?.uid == known.uid)
     }
 
+    #if DEBUG
+        @Test("the users file is read once for many questions, and again when it has changed")
+        func heldFile() throws {
+            let database = try database("ann@v.example:x:2001:2001::/v/ann:\n")
+            func home() throws -> String? {
+                try database.account(
+                    for: [UInt8]("ann".utf8), at: [UInt8]("v.example".utf8), isVirtual: true)?
+                    .home
+            }
+            #expect(try home() == "/v/ann")
+            SystemCall.arm(.none, at: 0)
+            for _ in 0..<10 { #expect(try home() == "/v/ann") }
+            #expect(SystemCall.callCount == 10)
+            // In place, and by another file in its stead that is as long.
+            try directory.write("users", "ann@v.example:x:2001:2001::/v/an:\n", mode: 0o600)
+            #expect(try home() == "/v/an")
+            try directory.write("new", "ann@v.example:x:2001:2001::/v/nn:\n", mode: 0o600)
+            try Directory(directory.path).replace("users", with: "new")
+            #expect(try home() == "/v/nn")
+            try Path.remove(directory.path + "/users")
+            #expect(throws: AccountDatabase.Failure.self) { try home() }
+        }
+    #endif
+
     private static let users = """
         # ann@virtual.example:{PLAIN}x:1:1::/comment:
         ann@virtual.example:{PLAIN}x:2001:2001::/v/ann:
