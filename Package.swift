@@ -71,7 +71,7 @@ func tests(
     _ module: String, _ also: [Target.Dependency] = [], data: [String] = []
 ) -> Target {
     .testTarget(
-        name: "\(module)Tests", dependencies: [.target(name: module)] + also,
+        name: "\(module)Tests", dependencies: [.target(name: module), "TemporaryPlaces"] + also,
         exclude: data, swiftSettings: strict)
 }
 
@@ -153,9 +153,14 @@ let package = Package(
         tool("checkpassword", ["Front", "Auth", "Accounts"] + everyTool),
         tool("tls-relay", ["Front", "TLS"] + everyTool),
 
+        // Directories, queues and logs of a test's own.
+        .target(
+            name: "TemporaryPlaces", dependencies: ["Unix", "Bytes"], path: "Tests/TemporaryPlaces",
+            swiftSettings: strict),
         // What reads and plays the transcripts of Tests/*/Dialogs.
         .target(
-            name: "DialogFiles", dependencies: ["Unix", "Bytes"], path: "Tests/DialogFiles",
+            name: "DialogFiles", dependencies: ["TemporaryPlaces", "Unix", "Bytes"],
+            path: "Tests/DialogFiles",
             exclude: ["kinds.tsv", "prelude.sh"], swiftSettings: strict),
         tests("Bytes"),
         tests("Unix", ["Bytes"]),

@@ -1,4 +1,5 @@
 import Accounts
+import TemporaryPlaces
 import Testing
 
 @Suite struct SystemAccountTests {

@@ -1,6 +1,7 @@
 import Accounts
 import Bytes
 import Program
+import TemporaryPlaces
 import Testing
 import Unix
 
@@ -8,31 +9,22 @@ import Unix
 
 /// What is answered to an attempt to log in, how late, and what the log says.
 @Suite final class LoginDeskTests {
-    private let directory: String
+    private let home: TemporaryDirectory
+    private var directory: String { home.path }
     private var configuration = Configuration()
     private let log: Log
     /// Passwords that were looked at.
     private var looked = 0
 
     init() throws {
-        var random = Randomness()
-        directory = "/tmp/relais-desk-\(Identity.process)-\(random.next())"
-        try Directory("/tmp").makeDirectory(String(directory.dropFirst(5)), mode: 0o700)
-        try Directory(directory).makeDirectory("slots", mode: 0o700)
-        configuration.slotsDirectory = directory + "/slots"
+        home = try TemporaryDirectory()
+        try home.makeDirectories("slots")
+        configuration.slotsDirectory = home.path + "/slots"
         configuration.sessionsPerUser = 2
-        log = Log(.file(directory + "/log"), name: "relais", program: "checkpassword")
+        log = Log(.file(home.path + "/log"), name: "relais", program: "checkpassword")
     }
 
-    deinit { _ = try? ChildProcess.output(of: "/bin/rm", arguments: ["rm", "-rf", directory]) }
-
-    private var logged: [String] {
-        let text = (try? Path.contents(directory + "/log")) ?? nil
-        return (text ?? []).split(separator: .lf).map { line in
-            let start = line.firstIndex(of: .ascii("]")).map { $0 + 3 } ?? line.startIndex
-            return String(decoding: line[start...], as: UTF8.self)
-        }
-    }
+    private var logged: [String] { home.logged() }
 
     /// `right` is everybody's password, and `broken` one for which passwd cannot be read; all have the same uid.
     private func desk(_ program: String? = "/x/imapd", serves: Bool = true) -> LoginDesk {

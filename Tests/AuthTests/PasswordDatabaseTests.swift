@@ -1,5 +1,6 @@
 import Accounts
 import Bytes
+import TemporaryPlaces
 import Testing
 import Unix
 
@@ -7,7 +8,8 @@ import Unix
 
 /// One at a time: crypt(3) has one buffer for its answer.
 @Suite(.serialized) final class PasswordDatabaseTests {
-    let directory: String
+    private let place: TemporaryDirectory
+    private var directory: String { place.path }
 
     static let passwd = """
         root:x:0:0:root:/root:/bin/sh
@@ -23,18 +25,12 @@ import Unix
         """
 
     init() throws {
-        var random = Randomness()
-        directory = "/tmp/relais-auth-\(random.next())"
-        try Directory("/tmp").makeDirectory(String(directory.dropFirst(5)), mode: 0o700)
+        place = try TemporaryDirectory()
         try write("passwd", Self.passwd)
         try write("group", "")
     }
 
-    deinit { _ = try? ChildProcess.output(of: "/bin/rm", arguments: ["rm", "-rf", directory]) }
-
-    private func write(_ name: String, _ text: String) throws {
-        try Directory(directory).open(name, .create(mode: 0o600)).write(Array(text.utf8))
-    }
+    private func write(_ name: String, _ text: String) throws { try place.write(name, text, mode: 0o600) }
 
     /// Hashes of `secret`, made by crypt(3) itself.
     private static let sha512 = PasswordHash.crypt(Array("secret".utf8), "$6$salt")

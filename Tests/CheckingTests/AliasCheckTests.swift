@@ -1,6 +1,7 @@
 import Accounts
 import Recipients
 import Program
+import TemporaryPlaces
 import Testing
 @testable import Unix
 
@@ -8,10 +9,8 @@ import Testing
 
 @Suite struct AliasCheckTests {
     /// Rules over a file of aliases, on a host where ann and bob are, and daemon gets no mail.
-    private static func check(_ text: String) throws -> (AliasCheck, String) {
-        let path = "/tmp/relais-aliases-\(Identity.process)-\(UInt64.random(in: 0 ... .max))"
-        let file = try Path.openForAppending(path, mode: 0o644)
-        try File.writeAll(file.raw, text.utf8)
+    private static func check(_ text: String, in place: TemporaryDirectory) throws -> (AliasCheck, String) {
+        let path = try place.write("aliases", text)
         let aliases = AliasFile(path)
         let rules = RecipientRules(
             isLocal: { $0.elementsEqual("here.example".utf8) }, isRelayed: { _ in false },
@@ -29,8 +28,8 @@ import Testing
     }
 
     private static func told(_ text: String) throws -> [String] {
-        let (check, path) = try check(text)
-        defer { try? Path.remove(path) }
+        let place = try TemporaryDirectory()
+        let (check, path) = try check(text, in: place)
         return (check.lines(isSafe: true) + check.entries() + check.root()).map {
             $0.text.replacing(path, with: "")
         }
@@ -74,8 +73,8 @@ import Testing
 
     @Test("who may write the file is told")
     func safety() throws {
-        let (check, path) = try Self.check("root: ann\n")
-        defer { try? Path.remove(path) }
+        let place = try TemporaryDirectory()
+        let (check, path) = try Self.check("root: ann\n", in: place)
         let about = try #require(try Path.status(path))
         #expect(check.safety(about, owners: [about.user]) == [])
         #expect(

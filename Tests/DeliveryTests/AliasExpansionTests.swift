@@ -1,5 +1,6 @@
 import Bytes
 import Mail
+import TemporaryPlaces
 import Testing
 
 @testable import Delivery

@@ -1,6 +1,7 @@
 import Bytes
 import Delivery
 import Recipients
+import TemporaryPlaces
 import Testing
 import Unix
 

@@ -1,6 +1,7 @@
 import Accounts
 import Bytes
 import Mail
+import TemporaryPlaces
 import Testing
 import Unix
 

@@ -3,6 +3,7 @@ import Bytes
 import Delivery
 import Jobs
 import Mail
+import TemporaryPlaces
 import Testing
 import Unix
 

@@ -1,20 +1,17 @@
 import Bytes
+import TemporaryPlaces
 package import Unix
 
 /// A home of its own for a dialog, and the shell that other programs stand for.
 package final class DialogHome {
-    package let path: String
+    private let directory: TemporaryDirectory
+    package var path: String { directory.path }
     private let prelude: [UInt8]
 
     package init() throws(SystemError) {
-        var random = Randomness()
-        let name = "relais-dialog-\(random.next())"
-        try Directory("/tmp").makeDirectory(name, mode: 0o700)
-        path = "/tmp/\(name)"
+        directory = try TemporaryDirectory()
         prelude = try Path.contents(Path.split(#filePath).directory + "/prelude.sh") ?? []
     }
-
-    deinit { _ = try? ChildProcess.output(of: "/bin/rm", arguments: ["rm", "-rf", path]) }
 
     func write(_ name: String, _ text: [UInt8]) throws(SystemError) {
         let (parent, name) = Path.split("\(path)/\(name)")

@@ -1,37 +1,29 @@
 import Bytes
 import Program
+import TemporaryPlaces
 import Unix
 
 @testable import Front
 
 /// A configuration, a log and clients: connections over pairs of sockets, from whatever address a test says.
 final class Scene {
-    let directory: String
+    private let place: TemporaryDirectory
+    var directory: String { place.path }
     var configuration = Configuration()
     var limits = Connection.Limits(
         total: 10, perAddress: 2, patience: .seconds(20), session: .seconds(60))
     let log: Log
 
     init() throws {
-        var random = Randomness()
-        directory = "/tmp/relais-front-\(Identity.process)-\(random.next())"
-        try Directory("/tmp").makeDirectory(String(directory.dropFirst(5)), mode: 0o700)
-        try Directory(directory).makeDirectory("slots", mode: 0o700)
-        configuration.slotsDirectory = directory + "/slots"
-        configuration.netDirectory = directory + "/net"
-        log = Log(.file(directory + "/log"), name: "relais", program: "front")
+        place = try TemporaryDirectory()
+        try place.makeDirectories("slots")
+        configuration.slotsDirectory = place.path + "/slots"
+        configuration.netDirectory = place.path + "/net"
+        log = Log(.file(place.path + "/log"), name: "relais", program: "front")
     }
-
-    deinit { _ = try? ChildProcess.output(of: "/bin/rm", arguments: ["rm", "-rf", directory]) }
 
     /// What was logged, without what stands in front of each line.
-    var logged: [String] {
-        let text = (try? Path.contents(directory + "/log")) ?? nil
-        return (text ?? []).split(separator: .lf).map { line in
-            let start = line.firstIndex(of: .ascii("]")).map { $0 + 3 } ?? line.startIndex
-            return String(decoding: line[start...], as: UTF8.self)
-        }
-    }
+    var logged: [String] { place.logged() }
 
     /// Serves a client at `address` by `converse`; what it heard, and whether it was served at all. Nil for an address: a
     /// program of this host.

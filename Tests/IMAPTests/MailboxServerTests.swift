@@ -2,6 +2,7 @@ import Auth
 import Bytes
 import IMAP
 import Program
+import TemporaryPlaces
 import Testing
 import Unix
 
@@ -12,27 +13,20 @@ import Unix
 
     /// A home with a Maildir that holds one message.
     private final class Home {
-        let path: String
+        private let place: TemporaryDirectory
+        var path: String { place.path }
         static let message = "Subject: one\n\ntext\n"
 
         init() throws {
-            var random = Randomness()
-            path = "/tmp/relais-home-\(Identity.process)-\(random.next())"
-            try Directory("/tmp").makeDirectory(String(path.dropFirst(5)), mode: 0o700)
-            try Directory(path).makeDirectory("Maildir", mode: 0o700)
-            for name in ["new", "cur", "tmp"] {
-                try Directory(path + "/Maildir").makeDirectory(name, mode: 0o700)
-            }
-            try Directory(path + "/Maildir/cur").open("1.a.h:2,S", .createNew(mode: 0o600)).write(
-                Array(Self.message.utf8))
-            try Directory(path).open("file", .createNew(mode: 0o600)).write([])
+            place = try TemporaryDirectory()
+            try place.makeDirectories("Maildir", "Maildir/new", "Maildir/cur", "Maildir/tmp")
+            try place.write("Maildir/cur/1.a.h:2,S", Self.message)
+            try place.write("file", "")
         }
-
-        deinit { _ = try? ChildProcess.output(of: "/bin/rm", arguments: ["rm", "-rf", path]) }
 
         var files: [String] { get throws { try Directory(path + "/Maildir/cur").names() } }
         var logged: String {
-            String(decoding: ((try? Path.contents(path + "/log")) ?? nil) ?? [], as: UTF8.self)
+            ((try? place.read("log")) ?? nil) ?? ""
         }
     }
 

@@ -1,4 +1,5 @@
 import Bytes
+import TemporaryPlaces
 import Testing
 import Unix
 
@@ -66,16 +67,11 @@ private func contents(_ path: String) throws -> String? {
 }
 
 @Suite final class MboxDeliveryTests {
-    let directory: String
+    private let place: TemporaryDirectory
+    var directory: String { place.path }
     var path: String { directory + "/mbox" }
 
-    init() throws {
-        var random = Randomness()
-        directory = "/tmp/relais-mbox-\(random.next())"
-        try Directory("/tmp").makeDirectory(String(directory.dropFirst(5)), mode: 0o700)
-    }
-
-    deinit { _ = try? ChildProcess.output(of: "/bin/rm", arguments: ["rm", "-rf", directory]) }
+    init() throws { place = try TemporaryDirectory() }
 
     private func open(
         creating: Bool = true, patience: Duration = .milliseconds(50)
@@ -228,14 +224,10 @@ private func contents(_ path: String) throws -> String? {
 }
 
 @Suite final class MaildirDeliveryTests {
-    let path: String
+    private let place: TemporaryDirectory
+    var path: String { place.path + "/Maildir/" }
 
-    init() throws {
-        var random = Randomness()
-        path = "/tmp/relais-maildir-\(random.next())/"
-    }
-
-    deinit { _ = try? ChildProcess.output(of: "/bin/rm", arguments: ["rm", "-rf", path]) }
+    init() throws { place = try TemporaryDirectory() }
 
     @Test("messages appear in new/ when all are durable, with their sizes in their names")
     func commit() throws {

@@ -1,3 +1,4 @@
+import TemporaryPlaces
 import Unix
 
 @testable import MailStore
@@ -5,17 +6,13 @@ import Unix
 /// A Maildir of its own for a test.
 final class TemporaryMaildir {
     let path: String
-    private let directory: String
+    private let directory: TemporaryDirectory
 
     init() throws {
-        var random = Randomness()
-        directory = "/tmp/relais-maildir-\(random.next())"
-        try Directory("/tmp").makeDirectory(String(directory.dropFirst(5)), mode: 0o700)
-        path = directory + "/Maildir/"
+        directory = try TemporaryDirectory()
+        path = directory.path + "/Maildir/"
         _ = try MaildirDelivery(path, host: "h")
     }
-
-    deinit { run("rm", "-rf", directory) }
 
     /// Runs a program of the system's on files of the test.
     func run(_ words: String...) {

@@ -1,4 +1,5 @@
 import Program
+import TemporaryPlaces
 import Testing
 import Unix
 
@@ -93,9 +94,8 @@ import Unix
 
     @Test("an address's places are taken in turn; IPv6 by /64; what refuses has words")
     func slots() throws {
-        var random = Randomness()
-        let path = "/tmp/relais-slots-\(random.next())"
-        defer { try? Path.remove(path) }
+        let place = try TemporaryDirectory()
+        let path = place.path + "/slots"
         let one = try #require(IPAddress("2001:db8::1"))
         let first = try ConnectionSlot(path, total: 10, perAddress: 2, address: one)
         let second = try ConnectionSlot(

@@ -1,24 +1,16 @@
 import Queue
+import TemporaryPlaces
 import Unix
 
 /// A private queue that goes away with its owner.
 final class TemporaryQueue {
-    let path: String
+    private let directory: TemporaryDirectory
+    var path: String { directory.path }
 
     init() throws {
-        var random = Randomness()
-        let name = "relais-queue-\(random.next())"
-        // In memory where there is such a place: tests make queues by the thousand.
-        let parent = try Path.status("/dev/shm") == nil ? "/tmp" : "/dev/shm"
-        path = "\(parent)/\(name)"
-        try Directory(parent).makeDirectory(name, mode: 0o700)
-        let root = try Directory(path)
-        for name in ["incoming", "deferred", "log", "hold", "trash", "corrupt", "destinations", "service"] {
-            try root.makeDirectory(name, mode: 0o700)
-        }
+        directory = try TemporaryDirectory(inMemory: true)
+        try directory.makeQueue()
     }
-
-    deinit { _ = try? ChildProcess.output(of: "/bin/rm", arguments: ["rm", "-rf", path]) }
 
     static let envelope = Envelope(
         reversePath: Array("ann@example.org".utf8), parameters: Array("BODY=8BITMIME".utf8),

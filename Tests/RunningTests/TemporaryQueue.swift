@@ -2,6 +2,7 @@ import Bytes
 import Jobs
 import Program
 import Queue
+import TemporaryPlaces
 import Testing
 import Unix
 
@@ -9,29 +10,20 @@ import Unix
 
 /// A private queue that goes away with its owner, and what a runner needs to work there.
 final class TemporaryQueue {
-    let path: String
+    private let directory: TemporaryDirectory
+    var path: String { directory.path }
     let queue: QueueDirectory
     let world = World()
     private var kicks: CInt = -1
 
     init(_ keys: [String: String] = [:]) throws {
-        var random = Randomness()
-        let name = "relais-running-\(random.next())"
-        let parent = try Path.status("/dev/shm") == nil ? "/tmp" : "/dev/shm"
-        path = "\(parent)/\(name)"
-        try Directory(parent).makeDirectory(name, mode: 0o700)
-        let root = try Directory(path)
-        for name in ["incoming", "deferred", "log", "hold", "trash", "corrupt", "destinations", "service"] {
-            try root.makeDirectory(name, mode: 0o700)
-        }
-        queue = try QueueDirectory(path)
+        directory = try TemporaryDirectory(inMemory: true)
+        try directory.makeQueue()
+        queue = try QueueDirectory(directory.path)
         try configure(keys)
     }
 
-    deinit {
-        if kicks >= 0 { _ = Descriptor(adopting: kicks) }
-        _ = try? ChildProcess.output(of: "/bin/rm", arguments: ["rm", "-rf", path])
-    }
+    deinit { if kicks >= 0 { _ = Descriptor(adopting: kicks) } }
 
     // MARK: Mail
 
@@ -157,14 +149,7 @@ final class TemporaryQueue {
     }
 
     /// What was logged, a line an entry, without what stands before the text.
-    var log: [String] {
-        let text = (try? Path.contents("\(path)/log.txt")) ?? []
-        return text.split(separator: .lf).map { line in
-            let line = String(decoding: line, as: UTF8.self)
-            guard let end = line.firstRange(of: "]: ")?.upperBound else { return line }
-            return String(line[end...])
-        }
-    }
+    var log: [String] { directory.logged("log.txt") }
 
     /// The lines of the log that have all of these words in them.
     func logged(_ words: String...) -> [String] {

@@ -41,6 +41,13 @@ def as_user(name, *command, input=None, stdin=None):
                            f"HOME={account.pw_dir}", f"USER={name}", "PATH=/usr/bin:/bin", *command], stdin=stdin, input=input, capture_output=True, timeout=60)
 
 
+def replace(path, text):
+    """At one stroke, as editors do it: nobody reads half of it."""
+    with open(path + ".new", "w") as file:
+        file.write(text)
+    os.replace(path + ".new", path)
+
+
 def eventually(condition, what, seconds=20):
     """Waits until `condition()` is true: for what another process does."""
     deadline = time.time() + seconds

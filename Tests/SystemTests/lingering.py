@@ -1,6 +1,6 @@
 """Deliverers with many messages in their hands: each is decided by what the files say when its turn comes."""
 import os, socket, subprocess, time
-from harness import address, eventually, log_of, send, test
+from harness import address, eventually, log_of, replace, send, test
 import queuefiles
 from scheduling import Gated, another_host
 from seam import aliases, lines, put, queued, script
@@ -13,13 +13,6 @@ def stepping(host, name, ran):
 
 def go(host, number):
     open(f"{host.directory}/go.{number}", "w").close()
-
-
-def replace(path, text):
-    """At one stroke, as an editor does."""
-    with open(path + ".new", "w") as file:
-        file.write(text)
-    os.rename(path + ".new", path)
 
 
 @test("local-deliver in the middle of a batch sees changed aliases and a changed relais.conf before the next message, and keeps the old one while it is damaged")

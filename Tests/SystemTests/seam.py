@@ -1,6 +1,6 @@
 """Between queue-runner and the deliverers: what dies, hangs, is not there or is not who it should be costs no mail and holds up nobody else."""
 import json, os, pwd, socket, subprocess, sys, time
-from harness import USER, address, arrived, eventually, listening, log_of, run, send, test
+from harness import USER, address, arrived, eventually, listening, log_of, replace, run, send, test
 from scheduling import another_host
 import queuefiles
 
@@ -162,13 +162,6 @@ def sleeping_commands(i):
             open(go, "w").close()
         eventually(lambda: log_of(host).count("status=sent") == 27, "the end of those that slept", 60)
         runner.wait()
-
-
-def replace(path, text):
-    """As editors do it: nobody reads half of it."""
-    with open(path + ".new", "w") as file:
-        file.write(text)
-    os.replace(path + ".new", path)
 
 
 @test("a running queue-runner sees a changed relais.conf before the next message, and keeps the old one while it is damaged")

@@ -1,6 +1,7 @@
 // Certificates for tests, all for the one key and by the one authority below; made with openssl(1), valid for a
 // hundred years. They protect nothing.
 
+import TemporaryPlaces
 import Unix
 
 enum Certificates {
@@ -103,10 +104,7 @@ enum Certificates {
     static func withFile<Result: ~Copyable>(_ texts: String..., body: (String) throws -> Result) throws
         -> Result
     {
-        let path = "/tmp/relais-tls-test-\(Identity.process)-\(UInt32.random(in: 0...UInt32.max))"
-        let file = try Path.openForAppending(path, mode: 0o600)
-        defer { try? Path.remove(path) }
-        for text in texts { try file.write(Array((text + "\n").utf8)) }
-        return try body(path)
+        let place = try TemporaryDirectory()
+        return try body(try place.write("file", texts.map { $0 + "\n" }.joined(), mode: 0o600))
     }
 }

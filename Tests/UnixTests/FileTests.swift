@@ -1,3 +1,4 @@
+import TemporaryPlaces
 import Testing
 
 import Unix
@@ -130,17 +131,4 @@ import Unix
             #expect(SystemCall.callCount == 2)
         }
     #endif
-}
-
-/// A directory that goes away with its owner.
-final class TemporaryDirectory {
-    let path: String
-
-    init() throws {
-        var random = Randomness()
-        path = "/tmp/relais-test-\(random.next())"
-        try Directory("/tmp").makeDirectory(String(path.dropFirst(5)), mode: 0o700)
-    }
-
-    deinit { _ = try? ChildProcess.output(of: "/bin/rm", arguments: ["rm", "-rf", path]) }
 }

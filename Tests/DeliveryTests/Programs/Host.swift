@@ -1,6 +1,7 @@
 import Bytes
 import Jobs
 import Mail
+import TemporaryPlaces
 import Testing
 import Unix
 

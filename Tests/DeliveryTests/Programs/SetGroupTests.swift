@@ -1,4 +1,5 @@
 import Bytes
+import TemporaryPlaces
 import Testing
 import Unix
 
