@@ -1,4 +1,5 @@
 package import Mail
+package import Program
 package import Queue
 package import Unix
 
@@ -68,4 +69,59 @@ package struct Rejection: Error, Equatable {
     }
 
     package var isPermanent: Bool { code >= 500 }
+}
+
+/// Ends mail loops: RFC 5321 §6.3 asks for a large number of hops; by then it is one.
+package final class HopLimit: Filter {
+    private static let mostHops = 100
+
+    package init() {}
+
+    package func header(
+        _ header: MessageHeader, of message: IncomingMessage
+    ) throws(Rejection) -> [UInt8]? {
+        guard header.all("Received").count < Self.mostHops else {
+            throw Rejection(
+                554, EnhancedStatus(5, 4, 6), "Too many hops, this is a mail loop", cause: "too many hops")
+        }
+        return nil
+    }
+}
+
+/// Takes no mail where the queue's disk is nearly full: what is in the queue needs room to move.
+package final class FreeSpace: Filter {
+    private let configuration: Configuration
+
+    private static let fewestInodes: UInt64 = 100
+
+    package init(_ configuration: Configuration) { self.configuration = configuration }
+
+    package func sender(_ reversePath: [UInt8], _ parameters: Parameters) throws(Rejection) {
+        let needed = UInt64(configuration.minimumFreeSpace) + ((try? MailParameters(parameters))?.size ?? 0)
+        let queue = configuration.queueDirectory
+        let free: (bytes: UInt64, inodes: UInt64, hasInodes: Bool)
+        do throws(SystemError) { free = try Path.freeSpace(queue + "/incoming") } catch {
+            throw Rejection(
+                451, EnhancedStatus(4, 3, 0), "Local problem, try again later", cause: error.description,
+                isFault: true)
+        }
+        guard free.bytes >= needed, !free.hasInodes || free.inodes >= Self.fewestInodes else {
+            throw Rejection(
+                452, EnhancedStatus(4, 3, 1), "Insufficient system storage",
+                cause: "not enough free space in \(queue): \(free.bytes) bytes, \(free.inodes) inodes")
+        }
+    }
+}
+
+/// Adds what a program of ours left out of its header (RFC 5321 §6.4): see `SubmittedHeader`.
+package final class Completion: Filter {
+    private let author: (IncomingMessage) -> SubmittedHeader.Author
+
+    package init(by author: @escaping (IncomingMessage) -> SubmittedHeader.Author) { self.author = author }
+
+    package func header(
+        _ header: MessageHeader, of message: IncomingMessage
+    ) throws(Rejection) -> [UInt8]? {
+        SubmittedHeader(header)?.completed(by: author(message))
+    }
 }

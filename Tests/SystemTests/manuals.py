@@ -4,8 +4,8 @@ from harness import RELEASE, TOP, run, test
 
 PROGRAMS = [name for name in sorted(os.listdir(os.path.join(TOP, "Sources")))
                                 if os.path.exists(os.path.join(TOP, "Sources", name, "Main.swift"))]
-# sysexits.h, as Sources/Program/ExitStatus.swift has it.
-STATUS = dict(re.findall(r"case (\w+) = (\d+)", open(os.path.join(TOP, "Sources/Program/ExitStatus.swift")).read()))
+# sysexits.h, as Sources/Program/Tool.swift has it.
+STATUS = dict(re.findall(r"case (\w+) = (\d+)", open(os.path.join(TOP, "Sources/Program/Tool.swift")).read()))
 
 
 def usage_options(program):
