@@ -252,6 +252,9 @@ class Reader(threading.Thread):
             yield
             return
         with self.books.purging:
+            # What it appends ends with its taking the directory for read: what another changed shortly before, it would not see.
+            for place in self.listing.places(self.folder):
+                os.utime(place)
             self.client.noop()
             yield
 
@@ -382,6 +385,7 @@ def maildir_listing(path):
                 if match:
                     found[match[1].decode()] = [letters[letter] for letter in name.rpartition(":2,")[2] if letter in letters and ":2," in name]
         return found
+    listing.places = lambda folder: [f"{path if folder == 'INBOX' else f'{path}/.{folder}'}/{half}" for half in ("new", "cur")]
     return listing
 
 
@@ -400,6 +404,7 @@ def mbox_listing(path, others):
             if match:
                 found[match[1].decode()] = [letters[letter] for letter in status if letter in letters]
         return found
+    listing.places = lambda folder: []
     return listing
 
 
