@@ -117,7 +117,7 @@ package struct MaildropSession {
 
     /// RFC 1939 §6: messages are removed here and nowhere else.
     private func quit() -> Bool {
-        let failed = maildrop.remove(deleted.sorted())
+        let failed = deleted.isEmpty ? 0 : maildrop.remove(deleted.sorted())
         write(
             failed == 0
                 ? Answer.ok("Bye") : Answer.error("[SYS/TEMP] \(failed) messages could not be removed"))

@@ -85,13 +85,12 @@ package final class Mbox {
             }
             let lock = try MboxLock(file, name, in: directory, writing: writing, by: deadline)
             // A program that rewrites mboxes may have put another file in its place while we waited.
-            guard let now = try directory.directory.status(of: name),
-                now.isSameFile(as: try file.descriptor.status())
-            else {
+            let status = try file.descriptor.status()
+            guard let now = try directory.directory.status(of: name), now.isSameFile(as: status) else {
                 self.file = nil
                 continue
             }
-            guard try look(file, writing: writing) else {
+            guard try look(file, status, writing: writing) else {
                 writing = true
                 continue
             }
@@ -128,15 +127,14 @@ package final class Mbox {
 
     /// Brings the index up to date: with what was appended, or anew. False where a move was interrupted, and the lock does not
     /// allow to mend that.
-    private func look(_ file: OpenMbox, writing: Bool) throws(SystemError) -> Bool {
-        let status = try file.descriptor.status()
+    private func look(_ file: OpenMbox, _ status: FileStatus, writing: Bool) throws(SystemError) -> Bool {
         lastSecond = status.modified.seconds
         let now = Glance(status, try file.descriptor.read(upTo: Glance.frontSize, at: 0))
         if let seen, seen == now, seen.isSettled { return true }
         if let move = try interrupted(file, status) {
             guard writing else { return false }
             try mend(move, file.descriptor, size: status.size)
-            return try look(file, writing: true)
+            return try look(file, file.descriptor.status(), writing: true)
         }
         let first =
             if let seen, try hasOnlyGrown(seen, now, file.descriptor) { index.messages.count - 1 } else { 0 }
@@ -147,7 +145,7 @@ package final class Mbox {
         if index.isForeign, file.isWritable, try MboxMove.endOfZeros(file.descriptor, from: 0) == status.size
         {
             try file.descriptor.truncate(to: 0)
-            return try look(file, writing: writing)
+            return try look(file, file.descriptor.status(), writing: writing)
         }
         guard !index.isForeign else { throw SystemError("read", .invalid, path) }
         seen = now
