@@ -51,7 +51,7 @@ final class MaildirMaildrop: Maildrop {
     private let output: ByteStream
     private var current: Descriptor?
     private(set) var sizes: [Int]
-    let uniqueIDs: [[UInt8]]
+    private(set) lazy var uniqueIDs: [[UInt8]] = maildrop.messages.map { $0.uniqueID }
 
     /// Fails with ENOENT where there is no Maildir, with EAGAIN while another session has it.
     init(_ path: String, output: ByteStream) throws(SystemError) {
@@ -61,7 +61,6 @@ final class MaildirMaildrop: Maildrop {
         guard try lock.tryLock() else { throw SystemError("flock", .again, path) }
         try maildrop.look()
         sizes = maildrop.messages.map { $0.size }
-        uniqueIDs = maildrop.messages.map { $0.uniqueID }
     }
 
     /// Where no file can be made, `cur` is what sessions exclude one another by.

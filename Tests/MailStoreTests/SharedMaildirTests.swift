@@ -220,4 +220,22 @@ import Unix
         try left.look()
         #expect(left.messages.map(\.uniqueID) == [ids[1]])
     }
+
+    @Test("so do those whose names have others between them as bytes, and a third keeps its own")
+    func uniqueIDsApart() throws {
+        for name in ["1.a.h", "1.a.h!x", "1.a.h,S=1"] { try maildir.write("cur/\(name):2,", name) }
+        let drop = try POP3Maildir(maildir.path)
+        try drop.look()
+        let ids = drop.messages.map { String(decoding: $0.uniqueID, as: UTF8.self) }
+        #expect(Set(ids).count == 3 && ids.contains("1.a.h") && ids.contains("1.a.h!x"))
+    }
+
+    @Test("POP3 lists what came first first, as far as names say, long ones and those that begin alike too")
+    func maildropOrder() throws {
+        let names = ["1", "1.a", "17000000000000000001", "1700000000000000001", "170000000000000000", "9.a"]
+        for name in names.reversed() { try maildir.write("cur/\(name):2,", name) }
+        let drop = try POP3Maildir(maildir.path)
+        try drop.look()
+        #expect(drop.messages.map { String(decoding: $0.uniqueID, as: UTF8.self) } == names.sorted())
+    }
 }

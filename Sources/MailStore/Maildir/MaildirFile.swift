@@ -77,7 +77,10 @@ package struct MaildirFile: Equatable, Sendable {
     }
 
     /// A line of a UID list can hold it.
-    var isListable: Bool { baseCount > 0 && !name[..<baseCount].contains(.lf) && name[baseCount - 1] != .cr }
+    var isListable: Bool {
+        baseCount > 0 && (name.firstIndex(of: .lf, from: 0) ?? baseCount) >= baseCount
+            && name[baseCount - 1] != .cr
+    }
 
     // MARK: Sizes
 
@@ -116,9 +119,44 @@ package struct MaildirFile: Equatable, Sendable {
         return a.name.lexicographicallyPrecedes(b.name)
     }
 
-    /// Whether its base comes first as bytes do.
-    static func baseComesFirst(_ a: MaildirFile, _ b: MaildirFile) -> Bool {
-        a.name.precedes(b.name, first: a.baseCount, b.baseCount)
+    /// Where what stands in front ends: behind a comma the name says something of the message.
+    private var frontCount: Int { min(baseCount, name.firstIndex(of: .ascii(","), from: 0) ?? baseCount) }
+    var front: ArraySlice<UInt8> { name[..<frontCount] }
+
+    /// By what stands in front, as bytes, and then by the rest of the base.
+    static func inOrder(_ files: [MaildirFile]) -> [MaildirFile] {
+        files.indices.map { OrderKey(files[$0], at: $0) }
+            .sorted { $0.comesFirst(before: $1, files) }.map { files[$0.place] }
+    }
+
+    /// A file's place, and the beginning of its name: most comparisons need no more, and sorting moves no names.
+    private struct OrderKey {
+        private let (first, second): (UInt64, UInt64)
+        let place: Int
+
+        init(_ file: MaildirFile, at place: Int) {
+            self.place = place
+            let end = file.frontCount
+            (first, second) = (file.word(at: 0, before: end), file.word(at: 8, before: end))
+        }
+
+        func comesFirst(before other: OrderKey, _ files: [MaildirFile]) -> Bool {
+            if first != other.first { return first < other.first }
+            if second != other.second { return second < other.second }
+            let (a, b) = (files[place], files[other.place])
+            let (mine, theirs) = (a.frontCount, b.frontCount)
+            if a.name.precedes(b.name, first: mine, theirs) { return true }
+            if b.name.precedes(a.name, first: theirs, mine) { return false }
+            return a.name.precedes(b.name, first: a.baseCount, b.baseCount)
+        }
+    }
+
+    /// Eight bytes of the name as a number that compares as they do; zeros for those behind `end`.
+    private func word(at offset: Int, before end: Int) -> UInt64 {
+        if offset + 8 <= end { return name.word(at: offset).byteSwapped }
+        var word: UInt64 = 0
+        for place in offset..<offset + 8 { word = word << 8 | (place < end ? UInt64(name[place]) : 0) }
+        return word
     }
 
     private var arrival: (seconds: Int64, microseconds: Int64, delivery: Int64) {

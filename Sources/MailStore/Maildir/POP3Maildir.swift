@@ -6,8 +6,9 @@ package import Unix
 package final class POP3Maildir {
     package struct Message {
         fileprivate var file: MaildirFile
+        fileprivate let isTwin: Bool
         package fileprivate(set) var size: Int
-        package let uniqueID: [UInt8]
+        package var uniqueID: [UInt8] { POP3Maildir.uniqueID(of: file, isTwin: isTwin) }
     }
 
     private let path: String
@@ -25,22 +26,23 @@ package final class POP3Maildir {
 
     /// Lists what is there, oldest first. Two files that would have one unique-id get two, durably.
     package func look() throws(SystemError) {
-        var scan = try MaildirScan(maildir)
+        var files = MaildirFile.inOrder(try maildir.files())
         var twins: Set<MaildirBase> = []
-        if !scan.strays.isEmpty || Self.mayHaveTwins(scan.files) {
+        if Self.mayHaveTwins(files) {
+            var scan = MaildirScan(files)
             do throws(SystemError) { scan = try separated() } catch {
                 // Names that cannot be changed: the whole of one tells them apart.
                 guard error.isForWantOfRoom || error.isForWantOfRights else { throw error }
                 twins = Set(Self.twins(scan.files).map { $0.base })
             }
+            files = MaildirFile.inOrder(scan.files)
         }
-        messages.reserveCapacity(scan.files.count)
-        for file in scan.files.sorted(by: MaildirFile.baseComesFirst) {
+        messages.reserveCapacity(files.count)
+        for file in files {
             // What cannot be read is not listed.
             guard let size = try? sizes.size(of: file) else { continue }
             let isTwin = !twins.isEmpty && twins.contains(file.base)
-            messages.append(
-                Message(file: file, size: size, uniqueID: Self.uniqueID(of: file, isTwin: isTwin)))
+            messages.append(Message(file: file, isTwin: isTwin, size: size))
         }
     }
 
@@ -50,7 +52,7 @@ package final class POP3Maildir {
     /// its hash (T53).
     private static func uniqueID(of file: MaildirFile, isTwin: Bool = false) -> [UInt8] {
         let base = file.base.bytes
-        let plain = front(of: base)
+        let plain = file.front
         if !isTwin, (1...70).contains(plain.count), plain.allSatisfy({ $0.isVisible }) { return Array(plain) }
         var hash: (UInt64, UInt64) = (0xCBF2_9CE4_8422_2325, 0x9E37_79B9_7F4A_7C15)
         for byte in base {
@@ -60,15 +62,14 @@ package final class POP3Maildir {
         return Array("h\(String(hash.0, radix: 16)).\(String(hash.1, radix: 16))".utf8)
     }
 
-    /// In front of what the name says of the message.
-    private static func front(of base: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
-        base[..<(base.firstIndex(of: .ascii(","), from: base.startIndex) ?? base.endIndex)]
-    }
-
-    /// Whether two may have one unique-id: those in which the same stands in front.
+    /// Whether two may have one unique-id, those in which the same stands in front, or one has a name that no list can hold.
+    /// `files` are in order.
     private static func mayHaveTwins(_ files: [MaildirFile]) -> Bool {
-        let fronts = files.map { MaildirBase(front(of: $0.base.bytes)).fingerprint }.sorted()
-        return zip(fronts, fronts.dropFirst()).contains { $0 == $1 }
+        for place in files.indices {
+            if !files[place].isListable { return true }
+            if place > 0, files[place].front.elementsEqual(files[place - 1].front) { return true }
+        }
+        return false
     }
 
     /// Files whose unique-id another has that comes before them. What somebody has seen comes before what is new: a client that
