@@ -34,6 +34,8 @@ package struct AliasExpansion {
     private struct Level {
         var rest: ArraySlice<Target>
         let name: [UInt8]
+        /// What leads to this alias, and to no other.
+        let address: [UInt8]
         /// The reverse-path of what it leads to; nil: the first alias's.
         let owner: [UInt8]?
     }
@@ -46,7 +48,7 @@ package struct AliasExpansion {
         self.rules = rules
         self.origin = origin
         visited = [name]
-        var levels = [Level(rest: targets[...], name: name, owner: nil)]
+        var levels = [Level(rest: targets[...], name: name, address: name, owner: nil)]
         while var level = levels.popLast() {
             guard let target = level.rest.popFirst() else { continue }
             levels.append(level)
@@ -63,7 +65,11 @@ package struct AliasExpansion {
                 levels.append(alias)
             case .mailbox(let name): add(name, .mailbox, level.owner)
             case .program, .file, .include:
-                if levels.count == 1 { others.append(target) } else { add(level.name, .targets, level.owner) }
+                if levels.count == 1 {
+                    others.append(target)
+                } else {
+                    add(level.address, .targets, level.owner)
+                }
             }
             guard seen.count <= Target.most else {
                 throw Failure(
@@ -80,44 +86,46 @@ package struct AliasExpansion {
 
     /// The alias that an address means and that was not met before; nil: the address has been dealt with.
     private mutating func next(_ text: [UInt8], in level: Level, isFollowed: Bool) -> Level? {
+        let text = DeliveryPlan.qualified(text, origin)
         let address = RecipientAddress(text)
         guard address.domain.map(rules.isLocal) ?? true else {
             add(text, .open, level.owner)
             return nil
         }
-        for name in rules.aliasNames(address.localPart, at: address.domain) {
-            // An alias that names itself means the account behind it.
-            if name == level.name { break }
-            do throws(LookupFailure) {
-                guard let targets = try alias(name) else { continue }
-                guard isFollowed else {
-                    add(text, .open, level.owner)
-                    return nil
-                }
-                let owner = [UInt8]("owner-") + name
-                let hasOwner = try alias(owner) != nil
-                guard visited.insert(name).inserted else { return nil }
-                return Level(
-                    rest: targets[...], name: name,
-                    owner: hasOwner ? DeliveryPlan.qualified(owner, origin) : level.owner)
-            } catch {
-                // A bad entry harms nobody but its own name: it is looked at again by itself.
+        let rules = rules
+        do throws(LookupFailure) {
+            let found = try rules.alias(meantBy: address, in: level.name) { names throws(LookupFailure) in
+                try alias(ofAny: names)
+            }
+            guard let found else {
+                add(text, .account, level.owner)
+                return nil
+            }
+            guard isFollowed else {
                 add(text, .open, level.owner)
                 return nil
             }
+            let owner = try rules.owner(of: found) { names throws(LookupFailure) in try alias(ofAny: names) }
+            guard visited.insert(found.name).inserted else { return nil }
+            return Level(
+                rest: found.targets[...], name: found.name,
+                address: found.isCatchAll ? text : DeliveryPlan.qualified(found.name, address.domain),
+                owner: owner.map { DeliveryPlan.qualified($0, origin) } ?? level.owner)
+        } catch {
+            // A bad entry harms nobody but its own name: it is looked at again by itself.
+            add(text, .open, level.owner)
+            return nil
         }
-        add(text, .account, level.owner)
-        return nil
     }
 
-    private mutating func alias(_ name: [UInt8]) throws(LookupFailure) -> [Target]? {
+    private mutating func alias(ofAny names: [[UInt8]]) throws(LookupFailure) -> Alias? {
         lookups += 1
-        guard let file = rules.aliasFile, lookups > Self.fewLookups else { return try rules.alias(name) }
+        guard let file = rules.aliasFile, lookups > Self.fewLookups else { return try rules.alias(names) }
         do throws(AliasFile.Failure) {
-            if let snapshot { return try snapshot.targets(of: name) }
+            if let snapshot { return try snapshot.alias(ofAny: names) }
             let made = try file.snapshot()
             snapshot = made
-            return try made.targets(of: name)
+            return try made.alias(ofAny: names)
         } catch { throw LookupFailure("\(file.path): \(error)") }
     }
 

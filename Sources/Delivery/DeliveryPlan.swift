@@ -117,11 +117,11 @@ package struct DeliveryPlan: Equatable {
             var others: [Successor] = []
             for successor in copy.recipients {
                 var address = RecipientAddress(successor.address)
-                let base = RecipientRules.split(address.localPart, at: rules.delimiter).base
+                let names = rules.aliasNames(address.localPart, at: address.domain)
                 if successor.meaning == .mailbox {
                     try add(address, followForward: false, rules)
-                } else if successor.meaning == .account, base.equalsFolded(name) {
-                    address.localPart = base
+                } else if successor.meaning == .account, names.contains(name) {
+                    address.localPart = RecipientRules.split(address.localPart, at: rules.delimiter).base
                     try add(address, followForward: true, rules)
                 } else {
                     others.append(successor)

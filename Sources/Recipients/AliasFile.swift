@@ -1,6 +1,21 @@
 import Bytes
 package import Unix
 
+/// What an entry of the aliases file says.
+package struct Alias: Equatable {
+    /// In lower case: `name`, of all local-domains; `name@domain`, of that one; `@domain`, of all there who have nothing else.
+    package let name: [UInt8]
+    package let targets: [Target]
+
+    package init(_ name: [UInt8], _ targets: [Target]) {
+        self.name = name
+        self.targets = targets
+    }
+
+    package var isOfOneDomain: Bool { name.contains(.ascii("@")) }
+    package var isCatchAll: Bool { name.first == .ascii("@") }
+}
+
 /// aliases(5): `name: target, target`, read anew for each question. No second file is built from it, so
 /// none can be out of date; `newaliases` checks it.
 package struct AliasFile {
@@ -24,16 +39,35 @@ package struct AliasFile {
 
     package init(_ path: String) { self.path = path }
 
-    /// The targets of an alias; nil if the file (which may be missing) has none of that name. Names are
-    /// compared without case. The first entry counts.
-    package func targets(of name: some Collection<UInt8>) throws(Failure) -> [Target]? {
-        var found: [Target]?
+    /// The alias of the first of `names`, which are folded, that has one; nil if the file (which may be missing) has none of
+    /// them. Of two entries of one name the first counts.
+    package func alias(ofAny names: [[UInt8]]) throws(Failure) -> Alias? {
+        var found: (place: Int, entry: Entry)?
         try forEachEntry { entry throws(Failure) in
-            guard entry.name.equalsFolded(name) else { return true }
-            found = try entry.targets()
-            return false
+            let wanted = names[..<(found?.place ?? names.count)]
+            if let place = wanted.firstIndex(where: { entry.name.equalsFolded($0) }) {
+                found = (place: place, entry: entry)
+            }
+            return found?.place != 0
         }
-        return found
+        guard let found else { return nil }
+        return Alias(names[found.place], try found.entry.targets())
+    }
+
+    package func targets(of name: [UInt8]) throws(Failure) -> [Target]? {
+        try alias(ofAny: [name.folded()])?.targets
+    }
+
+    /// The domains, folded, that some of its names are of alone.
+    package func domains() throws(Failure) -> Set<[UInt8]> {
+        var domains: Set<[UInt8]> = []
+        try forEachEntry { entry throws(Failure) in
+            if let at = entry.name.lastIndex(of: .ascii("@")) {
+                domains.insert(entry.name[(at + 1)...].folded())
+            }
+            return true
+        }
+        return domains
     }
 
     /// The file as it stands, for many questions at once.
@@ -48,9 +82,11 @@ package struct AliasFile {
             }
         }
 
-        package func targets(of name: [UInt8]) throws(Failure) -> [Target]? {
-            guard let entry = entries[name.folded()] else { return nil }
-            return try entry.targets()
+        package func alias(ofAny names: [[UInt8]]) throws(Failure) -> Alias? {
+            for name in names {
+                if let entry = entries[name] { return Alias(name, try entry.targets()) }
+            }
+            return nil
         }
     }
 
@@ -132,19 +168,23 @@ extension AliasFile.Entry {
         }
         _ = cursor.take(while: { $0.isWhitespace })
         let isEntry = cursor.skip(.ascii(":")) && !name.contains { $0.isControl }
+        // A domain may be written as the complete name that it is.
+        if name.last == .dot, name.contains(.ascii("@")) { name.removeLast() }
         self.name = isEntry ? name : []
         list = cursor.rest
     }
 }
 
 extension AliasFile.Entry {
-    /// Names are local parts of this host, and there is none for all of them: why this one is nobody's.
-    fileprivate var neverMatches: String? {
-        guard name == [.ascii("*")] || name.contains(.ascii("@")) else { return nil }
-        let shown = name.escaped(limit: 64)
-        return name.first == .ascii("@") || name == [.ascii("*")]
-            ? "\(shown) matches no address, as there are no catch-all entries: take it out, or name each"
-            : "\(shown) matches no address: a name has no domain here"
+    /// Why it is nobody's name.
+    fileprivate func neverMatches(_ isLocal: ([UInt8]) -> Bool) -> String? {
+        var shown: String { name.escaped(limit: 64) }
+        if name == [.ascii("*")] {
+            return "\(shown) matches no address: @domain stands for all of one domain"
+        }
+        guard let at = name.firstIndex(of: .ascii("@")) else { return nil }
+        return isLocal(Array(name[(at + 1)...]))
+            ? nil : "\(shown) matches no address: its domain is in neither local-domains nor virtual-domains"
     }
 }
 
@@ -159,15 +199,15 @@ extension AliasFile.Failure {
 
 extension AliasFile {
     /// Everything wrong with the file, for newaliases and `queue-runner --check`: line (0: the whole file)
-    /// and what; and how many entries are well.
-    package func check() -> (entries: Int, problems: [(line: Int, text: String)]) {
+    /// and what; and how many entries are well. `isLocal`: whether this host has the mail of a domain.
+    package func check(isLocal: ([UInt8]) -> Bool) -> (entries: Int, problems: [(line: Int, text: String)]) {
         var problems: [(line: Int, text: String)] = []
         var seen: Set<[UInt8]> = []
         do throws(Failure) {
             try forEachEntry { entry throws(Failure) in
                 do throws(Failure) {
                     let targets = try entry.targets()
-                    if let why = entry.neverMatches { problems.append((entry.line, why)) }
+                    if let why = entry.neverMatches(isLocal) { problems.append((entry.line, why)) }
                     for case .include(let path) in targets {
                         guard let fault = ForwardFile.fault(ofListAt: path) else { continue }
                         let name = entry.name.escaped(limit: 64)

@@ -26,9 +26,9 @@ package struct Coverage {
     }
 
     /// Whether `successor` of the recipient with this number needs no copy. `isAlias`: whether there is an alias
-    /// for a local part, or that cannot be told; asked where it matters.
+    /// for an address of this host, or that cannot be told; asked where it matters.
     package func covers(
-        _ successor: Successor, of recipient: Int, isAlias: ([UInt8]) -> Bool
+        _ successor: Successor, of recipient: Int, isAlias: (RecipientAddress) -> Bool
     ) -> Bool {
         let key = Self.key(successor, isLocal, sharesUsers)
         if sent.contains(key) { return true }
@@ -46,9 +46,9 @@ package struct Coverage {
             if others.contains(where: { $0.meaning == .account }) { return true }
             let isOpen =
                 others.contains { $0.meaning == .open } || sent.contains(Self.changed(key, to: .open))
-            return isOpen && !isAlias(address.localPart)
+            return isOpen && !isAlias(address)
         // Another recipient's .forward may lead back here: then each would rely on the other.
-        case .open: return sent.contains(Self.changed(key, to: .account)) && !isAlias(address.localPart)
+        case .open: return sent.contains(Self.changed(key, to: .account)) && !isAlias(address)
         }
     }
 

@@ -15,8 +15,8 @@ package struct RecipientRules {
     /// Whether mail for the domain is delivered here; whether strangers may send to it through us.
     package var isLocal: ([UInt8]) -> Bool
     package var isRelayed: ([UInt8]) -> Bool
-    /// Of local domains: whether only those have mail there whom the users file names with it, and no alias; whether a local part
-    /// means the same user there as at the others.
+    /// Of local domains: whether only those have mail there whom the users file or an alias names with it; whether a local part
+    /// means the same user there as at the others, and the same alias.
     package var isVirtual: ([UInt8]) -> Bool = { _ in false }
     package var sharesUsers: ([UInt8]) -> Bool = { _ in true }
     /// One that is local and not virtual.
@@ -34,7 +34,8 @@ package struct RecipientRules {
     package var defersOthers = false
     /// Whether `decide` looks at the aliases: not for an address that an alias has led to as an account.
     package var looksAtAliases = true
-    package var alias: ([UInt8]) throws(LookupFailure) -> [Target]?
+    /// The alias of the first of these names, which are folded, that has one.
+    package var alias: ([[UInt8]]) throws(LookupFailure) -> Alias?
     /// Where `alias` looks, for whoever has many names to ask for.
     package var aliasFile: AliasFile?
     /// Whose mail it is that is for a local part at a domain, as it is written or in lower case.
@@ -42,7 +43,7 @@ package struct RecipientRules {
 
     package init(
         isLocal: @escaping ([UInt8]) -> Bool, isRelayed: @escaping ([UInt8]) -> Bool,
-        alias: @escaping ([UInt8]) throws(LookupFailure) -> [Target]?,
+        alias: @escaping ([[UInt8]]) throws(LookupFailure) -> Alias?,
         account: @escaping ([UInt8], [UInt8]?) throws(LookupFailure) -> Account?
     ) {
         self.isLocal = isLocal
@@ -65,15 +66,15 @@ extension RecipientRules {
         }
     }
 
-    /// Decides about `localPart` (unquoted) at `domain`; nil: no domain was given, the address is ours.
-    /// `explaining`: with the steps that led there.
+    /// Decides about `localPart` (unquoted) at `domain`; nil: no domain was given, the address is ours. `own`: the alias in
+    /// whose list it stands. `explaining`: with the steps that led there.
     package func decide(
-        localPart: [UInt8], domain: [UInt8]?, explaining: Bool = false
+        localPart: [UInt8], domain: [UInt8]?, in own: [UInt8]? = nil, explaining: Bool = false
     ) -> RecipientDecision {
         var steps = Steps(areWanted: explaining)
         let outcome: RecipientDecision.Outcome
         do throws(LookupFailure) {
-            outcome = try route(localPart, domain, &steps)
+            outcome = try route(localPart, domain, own, &steps)
         } catch {
             steps.note("lookup failed: \(error.text)")
             outcome = .deferred(EnhancedStatus(4, 3, 0), "recipient lookup failed", cause: error.text)
@@ -82,7 +83,7 @@ extension RecipientRules {
     }
 
     private func route(
-        _ localPart: [UInt8], _ domain: [UInt8]?, _ steps: inout Steps
+        _ localPart: [UInt8], _ domain: [UInt8]?, _ own: [UInt8]?, _ steps: inout Steps
     ) throws(LookupFailure) -> RecipientDecision.Outcome {
         guard !localPart.isEmpty, !localPart.contains(where: { $0.isControl }) else {
             steps.note("the local part is empty or holds control characters")
@@ -90,7 +91,7 @@ extension RecipientRules {
         }
         guard let domain else {
             steps.note("no domain: local")
-            return try local(localPart, nil, &steps)
+            return try local(localPart, nil, own, &steps)
         }
         guard !domain.isEmpty else {
             steps.note("the domain is empty")
@@ -99,7 +100,7 @@ extension RecipientRules {
         var shown: String { domain.escaped(limit: 255) }
         if isLocal(domain) {
             steps.note("\(shown) is in \(isVirtual(domain) ? "virtual" : "local")-domains")
-            return try local(localPart, domain, &steps)
+            return try local(localPart, domain, own, &steps)
         }
         if mayRelay {
             steps.note("\(shown) is another host's, and the sender may relay")
@@ -118,38 +119,51 @@ extension RecipientRules {
         return .relay(domain)
     }
 
-    /// Aliases first, then accounts; the whole local part first, then what stands before the delimiter.
+    /// Aliases first, then accounts, then the alias of all others; the whole local part first, then what stands before the
+    /// delimiter.
     private func local(
-        _ localPart: [UInt8], _ domain: [UInt8]?, _ steps: inout Steps
+        _ localPart: [UInt8], _ domain: [UInt8]?, _ own: [UInt8]?, _ steps: inout Steps
     ) throws(LookupFailure) -> RecipientDecision.Outcome {
-        let (base, detail) = Self.split(localPart, at: delimiter)
-        for name in looksAtAliases ? aliasNames(localPart, at: domain) : [] {
-            if let targets = try alias(name) {
-                steps.note("alias \(name.escaped(limit: 64)), \(targets.count) targets")
-                let owner = [UInt8]("owner-") + name
-                let hasOwner = try alias(owner) != nil
-                return .alias(name, targets, owner: hasOwner ? owner : nil)
-            }
-            steps.note("no alias \(name.escaped(limit: 64))")
-        }
-        if let outcome = try mailbox(localPart, domain, &steps) { return outcome }
-        if detail != nil, let outcome = try mailbox(base, domain, extension: detail, &steps) {
-            return outcome
-        }
+        let names = looksAtAliases ? aliasNames(localPart, at: domain, in: own) : []
+        if let outcome = try aliasOutcome(names, &steps) { return outcome }
+        if let outcome = try accountOutcome(localPart, domain, &steps) { return outcome }
+        let others = looksAtAliases ? catchAllNames(at: domain, in: own) : []
+        if let outcome = try aliasOutcome(others, &steps) { return outcome }
+        let (base, _) = Self.split(localPart, at: delimiter)
         if base.equalsFolded("postmaster") {
             // RFC 5321 §4.5.1: postmaster is always there. A virtual domain without one of its own has the host's.
             let isHosts = !(domain.map(isVirtual) ?? false)
-            return try isHosts ? postmasterOutcome(&steps) : local(localPart, nil, &steps)
+            return try isHosts ? postmasterOutcome(&steps) : local(localPart, nil, own, &steps)
         }
         return .refused(EnhancedStatus(5, 1, 1), "user unknown")
     }
 
-    /// The aliases that a local part may mean, folded, the first that is there counts. They are the host's: at a virtual domain
-    /// they mean nobody.
-    package func aliasNames(_ localPart: [UInt8], at domain: [UInt8]?) -> [[UInt8]] {
-        if let domain, isVirtual(domain) { return [] }
+    private func aliasOutcome(
+        _ names: [[UInt8]], _ steps: inout Steps
+    ) throws(LookupFailure) -> RecipientDecision.Outcome? {
+        guard !names.isEmpty else { return nil }
+        guard let found = try alias(names) else {
+            for name in names where name.first != .ascii("@") {
+                steps.note("no alias \(name.escaped(limit: 320))")
+            }
+            return nil
+        }
+        steps.note("alias \(found.name.escaped(limit: 320)), \(found.targets.count) targets")
+        return .alias(found.name, found.targets, owner: try owner(of: found, alias))
+    }
+
+    /// Whether somebody of this host has the mail for an address of it where no alias does.
+    package func hasAccount(_ address: RecipientAddress) throws(LookupFailure) -> Bool {
+        var steps = Steps(areWanted: false)
+        return try accountOutcome(address.localPart, address.domain, &steps) != nil
+    }
+
+    private func accountOutcome(
+        _ localPart: [UInt8], _ domain: [UInt8]?, _ steps: inout Steps
+    ) throws(LookupFailure) -> RecipientDecision.Outcome? {
+        if let outcome = try mailbox(localPart, domain, &steps) { return outcome }
         let (base, detail) = Self.split(localPart, at: delimiter)
-        return detail == nil ? [localPart.folded()] : [localPart.folded(), base.folded()]
+        return detail == nil ? nil : try mailbox(base, domain, extension: detail, &steps)
     }
 
     private func postmasterOutcome(
@@ -161,9 +175,9 @@ extension RecipientRules {
             let isSelf = !postmaster.contains(.ascii("@"))
             return isSelf ? .rootMailbox : .alias([UInt8]("postmaster"), [.address(postmaster)], owner: nil)
         }
-        if let targets = try alias(postmaster) {
-            steps.note("alias \(shown), \(targets.count) targets")
-            return .alias(postmaster.folded(), targets, owner: nil)
+        if let found = try alias([postmaster.folded()]) {
+            steps.note("alias \(shown), \(found.targets.count) targets")
+            return .alias(found.name, found.targets, owner: nil)
         }
         // A postmaster who is configured but missing must not make us refuse postmaster's mail.
         return try mailbox(postmaster, nil, &steps) ?? .rootMailbox
@@ -214,9 +228,9 @@ extension RecipientRules {
     /// such accounts one by one, and the next package's is not on it.
     private func rootOutcome(_ steps: inout Steps) throws(LookupFailure) -> RecipientDecision.Outcome {
         let root = [UInt8]("root")
-        guard let targets = try alias(root) else { return .rootMailbox }
-        steps.note("alias root, \(targets.count) targets")
-        return .alias(root, targets, owner: nil)
+        guard let found = try alias([root]) else { return .rootMailbox }
+        steps.note("alias root, \(found.targets.count) targets")
+        return .alias(root, found.targets, owner: nil)
     }
 
     /// Under whose rights an account's mail is delivered.
@@ -274,8 +288,8 @@ extension RecipientRules {
         self.init(
             isLocal: { configuration.isLocal(domain: $0) },
             isRelayed: { domain in relayed.contains { domain.equalsFolded($0.utf8) } },
-            alias: { name throws(LookupFailure) in
-                do throws(AliasFile.Failure) { return try aliases?.targets(of: name) } catch {
+            alias: { names throws(LookupFailure) in
+                do throws(AliasFile.Failure) { return try aliases?.alias(ofAny: names) } catch {
                     throw LookupFailure("\(configuration.aliasesFile): \(error)")
                 }
             },
@@ -289,7 +303,8 @@ extension RecipientRules {
                 }
             })
         isVirtual = { configuration.isVirtual(domain: $0) }
-        sharesUsers = { configuration.sharesUsers(domain: $0[...]) }
+        let domains = aliases.map { DomainNames(of: $0) }
+        sharesUsers = { configuration.sharesUsers(domain: $0[...]) && domains?.areThere != true }
         ownDomain = Array(configuration.ownDomain.utf8)
         aliasFile = aliases
         delimiter = configuration.recipientDelimiter.utf8.first

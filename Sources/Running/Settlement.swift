@@ -127,6 +127,7 @@ package final class Settlement {
     private func uncovered(_ recipients: [Successor], of recipient: Int, _ work: Work) -> [Successor] {
         let configuration = configuration
         let message = work.message
+        let rules = RecipientRules(configuration)
         var coverage =
             work.coverage
             ?? Coverage(
@@ -134,18 +135,13 @@ package final class Settlement {
                     let believed = recipient.believed(injectedBy: message.injector)
                     return Successor(believed.address, Successor.Meaning(believed.parameters))
                 },
-                isLocal: { configuration.isLocal(domain: $0) },
-                sharesUsers: { configuration.sharesUsers(domain: $0[...]) })
+                isLocal: rules.isLocal, sharesUsers: rules.sharesUsers)
         work.coverage = coverage
-        let rules = RecipientRules(configuration)
-        func isAlias(_ localPart: [UInt8]) -> Bool {
-            for name in rules.aliasNames(localPart, at: nil) {
-                // Where it cannot be told, twice is better than never.
-                do throws(LookupFailure) { if try rules.alias(name) != nil { return true } } catch {
-                    return true
-                }
-            }
-            return false
+        func isAlias(_ address: RecipientAddress) -> Bool {
+            // Where it cannot be told, twice is better than never.
+            do throws(LookupFailure) {
+                return try rules.alias(rules.aliasNames(address.localPart, at: address.domain)) != nil
+            } catch { return true }
         }
         var wanted: [Successor] = []
         for successor in recipients where !coverage.covers(successor, of: recipient, isAlias: isAlias) {

@@ -36,13 +36,13 @@ struct AddressVerification {
         return status
     }
 
-    /// Prints the steps and the end; whether mail would be accepted.
-    private func verify(_ address: [UInt8], depth: Int) -> Bool {
+    /// Prints the steps and the end; whether mail would be accepted. `own`: the alias that leads there.
+    private func verify(_ address: [UInt8], in own: [UInt8]? = nil, depth: Int) -> Bool {
         let margin = String(repeating: "  ", count: depth)
         func say(_ text: String) { try? File.writeAll(1, "\(margin)\(text)\n".utf8) }
         let parsed = RecipientAddress(address)
         let decision = rules.decide(
-            localPart: parsed.localPart, domain: parsed.domain, explaining: true)
+            localPart: parsed.localPart, domain: parsed.domain, in: own, explaining: true)
         let shown = address.escaped(limit: 320)
         for step in decision.steps { say("\(shown): \(step)") }
         switch decision.outcome {
@@ -54,11 +54,12 @@ struct AddressVerification {
         case .alias(let name, let targets, _):
             say("\(shown)... deliverable: alias")
             for target in targets {
-                guard case .address(let next) = target, depth < Self.deepest, !next.equalsFolded(name) else {
+                guard case .address(let next) = target, depth < Self.deepest else {
                     say("  \(target.shown)")
                     continue
                 }
-                _ = verify(DeliveryPlan.qualified(next, rules.origin(for: parsed.domain)), depth: depth + 1)
+                let whole = DeliveryPlan.qualified(next, rules.origin(for: parsed.domain))
+                _ = verify(whole, in: name, depth: depth + 1)
             }
         }
         return decision.isAccepted
@@ -67,13 +68,12 @@ struct AddressVerification {
 
 /// `newaliases`: there is no second file to build; what can be done is to say what is wrong.
 struct NewAliases {
-    private let path: String
-
-    init(_ configuration: Configuration) { path = configuration.aliasesFile }
+    let configuration: Configuration
 
     func run() -> ExitStatus {
+        let path = configuration.aliasesFile
         guard !path.isEmpty else { return .ok }
-        let (entries, problems) = AliasFile(path).check()
+        let (entries, problems) = AliasFile(path).check { configuration.isLocal(domain: $0) }
         for problem in problems {
             let place = problem.line == 0 ? path : "\(path):\(problem.line)"
             try? File.writeAll(2, "newaliases: \(place): \(problem.text)\n".utf8)

@@ -69,7 +69,7 @@ struct Main {
             return AddressVerification(configuration).run(invocation.recipients)
         case .checkAliases:
             giveUpGroup()
-            return NewAliases(configuration).run()
+            return NewAliases(configuration: configuration).run()
         case .runQueue:
             ServiceSocket.kick(configuration.serviceSocket("kick"))
             return .ok

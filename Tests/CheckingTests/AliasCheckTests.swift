@@ -14,8 +14,8 @@ import Testing
         let aliases = AliasFile(path)
         let rules = RecipientRules(
             isLocal: { $0.elementsEqual("here.example".utf8) }, isRelayed: { _ in false },
-            alias: { name throws(LookupFailure) in
-                do { return try aliases.targets(of: name) } catch { throw LookupFailure("broken") }
+            alias: { names throws(LookupFailure) in
+                do { return try aliases.alias(ofAny: names) } catch { throw LookupFailure("broken") }
             },
             account: { localPart, _ throws(LookupFailure) in
                 let name = String(decoding: localPart, as: UTF8.self)
@@ -42,6 +42,10 @@ import Testing
         #expect(try Self.told("root: x@far.example\n") == [])
         #expect(try Self.told("root: /var/mail/root\n") == [])
         #expect(try Self.told("root: ann\nann: ann, bob\n") == [])
+        #expect(try Self.told("root: ann\nann: ann\n") == [])
+        #expect(try Self.told("root: root@here.example\nroot@here.example: ann\n") == [])
+        #expect(
+            try Self.told("root: ann\n@here.example: ann\ninfo@here.example: x@here.example, root\n") == [])
     }
 
     @Test(
@@ -59,8 +63,9 @@ import Testing
         #expect(told[1].hasPrefix(":4: old leads to nobody"))
     }
 
-    @Test("a line that is to catch all catches nothing, and is told once", arguments: ["@here.example", "*"])
-    func catchAlls(name: String) throws {
+    @Test(
+        "a name that no address has is told once", arguments: ["@there.example", "ann@there.example", "*"])
+    func noAddress(name: String) throws {
         let told = try Self.told("root: ann\n\(name): ann\n")
         #expect(told.count == 1 && told[0].hasPrefix(":2: \(name) matches no address"))
     }
@@ -69,6 +74,15 @@ import Testing
     func loops() throws {
         let told = try Self.told("root: ann\na: b\nb: c, bob\nc: A@here.example\n")
         #expect(told == [":2: a loop: a -> b -> c -> a: take one of them out"])
+        #expect(
+            try Self.told("root: ann\na@here.example: a\na: x@here.example\n@here.example: a@here.example\n")
+                == [
+                    ":2: a loop: a@here.example -> a -> @here.example -> a@here.example: take one of them out"
+                ])
+        #expect(
+            try Self.told("root: ann\n@here.example: x@here.example\n") == [
+                ":2: @here.example leads to x@here.example: user unknown"
+            ])
     }
 
     @Test("who may write the file is told")

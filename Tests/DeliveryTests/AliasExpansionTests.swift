@@ -1,3 +1,4 @@
+import Accounts
 import Bytes
 import Mail
 import TemporaryPlaces
@@ -16,20 +17,24 @@ import Testing
         let file = AliasFile(try directory.write("aliases", text))
         var rules = RecipientRules(
             isLocal: { $0.equalsFolded("here") || $0.equalsFolded("also.here") }, isRelayed: { _ in false },
-            alias: { name throws(LookupFailure) in
-                do throws(AliasFile.Failure) { return try file.targets(of: name) } catch {
+            alias: { names throws(LookupFailure) in
+                do throws(AliasFile.Failure) { return try file.alias(ofAny: names) } catch {
                     throw LookupFailure("\(error)")
                 }
-            }, account: { _, _ in nil })
+            },
+            account: { localPart, _ in
+                guard localPart.elementsEqual("user".utf8) else { return nil }
+                return Account(name: "user", uid: 1001, gid: 100, home: "/", shell: "", isSystems: true)
+            })
         rules.aliasFile = file
         return rules
     }
 
     private func expand(_ text: String, deepest: Int = AliasExpansion.deepest) throws -> AliasExpansion {
         let rules = try rules(text)
-        let targets = try #require(try rules.alias([UInt8]("a")))
+        let alias = try #require(try rules.alias([[UInt8]("a")]))
         return try AliasExpansion(
-            of: [UInt8]("a"), targets, origin: [UInt8]("here"), rules: rules, deepest: deepest)
+            of: alias.name, alias.targets, origin: [UInt8]("here"), rules: rules, deepest: deepest)
     }
 
     @Test(
@@ -54,6 +59,15 @@ import Testing
                 "a: b\nb: c\nowner-b: o\nc: carol, d\nd: dan",
                 ["owner-b@here: carol@here/account dan@here/account"]
             ),
+            // Aliases of one address, and of all others of a domain.
+            ("a: i@here, i@also.here\ni@here: x@far\ni: y@far", ["x@far y@far"]),
+            ("a: log@also.here\nlog: |cat\nlog@here: z@far", ["log@also.here/targets"]),
+            ("a: i@here\ni@here: i@here, b", ["i@here/account b@here/account"]),
+            ("a: i\ni@here: i\ni: x@far", ["x@far"]), ("a: z@here\n@here: x@far", ["x@far"]),
+            ("a: z@here\n@here: y@here", ["y@here/account"]), ("a: z@here\n@here: |cat", ["z@here/targets"]),
+            ("a: z@here, user@here\n@here: x@far", ["x@far user@here/account"]),
+            ("a: i@here\ni@here: bob\nowner-i@here: o", ["owner-i@here: bob@here/account"]),
+            ("a: z@here, i@here\n@here: x@far\ni@here: \"open", ["x@far i@here"]),
             // A bad entry is looked at by itself.
             ("a: b, x@far\nb: \"open", ["b@here x@far"]),
         ] as [(String, [String])])
@@ -100,6 +114,8 @@ import Testing
         let failure = #expect(throws: AliasExpansion.Failure.self) { try expand("a: b\nb: c\nc: a, b\n") }
         #expect(
             failure == .init(status: EnhancedStatus(5, 4, 6), text: "alias a leads nowhere but to itself"))
+        let domains = "a: p@here\n@here: q@also.here\n@also.here: i@here\ni@here: r@here\n"
+        #expect(throws: AliasExpansion.Failure.self) { try expand(domains) }
     }
 
     @Test("a list of thousands, and thousands of aliases, are looked up in memory")
@@ -129,7 +145,7 @@ import Testing
             recipients.split(separator: " ").map { Successor(Array($0.utf8)) },
             isLocal: { $0.equalsFolded("here") })
         let successor = Successor(Array(address.utf8), meaning)
-        #expect(coverage.covers(successor, of: 1) { $0.equalsFolded("alias") } == isCovered)
+        #expect(coverage.covers(successor, of: 1) { $0.localPart.equalsFolded("alias") } == isCovered)
     }
 
     @Test("what a copy went to is covered, by whatever way it is asked for")
@@ -140,7 +156,9 @@ import Testing
             Successor([UInt8]("ann@here"), .account), Successor([UInt8]("x@far")), Successor([UInt8]("bob")),
         ])
         func covers(_ text: String, _ meaning: Successor.Meaning) -> Bool {
-            coverage.covers(Successor(Array(text.utf8), meaning), of: 2) { $0.equalsFolded("alias") }
+            coverage.covers(Successor(Array(text.utf8), meaning), of: 2) {
+                $0.localPart.equalsFolded("alias")
+            }
         }
         #expect(
             covers("ann", .account) && covers("Ann@HERE", .open) && covers("x@far", .open)

@@ -28,6 +28,7 @@ import Unix
                 lost: \\nobody, \\missing, \\root
                 self: self
                 frank: frank, frank+x, Frank
+                gina@example.org: gina@example.org, frank
                 list: :include:/etc/list, /var/archive/
                 """))
         let system = SystemAccounts(
@@ -39,14 +40,15 @@ import Unix
                 carol:x:1001:1001::/home/carol:/bin/sh
                 dave:x:1002:1002::/home/dave:/bin/sh
                 frank:x:1003:1003::/home/frank:/bin/sh
+                gina:x:1004:1004::/home/gina:/bin/sh
                 nobody:x:65534:65534::/:/bin/sh
                 """))
         self.system = system
         let accounts = AccountDatabase(system)
         rules = RecipientRules(
             isLocal: { $0.equalsFolded("example.org") }, isRelayed: { _ in false },
-            alias: { name throws(LookupFailure) in
-                do throws(AliasFile.Failure) { return try file.targets(of: name) } catch {
+            alias: { names throws(LookupFailure) in
+                do throws(AliasFile.Failure) { return try file.alias(ofAny: names) } catch {
                     throw LookupFailure("\(error)")
                 }
             },
@@ -124,6 +126,8 @@ import Unix
     func once() {
         let byHand = plan("frank@example.org", isByHand: true)
         #expect(byHand.parts == [mailbox("frank", forward: true)] && forwards(byHand) == [])
+        let own = plan("gina@example.org", isByHand: true)
+        #expect(own.parts == [mailbox("gina", forward: true)] && forwards(own) == ["frank@example.org"])
     }
 
     @Test("what is decided of an address is not asked again")

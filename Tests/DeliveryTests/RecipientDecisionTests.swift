@@ -3,6 +3,7 @@ import Bytes
 import Delivery
 import Jobs
 import Mail
+import Program
 import TemporaryPlaces
 import Testing
 import Unix
@@ -54,8 +55,8 @@ private func short(_ outcome: RecipientDecision.Outcome) -> String {
         rules = RecipientRules(
             isLocal: { $0.equalsFolded("example.org") || $0.equalsFolded("localhost") },
             isRelayed: { $0.equalsFolded("backup.example") },
-            alias: { name throws(LookupFailure) in
-                do throws(AliasFile.Failure) { return try file.targets(of: name) } catch {
+            alias: { names throws(LookupFailure) in
+                do throws(AliasFile.Failure) { return try file.alias(ofAny: names) } catch {
                     throw LookupFailure("\(error)")
                 }
             },
@@ -172,13 +173,15 @@ private func short(_ outcome: RecipientDecision.Outcome) -> String {
     func systemAccounts() {
         var rules = rules
         let before = rules.alias
-        rules.alias = { name throws(LookupFailure) in
-            name == [UInt8]("root") ? [.address([UInt8]("bob"))] : try before(name)
+        rules.alias = { names throws(LookupFailure) in
+            let root = [UInt8]("root")
+            return names == [root] ? Alias(root, [.address([UInt8]("bob"))]) : try before(names)
         }
         #expect(short(rules.decide(localPart: [UInt8]("daemon"), domain: nil).outcome) == "alias root 1")
-        rules.alias = { name throws(LookupFailure) in
-            name == [UInt8]("daemon")
-                ? [.address([UInt8]("bob")), .address([UInt8]("carol@example.net"))] : nil
+        rules.alias = { names throws(LookupFailure) in
+            let daemon = [UInt8]("daemon")
+            let targets: [Target] = [.address([UInt8]("bob")), .address([UInt8]("carol@example.net"))]
+            return names.contains(daemon) ? Alias(daemon, targets) : nil
         }
         #expect(short(rules.decide(localPart: [UInt8]("daemon"), domain: nil).outcome) == "alias daemon 2")
     }
@@ -264,11 +267,70 @@ private func short(_ outcome: RecipientDecision.Outcome) -> String {
         #expect(short(rules.decide(localPart: address.localPart, domain: address.domain).outcome) == expected)
     }
 
+    @Test(
+        "an alias of one address goes before that of the name and before accounts, one of a whole domain behind them",
+        arguments: [
+            ("info@v.example", "alias info@v.example 2 owner-info@v.example"),
+            ("INFO+x@V.Example.", "alias info@v.example 2 owner-info@v.example"),
+            ("sales@v.example", "alias sales@v.example 1"), ("info@w.example", "alias @w.example 1"),
+            ("info@example.org", "alias info@example.org 1"), ("info", "alias info@example.org 1"),
+            ("info@localhost", "alias info 1"), ("info+x+y@localhost", "alias info 1"),
+            ("ann@w.example", "user ann@w.example"), ("Ann+x@w.example", "user ann@w.example+x"),
+            ("root@w.example", "alias @w.example 1"), ("postmaster@w.example", "alias @w.example 1"),
+            ("postmaster@v.example", "root"), ("nobody@v.example", "5.1.1"), ("x@example.org", "5.1.1"),
+            ("x@localhost", "alias @localhost 1"), ("bob@localhost", "user bob"),
+            ("daemon@localhost", "root"), ("bad@localhost", "4.3.0"),
+            // What looks like somebody's address in quotes is none.
+            ("\"info@v.example\"@example.org", "5.1.1"),
+            ("\"info@v.example\"@w.example", "alias @w.example 1"),
+            ("\"@w.example\"@v.example", "5.1.1"),
+        ])
+    func domainAliases(address: String, expected: String) throws {
+        var rules = try virtual()
+        let file = AliasFile(
+            try directory.write(
+                "domains",
+                """
+                info: bob
+                bad@localhost: "open
+                @w.example: bob
+                Info@V.example: bob, x@far.example
+                owner-info@v.example: bob
+                info@example.org.: carol@example.net
+                sales@v.example: bob
+                @localhost: bob
+
+                """))
+        rules.alias = { names throws(LookupFailure) in
+            do throws(AliasFile.Failure) { return try file.alias(ofAny: names) } catch {
+                throw LookupFailure("\(error)")
+            }
+        }
+        let address = RecipientAddress(Array(address.utf8))
+        #expect(short(rules.decide(localPart: address.localPart, domain: address.domain).outcome) == expected)
+    }
+
+    @Test("local domains share their users where there is no users file, and no alias of one domain")
+    func sharing() throws {
+        var configuration = Configuration()
+        configuration.localDomains = ["a.example", "b.example"]
+        configuration.virtualDomains = ["v.example"]
+        configuration.aliasesFile = try directory.write("shared", "ann: bob\n")
+        let rules = RecipientRules(configuration)
+        func shares(_ domain: String) -> Bool { rules.sharesUsers(Array(domain.utf8)) }
+        #expect(shares("a.example") && shares("B.example") && !shares("v.example"))
+        try directory.write("shared", "ann: bob\nann@v.example: bob\n")
+        #expect(!shares("a.example"))
+        try Path.remove(configuration.aliasesFile)
+        #expect(shares("a.example"))
+    }
+
     @Test("a virtual domain's postmaster is the host's, whose aliases lead to users of the host")
     func virtualPostmaster() throws {
         var rules = try virtual()
-        rules.alias = { name throws(LookupFailure) in
-            name == Array("postmaster".utf8) ? [.address(Array("bob".utf8))] : nil
+        rules.alias = { names throws(LookupFailure) in
+            let name = [UInt8]("postmaster")
+            return names.contains(name) ? Alias(name, [.address(Array("bob".utf8))]) : nil
         }
         let address = RecipientAddress(Array("postmaster@v.example".utf8))
         let plan = DeliveryPlan(

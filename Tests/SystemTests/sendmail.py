@@ -119,7 +119,7 @@ def told_aliases(i):
             assert sendmail(i.a, f"{name}@a.example", input=f"Subject: quoted-{name}\n\nx\n").returncode == 0
             arrived(host, f"Subject: quoted-{name}\n".encode())
         with open(path, "w") as file:
-            file.write("i3: a;b@c\n@a.example: x\n*: x\n" + before)
+            file.write("i3: a;b@c\n@there.example: x\n*: x\n" + before)
         done = sendmail(i.a, "-bi", input="")
         assert done.returncode == 78 and [f"{path}:{n}: ".encode() in done.stderr for n in (1, 2, 3)] == [True] * 3, done
         os.chmod(path, 0o666)

@@ -1,7 +1,7 @@
 """Users of the users file, in domains of their own: they receive, and read what they received."""
-import contextlib, imaplib, os, poplib, re, smtplib, subprocess
+import contextlib, glob, imaplib, os, poplib, re, smtplib, subprocess
 from harness import USER, address, eventually, log_of, run, send, test
-from aliases import ended
+from aliases import aliases, ended
 
 V, W = "v.example", "w.example"
 
@@ -57,6 +57,11 @@ def by_imap(host, name, password):
         client.shutdown()
 
 
+def texts(maildir):
+    """The messages that a Maildir has got."""
+    return [open(path, "rb").read() for path in glob.glob(maildir + "new/*")]
+
+
 def answers(host, *recipients):
     """What RCPT is answered."""
     with smtplib.SMTP(host.address, host.ports["smtp"], timeout=30) as client:
@@ -81,6 +86,30 @@ def virtual_two_domains(i):
                 assert len(texts) == 1 and f"Subject: {subject}".encode() in texts[0], texts
         assert by_pop(i.a, f"ann@{V}", "two") is None and by_imap(i.a, "ann", "one") is None
         assert os.stat(f"{i.a.directory}/vmail/{V}").st_mode & 0o777 == 0o700
+
+
+@test("an alias of one address, and one of all others of a domain, are taken at RCPT and led on; they are nobody's in another domain, and loops end")
+def virtual_aliases(i):
+    text = f"info@{V}: {USER}, ann@{W}\nann@{W}: ann@{W}\n@{W}: {USER}\nsales@{V}: info@{V}\nround@{V}: x@{W}, y@{W}\nloop@{V}: loop2@{V}\nloop2@{V}: loop@{V}\n"
+    os.makedirs(f"{i.a.directory}/in")
+    with users(i.a, line(i.a, f"ann@{W}", "one") + line(i.a, f"sales@{V}", "two"), mailbox=f"{i.a.directory}/in/%u/"), aliases(i.a, text):
+        wanted = {f"info@{V}": 250, f"INFO+x@{V.upper()}": 250, f"other@{W}": 250, f"{USER}@{W}": 250, f"ann@{W}": 250, f"other@{V}": 550,
+                  "info@a.example": 550, f'"info@{V}"@a.example': 550, f"info@{V}@a.example": 501, f"x@{V}": 550, f"sales@{V}": 250}
+        assert answers(i.a, *wanted) == list(wanted.values()), answers(i.a, *wanted)
+
+        def stored(name, subject):
+            return len([m for m in texts(f"{i.a.directory}/in/{name}/") if f"Subject: {subject}\n".encode() in m])
+        # The account of that address is behind the alias.
+        for number, (recipient, mine, anns) in enumerate([(f"info@{V}", 1, 1), (f"sales@{V}", 1, 1), (f"other@{W}", 1, 0), (f"ann@{W}", 0, 1), (f"round@{V}", 1, 0)]):
+            ended(i.a, recipient, subject=f"va-{number}")
+            assert (stored(USER, f"va-{number}"), stored(f"ann@{W}", f"va-{number}"), stored(f"sales@{V}", f"va-{number}")) == (mine, anns, 0), recipient
+        _, lines = ended(i.a, f"loop@{V}", subject="va-loop")
+        assert any("leads nowhere but to itself" in entry for entry in lines), lines
+        said = run(*i.a.command("sendmail-compat", "-bv", f"sales@{V}", f"y@{W}")).decode()
+        assert f"alias info@{V}, 2 targets" in said and f"ann@{W}... deliverable: mailbox of ann@{W}" in said and f"alias @{W}, 1 targets" in said, said
+    with aliases(i.a, "x@nowhere.example: y\n"):
+        done = subprocess.run(i.a.command("sendmail-compat", "-bi"), capture_output=True)
+        assert done.returncode == 78 and b"x@nowhere.example matches no address" in done.stderr, done
 
 
 @test("what is said of users of the users file: by sendmail -bv, local-deliver -n and imapd --verify")

@@ -62,7 +62,9 @@ struct AliasCheck {
 
     /// What newaliases tells; not once more that others may write it.
     func lines(isSafe: Bool) -> [Finding] {
-        AliasFile(path).check().problems.filter { isSafe || $0.line > 0 }.prefix(Self.mostTold).map {
+        AliasFile(path).check(isLocal: isLocal).problems.filter { isSafe || $0.line > 0 }.prefix(
+            Self.mostTold
+        ).map {
             .fault("\($0.line == 0 ? path : "\(path):\($0.line)"): \($0.text)")
         }
     }
@@ -76,10 +78,10 @@ struct AliasCheck {
             guard !entry.name.isEmpty, let targets = try? entry.targets() else { return true }
             for target in targets {
                 guard let address = address(of: target) else { continue }
-                if case .refused(_, let why) = decide(address).outcome {
+                if case .refused(_, let why) = decide(address, in: entry.name.folded()).outcome {
                     unknown.append(
                         .fault(
-                            "\(path):\(entry.line): \(entry.name.escaped(limit: 64)) leads to \(address.localPart.escaped(limit: 64)): \(why)"
+                            "\(path):\(entry.line): \(entry.name.escaped(limit: 64)) leads to \(target.shown): \(why)"
                         ))
                 }
             }
@@ -109,10 +111,10 @@ struct AliasCheck {
     }
 
     private func names(behind name: [UInt8]) -> [[UInt8]] {
-        guard case .alias(_, let targets, _) = rules.decide(localPart: name, domain: nil).outcome else {
-            return []
+        let targets = ((try? rules.alias([name])) ?? nil)?.targets ?? []
+        return targets.compactMap { address(of: $0) }.compactMap { address in
+            ((try? rules.alias(meantBy: address, in: name, rules.alias)) ?? nil)?.name
         }
-        return targets.compactMap { address(of: $0) }.filter { !isVirtual($0) }.map { $0.localPart.folded() }
     }
 
     /// The address of this host that a target is; nil for what goes elsewhere, or is no address.
@@ -122,19 +124,14 @@ struct AliasCheck {
         return address.domain.map(isLocal) ?? true ? address : nil
     }
 
-    /// Whether aliases mean nothing there.
-    private func isVirtual(_ address: RecipientAddress) -> Bool {
-        address.domain.map(rules.isVirtual) ?? false
-    }
-
-    private func decide(_ address: RecipientAddress) -> RecipientDecision {
-        rules.decide(localPart: address.localPart, domain: address.domain)
+    private func decide(_ address: RecipientAddress, in own: [UInt8]?) -> RecipientDecision {
+        rules.decide(localPart: address.localPart, domain: address.domain, in: own)
     }
 
     /// Mail for root, and so what cron and the host itself report.
     func root() -> [Finding] {
         var seen: Set<[UInt8]> = []
-        return isRead(RecipientAddress([UInt8]("root")), &seen)
+        return isRead(RecipientAddress([UInt8]("root")), in: nil, &seen)
             ? []
             : [
                 .fault(
@@ -144,20 +141,20 @@ struct AliasCheck {
     }
 
     /// Whether what is sent there comes to somebody, or somewhere that an alias names.
-    private func isRead(_ address: RecipientAddress, _ seen: inout Set<[UInt8]>) -> Bool {
-        var key = address.localPart.folded()
-        if isVirtual(address), let domain = address.domain { key += [.ascii("@")] + domain.folded() }
-        guard seen.insert(key).inserted else { return false }
-        switch decide(address).outcome {
+    private func isRead(
+        _ address: RecipientAddress, in own: [UInt8]?, _ seen: inout Set<[UInt8]>
+    ) -> Bool {
+        switch decide(address, in: own).outcome {
         case .user, .relay, .deferred: return true
         case .rootMailbox, .refused: return false
-        case .alias(_, let targets, _):
+        case .alias(let name, let targets, _):
+            guard seen.insert(name).inserted else { return false }
             return targets.contains { target in
                 guard case .address = target, let next = self.address(of: target) else {
                     if case .mailbox(let name) = target { return !name.equalsFolded("root") }
                     return true
                 }
-                return isRead(next, &seen)
+                return isRead(next, in: name, &seen)
             }
         }
     }

@@ -1,6 +1,7 @@
 import Accounts
 import Bytes
 import Program
+import Recipients
 import Unix
 
 /// The users file: who may read it, its lines, and the domains of who is in it.
@@ -12,14 +13,16 @@ enum UsersCheck {
         let configuration = installation.configuration
         let accounts = configuration.accounts
         let path = accounts.usersFile
-        guard !path.isEmpty else { return domains(configuration, named: []) }
+        let aliases = configuration.aliasesFile
+        let aliased = aliases.isEmpty ? [] : (try? AliasFile(aliases).domains()) ?? []
+        guard !path.isEmpty else { return domains(configuration, named: [], aliased: aliased) }
         let report: AccountDatabase.UsersFileReport
         do throws(SystemError) { report = try accounts.lookAtUsersFile() } catch {
             // That it is not there is told with the other files.
             return error.code == .noEntry ? [] : [.unseen("\(path): \(error)")]
         }
         var findings = report.faults.prefix(mostTold).map { Finding.fault("\(path): \($0)") }
-        findings += domains(configuration, named: report.domains)
+        findings += domains(configuration, named: report.domains, aliased: aliased)
         if report.holdsPasswords { findings += PlaceCheck.secrets(path, what: "holds passwords") }
         if ((try? Path.status(accounts.usersShadow)) ?? nil) != nil {
             findings += PlaceCheck.secrets(accounts.usersShadow, what: "holds passwords")
@@ -38,17 +41,19 @@ enum UsersCheck {
     }
 
     /// What is said of domains in one place and not in the other.
-    static func domains(_ configuration: Configuration, named: Set<[UInt8]>) -> [Finding] {
+    static func domains(
+        _ configuration: Configuration, named: Set<[UInt8]>, aliased: Set<[UInt8]>
+    ) -> [Finding] {
         var findings: [Finding] = []
         for domain in configuration.virtualDomains {
             let bytes = Array(domain.utf8)
             if !configuration.isVirtual(domain: bytes) {
                 findings.append(
                     .fault("\(domain): in local-domains and in virtual-domains: take it out of one of them"))
-            } else if !named.contains(bytes.folded()) {
+            } else if !named.union(aliased).contains(bytes.folded()) {
                 findings.append(
                     .fault(
-                        "\(domain): in virtual-domains, but the users file has nobody@\(domain): all its mail is refused"
+                        "\(domain): in virtual-domains, but neither the users file nor the aliases file has anybody@\(domain): all its mail is refused"
                     ))
             }
         }

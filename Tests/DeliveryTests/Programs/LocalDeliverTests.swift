@@ -428,7 +428,8 @@ import Unix
         #expect(status == .exited(0))
         #expect(
             lines == [
-                "example.org is in local-domains", "no alias bob+x", "no alias bob", "no account bob+x",
+                "example.org is in local-domains", "no alias bob+x@example.org", "no alias bob@example.org",
+                "no alias bob+x", "no alias bob", "no account bob+x",
                 "account bob, extension x", "as bob: .forward says \\bob", "as bob: .forward says |vacation",
             ])
         #expect(
@@ -440,7 +441,7 @@ import Unix
         #expect(try explain("carol").1.last == "as carol: mailbox \(host.path)/carol/Maildir/")
         #expect(
             try explain("daemon").1 == [
-                "no domain: local", "no alias daemon",
+                "no domain: local", "no alias daemon@example.org", "no alias daemon",
                 "account daemon, but its uid 1 is no person's (first-user-id): root's mail",
                 "as relaisa: mailbox \(host.path)/relaisa/Maildir/",
             ])
