@@ -79,7 +79,7 @@ func tests(
 /// one that libFuzzer drives (`driver`, for scripts/fuzz) or one that says what comes of each input (`digest`, for
 /// scripts/runtimes).
 let fuzzed: [Target.Dependency] = [
-    "Bytes", "Unix", "SASL", "Mail", "MIME", "Program", "Resolver", "Queue", "MailStore", "Auth", "SMTP",
+    "Bytes", "Unix", "SASL", "Mail", "MIME", "Program", "Resolver", "Queue", "MailStore", "Front", "SMTP",
     "POP3", "IMAP", "Jobs", "Recipients", "Delivery", "Reception",
 ]
 let others = ["Corpus", "Replay", "Driver", "Digest", "words.dict"]
@@ -120,14 +120,14 @@ let package = Package(
         library("MIME", ["Mail", "Bytes"]),
         library("Program", ["Unix", "Mail", "Bytes"]),
         library("Accounts", ["Program", "Unix", "Bytes"]),
-        library("Front", ["Program", "Sandbox", "Unix"]),
+        library("Front", ["Program", "Sandbox", "SASL", "Unix", "Bytes"]),
         library("TLS", ["Unix", "Bytes", "COpenSSL"], linking: ["ssl", "crypto"]),
         library("Resolver", ["Unix", "Mail", "Bytes"]),
         library("Queue", ["Unix", "Mail", "Bytes"]),
         library("MailStore", ["Unix", "Mail", "Bytes"]),
-        library("Auth", ["Accounts", "Program", "Unix", "Bytes", "CCrypt"], linking: ["crypt"]),
+        library("Auth", ["Front", "Accounts", "Program", "Unix", "Bytes", "CCrypt"], linking: ["crypt"]),
         library("SMTP", ["Mail", "Bytes"]),
-        library("POP3", ["Mail", "Bytes"]),
+        library("POP3", ["SASL", "Bytes"]),
         library("IMAP", ["MIME", "Mail", "SASL", "Bytes"]),
         library("Jobs", ["Mail", "Unix", "Bytes"]),
         library("Recipients", ["Jobs", "Accounts", "Program", "Mail", "Unix", "Bytes"]),
@@ -146,8 +146,8 @@ let package = Package(
             "queue-runner", ["Running", "Reception", "Checking", "Queue", "Accounts"] + everyTool),
         tool("remote-deliver", ["SMTP", "MIME", "TLS", "Resolver", "Jobs", "Accounts"] + everyTool),
         tool("local-deliver", ["Delivery", "Recipients", "Jobs", "Accounts", "MailStore"] + everyTool),
-        tool("pop3d", ["Front", "POP3", "MailStore", "Auth"] + everyTool),
-        tool("imapd", ["Front", "IMAP", "MIME", "MailStore", "Auth", "Accounts"] + everyTool),
+        tool("pop3d", ["Front", "POP3", "MailStore"] + everyTool),
+        tool("imapd", ["Front", "IMAP", "MIME", "MailStore", "Accounts"] + everyTool),
         tool("charset-decode", ["CIconv"] + everyTool, linking: staticSwiftOnly),
         tool("mxlookup", ["Resolver"] + everyTool),
         tool("checkpassword", ["Front", "Auth", "Accounts"] + everyTool),
@@ -169,21 +169,21 @@ let package = Package(
         tests("MIME", ["Mail", "Bytes"]),
         tests("Program", ["Unix", "Mail", "Bytes"]),
         tests("Accounts", ["Program", "Unix", "Bytes"]),
-        tests("Front", ["Program", "Unix", "Bytes"]),
+        tests("Front", ["IMAP", "POP3", "SASL", "Program", "Unix", "Bytes"]),
         tests("TLS", ["tls-relay", "Program", "Unix", "Bytes"]),
         tests("Resolver", ["Unix", "Mail", "Bytes"]),
         tests("Queue", ["Unix", "Mail", "Bytes"]),
         tests("MailStore", ["Unix", "Mail", "Bytes"]),
-        tests("Auth", ["Accounts", "Program", "Unix", "Bytes"]),
+        tests("Auth", ["Front", "Accounts", "Program", "Unix", "Bytes"]),
         tests("SMTP", ["DialogFiles", "Mail", "Bytes"], data: ["Dialogs"]),
         tests(
             "POP3",
-            ["DialogFiles", "pop3d", "Front", "Auth", "MailStore", "Program", "Unix", "Mail", "Bytes"],
+            ["DialogFiles", "pop3d", "Front", "SASL", "MailStore", "Program", "Unix", "Mail", "Bytes"],
             data: ["Dialogs"]),
         tests(
             "IMAP",
             [
-                "DialogFiles", "imapd", "Front", "Auth", "MailStore", "Program", "Unix", "MIME", "Mail",
+                "DialogFiles", "imapd", "Front", "SASL", "MailStore", "Program", "Unix", "MIME", "Mail",
                 "Bytes",
             ],
             data: ["Dialogs"]),

@@ -1,5 +1,6 @@
 package import Accounts
 import Bytes
+package import Front
 package import Program
 package import Unix
 

@@ -18,6 +18,14 @@ package final class Connection {
             self.patience = patience
             self.session = session
         }
+
+        /// Of who reads mail, up to the login.
+        package static func ofReaders(_ configuration: Configuration) -> Limits {
+            Limits(
+                total: configuration.readerConnections,
+                perAddress: configuration.readerConnectionsPerAddress, patience: .seconds(60),
+                session: .seconds(300))
+        }
     }
 
     package let client: Client
@@ -88,6 +96,12 @@ package final class Connection {
     private func noteConnect() {
         if service.isLoggedAsPostfix { log.info("connect from \(client.name)") }
     }
+
+    package var offersTLS: Bool { !configuration.tlsCertificate.isEmpty }
+    /// Whether this client's password may come in the clear.
+    package var allowsPlaintextLogin: Bool { configuration.allowsPlaintextLogin(from: client.address) }
+    /// Where the service is that checks it, and has the protocol's own program serve who it belongs to.
+    var loginSocket: String { configuration.netSocket(service.name) }
 
     /// TLS where it is spoken from the first byte, then the greeting. False when TLS cannot be had: there is nothing to say then,
     /// in no language.

@@ -1,22 +1,8 @@
 import Bytes
+package import SASL
 
 /// The AUTHORIZATION state of RFC 1939 §4: everything before somebody is known. It touches no descriptor.
-package struct LoginSession {
-    package enum Next: Equatable {
-        case proceed
-        /// Send the output, start TLS, then call `startedTLS` (or `refuseTLS`).
-        case startTLS
-        /// Ask whether the password is right; then `loginFailed`, or the session goes on elsewhere.
-        case login(user: [UInt8], password: [UInt8])
-        case close
-    }
-
-    package struct Step: Equatable {
-        package var consumed: Int
-        package var output: [UInt8]
-        package var next: Next
-    }
-
+package struct LoginSession: LoginDialogue {
     package static let longestLine = 1024
     package static let mostErrors = 10
     package static let mostLogins = 3
@@ -39,15 +25,15 @@ package struct LoginSession {
     package var greeting: [UInt8] { Array("+OK \(hostname) POP3 relais\r\n".utf8) }
 
     /// Reads one command from the front of `input`. Nothing consumed: more is needed.
-    package mutating func step(_ input: ArraySlice<UInt8>) -> Step {
+    package mutating func step(_ input: ArraySlice<UInt8>) -> LoginStep {
         guard let line = CommandLine.first(of: input, limit: Self.longestLine) else {
             guard input.count >= Self.longestLine else {
-                return Step(consumed: 0, output: [], next: .proceed)
+                return LoginStep(consumed: 0, output: [], next: .proceed)
             }
-            return Step(consumed: input.count, output: Answer.tooLong, next: .close)
+            return LoginStep(consumed: input.count, output: Answer.tooLong, next: .close)
         }
         if HTTPRequestLine.isOne(line.text) {
-            return Step(consumed: input.count, output: Answer.otherProtocol, next: .close)
+            return LoginStep(consumed: input.count, output: Answer.otherProtocol, next: .close)
         }
         let command: Command
         do throws(Command.Failure) { command = try Command.read(line.text) } catch {
@@ -56,18 +42,19 @@ package struct LoginSession {
         switch command {
         case .capa:
             let tls = offersTLS && !isEncrypted
-            return Step(
+            return LoginStep(
                 consumed: line.size,
                 output: Answer.capabilities(tls: tls, login: mayLogIn, isLoggedIn: false), next: .proceed)
-        case .quit: return Step(consumed: line.size, output: Answer.ok("Bye"), next: .close)
+        case .quit: return LoginStep(consumed: line.size, output: Answer.ok("Bye"), next: .close)
         case .stls: return startTLS(line.size)
         case .user(let name):
             guard mayLogIn else { return refuse(Answer.needsTLS, line.size) }
             user = name
-            return Step(consumed: line.size, output: Answer.ok(""), next: .proceed)
+            return LoginStep(consumed: line.size, output: Answer.ok(""), next: .proceed)
         case .pass(let password):
             guard let user else { return refuse(Answer.error("USER first"), line.size) }
-            return Step(consumed: line.size, output: [], next: .login(user: user, password: password))
+            return LoginStep(
+                consumed: line.size, output: [], next: .login(tag: [], user: user, password: password))
         case .unsupported: return refuse(Answer.error("Use USER and PASS"), line.size)
         default: return refuse(Answer.error("Log in first"), line.size)
         }
@@ -76,15 +63,17 @@ package struct LoginSession {
     private var mayLogIn: Bool { isEncrypted || allowsPlaintext }
 
     /// RFC 2595 §4.
-    private mutating func startTLS(_ size: Int) -> Step {
+    private mutating func startTLS(_ size: Int) -> LoginStep {
         guard offersTLS, !isEncrypted else {
             return refuse(Answer.error(isEncrypted ? "TLS is active already" : "TLS is not offered"), size)
         }
-        return Step(consumed: size, output: [], next: .startTLS)
+        return LoginStep(consumed: size, output: [], next: .startTLS(tag: []))
     }
 
-    package var readyForTLS: [UInt8] { Answer.ok("Begin TLS") }
-    package var refusalOfTLS: [UInt8] { Answer.error("[SYS/TEMP] TLS is not available now") }
+    package func readyForTLS(_ tag: [UInt8]) -> [UInt8] { Answer.ok("Begin TLS") }
+    package func refusalOfTLS(_ tag: [UInt8]) -> [UInt8] {
+        Answer.error("[SYS/TEMP] TLS is not available now")
+    }
 
     /// What was said in the clear is forgotten (T49).
     package mutating func startedTLS() {
@@ -92,32 +81,27 @@ package struct LoginSession {
         user = nil
     }
 
-    /// The answer to a login that failed; `isTemporary`: it could not be decided. RFC 3206 has the codes.
-    package mutating func loginFailed(isTemporary: Bool) -> (output: [UInt8], isOver: Bool) {
+    /// RFC 3206 has the codes.
+    package mutating func refused(
+        _ tag: [UInt8], _ refusal: LoginRefusal
+    ) -> (output: [UInt8], isOver: Bool) {
         user = nil
         logins += 1
-        let answer =
-            isTemporary
-            ? Answer.error("[SYS/TEMP] Login not possible now")
-            : Answer.error("[AUTH] Wrong name or password")
-        return (answer, logins >= Self.mostLogins)
+        let text =
+            switch refusal {
+            case .wrong: "[AUTH] Wrong name or password"
+            case .undecided: "[SYS/TEMP] Login not possible now"
+            case .tooManySessions: "[IN-USE] Too many sessions of this user, close others first"
+            }
+        return (Answer.error(text), logins >= Self.mostLogins)
     }
 
-    package mutating func tooManySessions() -> (output: [UInt8], isOver: Bool) {
-        user = nil
-        logins += 1
-        return (
-            Answer.error("[IN-USE] Too many sessions of this user, close others first"),
-            logins >= Self.mostLogins
-        )
-    }
-
-    private mutating func refuse(_ output: [UInt8], _ size: Int) -> Step {
+    private mutating func refuse(_ output: [UInt8], _ size: Int) -> LoginStep {
         errors += 1
         guard errors < Self.mostErrors else {
-            return Step(consumed: size, output: Answer.tooMany, next: .close)
+            return LoginStep(consumed: size, output: Answer.tooMany, next: .close)
         }
-        return Step(consumed: size, output: output, next: .proceed)
+        return LoginStep(consumed: size, output: output, next: .proceed)
     }
 }
 

@@ -1,6 +1,7 @@
 import Accounts
 import Auth
 import Bytes
+import Front
 import Program
 import Unix
 

@@ -1,4 +1,4 @@
-import Auth
+import Front
 import IMAP
 import MIME
 import MailStore

@@ -1,5 +1,5 @@
-import Auth
 import Front
+import IMAP
 import Program
 import Sandbox
 import Unix
@@ -42,8 +42,13 @@ enum Main {
             MailboxServer(configuration, log, .own()).run()
         } else {
             Startup.enter(.login, tool)
-            Connection.serve(.imap, LoginServer.limits(configuration), configuration, log) {
-                LoginServer(configuration, $0).run(tls: arguments.has("tls"))
+            let tls = arguments.has("tls")
+            Connection.serve(.imap, .ofReaders(configuration), configuration, log) { connection in
+                LoginServer(connection).run(
+                    LoginSession(
+                        offersTLS: connection.offersTLS,
+                        allowsPlaintext: connection.allowsPlaintextLogin, isEncrypted: tls),
+                    tls: tls)
             }
         }
         ExitStatus.ok.leave()

@@ -1,4 +1,4 @@
-import Auth
+import Front
 import MailStore
 import POP3
 import Program

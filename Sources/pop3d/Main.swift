@@ -1,5 +1,5 @@
-import Auth
 import Front
+import POP3
 import Program
 import Sandbox
 import Unix
@@ -28,8 +28,13 @@ enum Main {
             MailboxServer(configuration, log, .own()).run()
         } else {
             Startup.enter(.login, tool)
-            Connection.serve(.pop3, LoginServer.limits(configuration), configuration, log) {
-                LoginServer(configuration, $0).run(tls: arguments.has("tls"))
+            let tls = arguments.has("tls")
+            Connection.serve(.pop3, .ofReaders(configuration), configuration, log) { connection in
+                LoginServer(connection).run(
+                    LoginSession(
+                        hostname: configuration.hostname, offersTLS: connection.offersTLS,
+                        allowsPlaintext: connection.allowsPlaintextLogin, isEncrypted: tls),
+                    tls: tls)
             }
         }
         ExitStatus.ok.leave()

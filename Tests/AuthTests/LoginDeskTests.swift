@@ -1,5 +1,6 @@
 import Accounts
 import Bytes
+import Front
 import Program
 import TemporaryPlaces
 import Testing

@@ -1,3 +1,4 @@
+import SASL
 import Bytes
 import IMAP
 import MIME

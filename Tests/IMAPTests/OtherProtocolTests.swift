@@ -1,9 +1,10 @@
 import IMAP
+import SASL
 import Testing
 
 @Suite struct OtherProtocolTests {
     /// What is said in answer to all of `text`, and whether a login came out of it.
-    private func talk(_ text: String) -> (output: String, ended: LoginSession.Next) {
+    private func talk(_ text: String) -> (output: String, ended: LoginStep.Next) {
         var session = LoginSession(offersTLS: false, allowsPlaintext: true, isEncrypted: false)
         var rest = Array(text.utf8)[...]
         var output: [UInt8] = []

@@ -1,3 +1,4 @@
+import SASL
 import POP3
 
 /// Messages in memory; what the session writes and what it removes can be looked at.
@@ -68,13 +69,13 @@ enum Conversation {
             case .proceed: return (step.consumed, false)
             case .close: return (step.consumed, true)
             case .startTLS:
-                output += session.readyForTLS
+                output += session.readyForTLS([])
                 session.startedTLS()
                 return (step.consumed, false)
-            case .login(let user, let password):
+            case .login(_, let user, let password):
                 seen.append(
                     (String(decoding: user, as: UTF8.self), String(decoding: password, as: UTF8.self)))
-                let answer = session.loginFailed(isTemporary: false)
+                let answer = session.refused([], .wrong)
                 output += answer.output
                 return (step.consumed, answer.isOver)
             }

@@ -1,3 +1,4 @@
+import SASL
 import Testing
 
 @testable import POP3
@@ -77,16 +78,16 @@ import Testing
     func failures() {
         var one = session()
         #expect(
-            one.loginFailed(isTemporary: false) == (
+            one.refused([], .wrong) == (
                 Array("-ERR [AUTH] Wrong name or password\r\n".utf8), false
             ))
         #expect(
-            one.loginFailed(isTemporary: true) == (
+            one.refused([], .undecided) == (
                 Array("-ERR [SYS/TEMP] Login not possible now\r\n".utf8), false
             ))
-        #expect(one.loginFailed(isTemporary: false).isOver)
+        #expect(one.refused([], .wrong).isOver)
         #expect(
-            String(decoding: one.tooManySessions().output, as: UTF8.self)
+            String(decoding: one.refused([], .tooManySessions).output, as: UTF8.self)
                 == "-ERR [IN-USE] Too many sessions of this user, close others first\r\n")
         let again = String(repeating: "USER u\r\nPASS p\r\n", count: 4)
         #expect(run(again, session()).logins.count == LoginSession.mostLogins)
@@ -97,10 +98,12 @@ import Testing
     func tooMany() {
         var one = session()
         #expect(
-            (1...LoginSession.mostLogins).map { _ in one.tooManySessions().isOver } == [false, false, true])
+            (1...LoginSession.mostLogins).map { _ in one.refused([], .tooManySessions).isOver } == [
+                false, false, true,
+            ])
         var other = session()
         _ = other.step(Array("USER u\r\n".utf8)[...])
-        _ = other.tooManySessions()
+        _ = other.refused([], .tooManySessions)
         let answer = other.step(Array("PASS p\r\n".utf8)[...])
         #expect(answer.next == .proceed && answer.output == Array("-ERR USER first\r\n".utf8))
     }

@@ -1,24 +1,8 @@
 import Bytes
-import SASL
+package import SASL
 
 /// The not authenticated state of RFC 3501 §6.2. It touches no descriptor.
-package struct LoginSession {
-    package enum Next: Equatable {
-        case proceed
-        /// Send the output, start TLS, then call `startedTLS` (or `refuseTLS`).
-        case startTLS(tag: [UInt8])
-        /// Ask whether the password is right; then `loginFailed`, or the session goes on elsewhere. A response that is no
-        /// message of its mechanism names nobody, and costs what a wrong password costs.
-        case login(tag: [UInt8], user: [UInt8], password: [UInt8])
-        case close
-    }
-
-    package struct Step: Equatable {
-        package var consumed: Int
-        package var output: [UInt8]
-        package var next: Next
-    }
-
+package struct LoginSession: LoginDialogue {
     /// Longest command with its literals before anybody is known (T30): ID has 30 values of 1,024 octets (RFC 2971 §3.3).
     package static let longestCommand = 40_000
     package static let mostErrors = 10
@@ -49,27 +33,29 @@ package struct LoginSession {
     }
 
     /// Reads from the front of `input`; with nothing consumed more is needed.
-    package mutating func step(_ input: ArraySlice<UInt8>) -> Step {
-        guard !input.isEmpty else { return Step(consumed: 0, output: [], next: .proceed) }
+    package mutating func step(_ input: ArraySlice<UInt8>) -> LoginStep {
+        guard !input.isEmpty else { return LoginStep(consumed: 0, output: [], next: .proceed) }
         let (consumed, event) = reader.read(input)
         switch event {
-        case .incomplete: return Step(consumed: consumed, output: [], next: .proceed)
-        case .continuation: return Step(consumed: consumed, output: Array("+ OK\r\n".utf8), next: .proceed)
+        case .incomplete: return LoginStep(consumed: consumed, output: [], next: .proceed)
+        case .continuation:
+            return LoginStep(consumed: consumed, output: Array("+ OK\r\n".utf8), next: .proceed)
         case .tooLong, .append:
-            return Step(consumed: consumed, output: Array("* BYE Command too long\r\n".utf8), next: .close)
+            return LoginStep(
+                consumed: consumed, output: Array("* BYE Command too long\r\n".utf8), next: .close)
         case .badCommand(let tag): return refuse(tag, "BAD Literal too large", consumed)
         case .command(let bytes): return execute(bytes, consumed)
         }
     }
 
-    private mutating func execute(_ bytes: [UInt8], _ consumed: Int) -> Step {
+    private mutating func execute(_ bytes: [UInt8], _ consumed: Int) -> LoginStep {
         if let (tag, begun) = authenticating {
             var exchange = begun
             authenticating = nil
             return follow(exchange.take(bytes), of: exchange, tag, consumed)
         }
         if HTTPRequestLine.isOne(bytes) {
-            return Step(
+            return LoginStep(
                 consumed: consumed, output: Array("* BYE This is an IMAP server\r\n".utf8), next: .close)
         }
         let tagged: TaggedCommand
@@ -83,9 +69,9 @@ package struct LoginSession {
         return perform(tagged.command, tagged.tag, consumed)
     }
 
-    private mutating func perform(_ command: Command, _ tag: [UInt8], _ consumed: Int) -> Step {
-        func ok(_ untagged: String, _ text: String) -> Step {
-            Step(
+    private mutating func perform(_ command: Command, _ tag: [UInt8], _ consumed: Int) -> LoginStep {
+        func ok(_ untagged: String, _ text: String) -> LoginStep {
+            LoginStep(
                 consumed: consumed, output: Array(untagged.utf8) + tag + Array(" OK \(text)\r\n".utf8),
                 next: .proceed)
         }
@@ -95,13 +81,13 @@ package struct LoginSession {
         case .id: return ok("* ID (\"name\" \"relais\")\r\n", "Id completed")
         case .logout:
             let output = Array("* BYE Logging out\r\n".utf8) + tag + Array(" OK Logout completed\r\n".utf8)
-            return Step(consumed: consumed, output: output, next: .close)
+            return LoginStep(consumed: consumed, output: output, next: .close)
         case .startTLS:
             guard offersTLS, !isEncrypted else { return refuse(tag, "BAD TLS is not offered", consumed) }
-            return Step(consumed: consumed, output: [], next: .startTLS(tag: tag))
+            return LoginStep(consumed: consumed, output: [], next: .startTLS(tag: tag))
         case .login(let user, let password):
             guard mayLogIn else { return refuse(tag, "NO [PRIVACYREQUIRED] Use STARTTLS first", consumed) }
-            return Step(
+            return LoginStep(
                 consumed: consumed, output: [], next: .login(tag: tag, user: user, password: password))
         case .authenticate(let mechanism, let initial):
             guard mayLogIn else { return refuse(tag, "NO [PRIVACYREQUIRED] Use STARTTLS first", consumed) }
@@ -117,17 +103,18 @@ package struct LoginSession {
     /// `continue-req = "+" SP ([base64] / resp-text) CRLF`. RFC 9051 §6.2.2: what is cancelled or no base 64 is BAD.
     private mutating func follow(
         _ step: LineExchange.Step, of exchange: LineExchange, _ tag: [UInt8], _ consumed: Int
-    ) -> Step {
+    ) -> LoginStep {
         switch step {
         case .challenge(let text):
             authenticating = (tag, exchange)
-            return Step(consumed: consumed, output: Array("+ ".utf8) + text + [.cr, .lf], next: .proceed)
+            return LoginStep(
+                consumed: consumed, output: Array("+ ".utf8) + text + [.cr, .lf], next: .proceed)
         case .verify(let its):
-            return Step(
+            return LoginStep(
                 consumed: consumed, output: [],
                 next: .login(tag: tag, user: its.user, password: its.password))
         case .malformed:
-            return Step(consumed: consumed, output: [], next: .login(tag: tag, user: [], password: []))
+            return LoginStep(consumed: consumed, output: [], next: .login(tag: tag, user: [], password: []))
         case .cancelled: return refuse(tag, "BAD Authentication cancelled", consumed)
         case .unreadable: return refuse(tag, "BAD Invalid base 64", consumed)
         }
@@ -144,30 +131,27 @@ package struct LoginSession {
         reader = CommandReader(limit: Self.longestCommand, allowsAppend: false)
     }
 
-    /// The answer to a login that failed: RFC 5530 has the codes.
-    package mutating func loginFailed(_ tag: [UInt8], isTemporary: Bool) -> (output: [UInt8], isOver: Bool) {
+    /// RFC 5530 has the codes.
+    package mutating func refused(
+        _ tag: [UInt8], _ refusal: LoginRefusal
+    ) -> (output: [UInt8], isOver: Bool) {
         logins += 1
         let text =
-            isTemporary
-            ? " NO [UNAVAILABLE] Login not possible now\r\n"
-            : " NO [AUTHENTICATIONFAILED] Wrong name or password\r\n"
-        return (tag + Array(text.utf8), logins >= Self.mostLogins)
+            switch refusal {
+            case .wrong: "[AUTHENTICATIONFAILED] Wrong name or password"
+            case .undecided: "[UNAVAILABLE] Login not possible now"
+            case .tooManySessions: "[LIMIT] Too many sessions of this user, close others first"
+            }
+        return (tag + Array(" NO \(text)\r\n".utf8), logins >= Self.mostLogins)
     }
 
-    /// RFC 5530 §3, LIMIT.
-    package mutating func tooManySessions(_ tag: [UInt8]) -> (output: [UInt8], isOver: Bool) {
-        logins += 1
-        let text = " NO [LIMIT] Too many sessions of this user, close others first\r\n"
-        return (tag + Array(text.utf8), logins >= Self.mostLogins)
-    }
-
-    private mutating func refuse(_ tag: [UInt8], _ text: String, _ consumed: Int) -> Step {
+    private mutating func refuse(_ tag: [UInt8], _ text: String, _ consumed: Int) -> LoginStep {
         errors += 1
         let output = tag.prefix(100) + Array(" \(text)\r\n".utf8)
         guard errors < Self.mostErrors else {
-            return Step(
+            return LoginStep(
                 consumed: consumed, output: output + Array("* BYE Too many errors\r\n".utf8), next: .close)
         }
-        return Step(consumed: consumed, output: Array(output), next: .proceed)
+        return LoginStep(consumed: consumed, output: Array(output), next: .proceed)
     }
 }

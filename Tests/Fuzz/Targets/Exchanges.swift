@@ -1,4 +1,4 @@
-import Auth
+import Front
 import Bytes
 import Jobs
 import Mail

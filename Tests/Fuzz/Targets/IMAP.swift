@@ -1,3 +1,4 @@
+import SASL
 import Bytes
 import IMAP
 import MIME
@@ -37,7 +38,7 @@ extension FuzzTarget {
                     failed = tag
                 }
                 if let failed {
-                    let (text, isOver) = session.loginFailed(failed, isTemporary: false)
+                    let (text, isOver) = session.refused(failed, .wrong)
                     output += text
                     if isOver { return output }
                 }

@@ -1,3 +1,4 @@
+import SASL
 import Bytes
 import POP3
 
@@ -48,9 +49,10 @@ extension FuzzTarget {
                 case .proceed: break
                 case .close: return output
                 case .startTLS: session.startedTLS()
-                case .login(let user, let password):
+                case .login(_, let user, let password):
                     output += user + [.nul] + password
-                    let (text, isOver) = session.loginFailed(isTemporary: password.first == .ascii("t"))
+                    let (text, isOver) = session.refused(
+                        [], password.first == .ascii("t") ? .undecided : .wrong)
                     output += text
                     if isOver { return output }
                 }

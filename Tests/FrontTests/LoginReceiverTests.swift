@@ -2,7 +2,7 @@ import Bytes
 import Testing
 import Unix
 
-@testable import Auth
+@testable import Front
 
 /// The record as it comes over a socket of ours, with the client's.
 @Suite struct LoginReceiverTests {

@@ -2,7 +2,7 @@ import Bytes
 import Testing
 import Unix
 
-@testable import Auth
+@testable import Front
 
 /// The asking end, over a connection whose other end is the test's.
 @Suite struct LoginServiceTests {

@@ -2,7 +2,7 @@ import Bytes
 import Testing
 import Unix
 
-@testable import Auth
+@testable import Front
 
 @Suite struct LoginExchangeTests {
     static let request = LoginRequest(
