@@ -84,6 +84,8 @@ final class QueueingHandler: MailHandler {
         case .damaged(let error): log.error("\(error); what was read before still holds")
         case .changed:
             configuration = source.current
+            // It may be in another queue.
+            blank = nil
             rules = Self.rules(configuration, client)
             reception = Self.reception(configuration, client, filters)
         }

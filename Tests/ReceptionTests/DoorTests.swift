@@ -5,6 +5,7 @@ import Mail
 import Program
 import Queue
 import SMTP
+import TemporaryPlaces
 import Testing
 import Unix
 
@@ -169,5 +170,33 @@ private final class Guard: Filter {
         _ = try ChildProcess.output(of: "/bin/rmdir", arguments: ["rmdir", "\(host.path)/queue/incoming"])
         #expect(try converse([]).contains("\r\n451 4.3.0 Local problem, try again later\r\n"))
         #expect(try host.log().contains(": error: statvfs \(host.path)/queue/incoming: "))
+    }
+
+    @Test("a file that was ready for a message is not used where the configuration has another queue by then")
+    func movedQueue() throws {
+        let client = Client(nil, of: .smtp(hostname: "host.example"), host.configuration)
+        let handler = QueueingHandler(host.source, log, client)
+        let other = try TemporaryHost()
+        var session = ServerSession(
+            .init(hostname: "host.example", sizeLimit: 1 << 20, recipientLimit: 5, offersTLS: false),
+            handler: handler)
+        func say(_ text: String) -> String {
+            var input = Array(text.utf8)[...]
+            var said: [UInt8] = []
+            while !input.isEmpty {
+                let step = session.step(input)
+                input = input.dropFirst(step.consumed)
+                said += step.output
+            }
+            return String(decoding: said, as: UTF8.self)
+        }
+        let envelope = "MAIL FROM:<a@far.example>\r\nRCPT TO:<\(postmaster)>\r\n"
+        _ = say("EHLO x\r\n\(envelope)")
+        session.rest()
+        let moved = try #require(try other.directory.read("relais.conf"))
+        try host.directory.write("new.conf", moved)
+        try Directory(host.path).replace("relais.conf", with: "new.conf")
+        #expect(say("RSET\r\n\(envelope)DATA\r\nSubject: x\r\n\r\nx\r\n.\r\n").contains("queued as"))
+        #expect(try host.count() == 0 && other.count() == 1)
     }
 }

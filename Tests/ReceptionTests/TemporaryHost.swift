@@ -5,7 +5,7 @@ import Unix
 
 /// A private queue with its configuration, which goes away with its owner.
 final class TemporaryHost {
-    private let directory: TemporaryDirectory
+    let directory: TemporaryDirectory
     var path: String { directory.path }
     let source: ConfigurationSource
     let queue: QueueDirectory
