@@ -21,14 +21,21 @@ final class LoopbackServer {
     private static let peer = "127.0.0.1:25"
     private static let patience: Duration = .seconds(300)
 
-    /// Connects and gets as far as the content; `size` is the least that it will be.
-    init(_ envelope: Envelope, hostname: String, size: Int) throws(Refusal) {
-        session = ClientSession(name: hostname, peer: Self.peer, security: .off)
+    static func connect() throws(Refusal) -> Descriptor {
         do throws(SystemError) {
             guard let address = IPAddress("127.0.0.1") else { throw SystemError("connect", .invalid, "") }
-            socket = try Socket.connect(to: .ip(address, port: 25), by: .after(.seconds(30)))
+            return try Socket.connect(to: .ip(address, port: 25), by: .after(.seconds(30)))
         } catch { throw Refusal(text: error.description, isPermanent: false) }
-        stream = ByteStream(input: socket.raw, output: socket.raw, patience: Self.patience)
+    }
+
+    /// Gets as far as the content, for all recipients or for none: whoever handed the message in is told that it was not
+    /// sent, and would send it again to those who have it. `size` is the least that it will be.
+    init(
+        _ envelope: Envelope, hostname: String, size: Int, over socket: consuming Descriptor
+    ) throws(Refusal) {
+        session = ClientSession(name: hostname, peer: Self.peer, security: .off)
+        self.socket = consume socket
+        stream = ByteStream(input: self.socket.raw, output: self.socket.raw, patience: Self.patience)
         try advance(to: .idle)
         let parameters = try? Parameters(envelope.parameters)
         session.begin(
@@ -39,6 +46,7 @@ final class LoopbackServer {
                         address: $0.address, parameters: (try? Parameters($0.parameters)) ?? Parameters())
                 }))
         try advance(to: .content)
+        if let worst = Self.worst(session.outcomes) { throw worst }
     }
 
     func append(_ content: [UInt8]) throws(Refusal) {

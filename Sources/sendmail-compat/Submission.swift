@@ -98,7 +98,8 @@ struct Submission {
     private mutating func handOver(_ envelope: Envelope, _ top: [UInt8], _ first: [UInt8]) {
         do throws(LoopbackServer.Refusal) {
             let server = try LoopbackServer(
-                envelope, hostname: configuration.hostname, size: top.count + first.count)
+                envelope, hostname: configuration.hostname, size: top.count + first.count,
+                over: try LoopbackServer.connect())
             try server.append(top)
             try forEachPart(first) { part throws(LoopbackServer.Refusal) in
                 try server.append(part)
