@@ -10,6 +10,8 @@ import Unix
 /// `-bv`: what each address becomes, step by step; nothing is sent.
 struct AddressVerification {
     private let rules: RecipientRules
+    /// Aliases whose lists were shown: each is once, whatever roads lead there.
+    private var shown: Set<[UInt8]> = []
 
     init(_ configuration: Configuration) {
         var rules = RecipientRules(configuration)
@@ -18,10 +20,7 @@ struct AddressVerification {
         self.rules = rules
     }
 
-    /// An alias that leads to itself must come to an end.
-    private static let deepest = 10
-
-    func run(_ words: [String]) -> ExitStatus {
+    mutating func run(_ words: [String]) -> ExitStatus {
         guard !words.isEmpty else { Main.tool.fail("no recipients", .usage) }
         var status = ExitStatus.ok
         for word in words {
@@ -37,7 +36,7 @@ struct AddressVerification {
     }
 
     /// Prints the steps and the end; whether mail would be accepted. `own`: the alias that leads there.
-    private func verify(_ address: [UInt8], in own: [UInt8]? = nil, depth: Int) -> Bool {
+    private mutating func verify(_ address: [UInt8], in own: [UInt8]? = nil, depth: Int) -> Bool {
         let margin = String(repeating: "  ", count: depth)
         func say(_ text: String) { try? File.writeAll(1, "\(margin)\(text)\n".utf8) }
         let parsed = RecipientAddress(address)
@@ -53,8 +52,9 @@ struct AddressVerification {
         case .deferred(let status, let text, _): say("\(shown)... \(status) \(text)")
         case .alias(let name, let targets, _):
             say("\(shown)... deliverable: alias")
+            guard self.shown.insert(name).inserted else { break }
             for target in targets {
-                guard case .address(let next) = target, depth < Self.deepest else {
+                guard case .address(let next) = target, depth < AliasExpansion.deepest else {
                     say("  \(target.shown)")
                     continue
                 }

@@ -66,7 +66,8 @@ struct Main {
             return submission.run()
         case .verify:
             giveUpGroup()
-            return AddressVerification(configuration).run(invocation.recipients)
+            var verification = AddressVerification(configuration)
+            return verification.run(invocation.recipients)
         case .checkAliases:
             giveUpGroup()
             return NewAliases(configuration: configuration).run()

@@ -16,8 +16,17 @@ struct AliasCheck {
 
     init(_ path: String, _ rules: RecipientRules) {
         self.path = path
-        self.rules = rules
         isLocal = rules.isLocal
+        var rules = rules
+        // Each entry has its questions, and each would read the file.
+        if !path.isEmpty, let entries = try? AliasFile(path).snapshot() {
+            rules.alias = { names throws(LookupFailure) in
+                do throws(AliasFile.Failure) { return try entries.alias(ofAny: names) } catch {
+                    throw LookupFailure("\(path): \(error)")
+                }
+            }
+        }
+        self.rules = rules
     }
 
     static func findings(_ installation: Installation) -> [Finding] {
