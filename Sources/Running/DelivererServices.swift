@@ -79,6 +79,9 @@ final class DelivererServices {
     /// In a new minute the queue is read for all that is due.
     func forgetWaiting() { waiting.removeAll() }
 
+    /// How much waits.
+    var waitingCount: Int { waiting.values.reduce(0) { $0 + $1.count } }
+
     /// When one of those that wait is to be tried.
     var nextAsking: Deadline? {
         troubles.compactMap { waiting[$0.key]?.isEmpty == false ? $0.value.until : nil }.min()

@@ -20,7 +20,7 @@ package final class Work {
     private var failures: [Int: Int] = [:]
     /// Whether somebody may have been told of what is owed: what is on disk when the message is claimed was put there
     /// before anybody is told.
-    var mayBeTold = false
+    let mayBeTold: Bool
     /// It came while this runner was running, who has written down all that he did for it: nobody can have made a copy or a report.
     var isOwn = false
     /// Whether the sender knows that the message waits, or is not to know.

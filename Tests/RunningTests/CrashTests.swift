@@ -136,14 +136,21 @@
         }
 
         @Test(
-            "a runner that could not write down what it did, and goes on, makes no second report of what came in its own time"
+            "a runner that could not write down what it did, and goes on, makes no second report or copy of what came in its own time"
         )
         func goingOn() throws {
-            func attempt(at number: Int) throws -> Int {
+            let forward = Report.Forward(
+                copies: [.init(recipients: [Successor(Array("else@two.example".utf8))])])
+            func attempt(at number: Int, _ verdict: Report.Verdict) throws -> Int {
                 let queue = try TemporaryQueue()
                 queue.world.behaviour = { connection in
-                    // The report waits.
-                    connection.answerAll(connection.jobs[0].reversePath.isEmpty ? .deferred : .failed)
+                    // The report, or the copy, waits.
+                    let isFirst = connection.jobs[0].recipients[0].address.first == .ascii("x")
+                    for job in connection.jobs.indices {
+                        connection.report(
+                            job, isFirst ? verdict : .deferred, forward: isFirst ? forward : nil)
+                    }
+                    connection.finish()
                 }
                 let runner = try queue.runner(.watch, kicks: try queue.listen())
                 try queue.inject(from: "ann@far.example", to: "x@one.example")
@@ -151,14 +158,19 @@
                 for _ in 0..<3 { _ = try? runner.goRound() }
                 let calls = SystemCall.callCount
                 SystemCall.arm(.none, at: 0)
-                for _ in 0..<4 { _ = try runner.goRound() }
+                // A forward that failed is tried again after its interval.
+                let begin = queue.world.monotonic
+                while queue.world.monotonic - begin < 600_000_000 { _ = try runner.goRound() }
                 #expect(
                     try queue.names("incoming").isEmpty && queue.names("deferred").count == 1,
                     "call \(number)")
-                #expect(Set(queue.world.jobs.filter { $0.reversePath.isEmpty }.map { $0.id }).count == 1)
+                let made = queue.world.jobs.filter { $0.recipients[0].address.first != .ascii("x") }
+                #expect(Set(made.map { $0.id }).count == 1)
                 return calls
             }
-            for number in 1...(try attempt(at: 0)) { _ = try attempt(at: number) }
+            for verdict in [Report.Verdict.failed, .forwarded] {
+                for number in 1...(try attempt(at: 0, verdict)) { _ = try attempt(at: number, verdict) }
+            }
         }
     }
 #endif

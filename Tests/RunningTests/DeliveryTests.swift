@@ -191,11 +191,14 @@ import Unix
     @Test("of a message that its first attempt ends no log is ever made")
     func withoutLog() throws {
         let queue = try TemporaryQueue()
-        try queue.inject(to: "x@one.example", "y@one.example")
-        let runner = try queue.runner()
-        try Directory(queue.path).removeDirectory("log")
-        try runner.run()
-        #expect(try queue.names("incoming").isEmpty)
+        let id = try queue.inject(to: "x@one.example", "y@one.example")
+        queue.world.behaviour = { connection in
+            // There is no place for one.
+            _ = try? Directory("\(queue.path)/log").makeDirectory(id.text, mode: 0o700)
+            connection.deliverAll()
+        }
+        try queue.run()
+        #expect(try queue.names("incoming").isEmpty && queue.names("log") == [id.text])
         #expect(queue.logged("error: ").isEmpty && queue.logged("status=sent").count == 2)
     }
 }

@@ -102,13 +102,13 @@ import Unix
     }
 
     @Test(
-        "a destination that took a message of the session is not failing: what it refused is tried again at once"
-    )
-    func partly() throws {
+        "a destination that took a message of the session is not failing: what it refused is tried again at once",
+        arguments: [Report.Verdict.delivered, .relayed])
+    func partly(verdict: Report.Verdict) throws {
         let queue = try TemporaryQueue()
         queue.world.behaviour = { connection in
             guard connection.raw == 10_000 else { return connection.deliverAll() }
-            connection.report(0, .delivered)
+            connection.report(0, verdict)
             connection.report(1, .deferred, "421 enough", isOfDestination: true)
             connection.finish()
         }

@@ -125,6 +125,65 @@ import Unix
         #expect(try queue.names("hold").count == removed.count)
     }
 
+    private static let (one, two) = (
+        Job.Destination.remote(Array("one.example".utf8)), Job.Destination.remote(Array("two.example".utf8))
+    )
+    private static let joe = Job.Destination.local(Array("joe".utf8))
+
+    /// A message for one.example and others that waits at all of these, in hand since it is that one's turn.
+    private func unparked(
+        _ runner: Runner, _ queue: TemporaryQueue, _ other: String, _ destination: Job.Destination
+    ) throws
+        -> ParkedMessage
+    {
+        let id = try queue.inject(to: "x@one.example", other)
+        let parked = ParkedMessage(try #require(try queue.claim(id)))
+        parked.destinations = [Self.one, destination]
+        let assignments = runner.unpark(parked, for: Self.one)
+        #expect(assignments.map { $0.recipients } == [[1]] && !parked.destinations.contains(Self.one))
+        return parked
+    }
+
+    @Test("where a message waits already it does not wait twice, though it is in hand for another")
+    func onceEach() throws {
+        let queue = try TemporaryQueue()
+        let runner = try queue.runner()
+        let parked = try unparked(runner, queue, "y@two.example", Self.two)
+        #expect(parked.destinations == [Self.two] && runner.dispatcher.lanes.count == 0)
+        #expect(parked.rest == [2])
+        #expect(runner.unpark(parked, for: Self.two).map { $0.recipients } == [[2]])
+        // Nobody comes to him again when the message is claimed for others.
+        #expect(parked.rest.isEmpty)
+    }
+
+    @Test("a message that ends waits nowhere any more, whatever it was found to have waited for")
+    func ended() throws {
+        let queue = try TemporaryQueue()
+        let runner = try queue.runner()
+        let parked = ParkedMessage(try #require(try queue.claim(try queue.inject(to: "x@one.example"))))
+        // What relais.conf says of the second destination may be another thing by now.
+        parked.destinations = [Self.one, Self.two]
+        let assignment = try #require(runner.unpark(parked, for: Self.one).first)
+        let work = assignment.work
+        work.parked = parked
+        runner.act(on: [.completed(work)])
+        #expect(parked.destinations.isEmpty && parked.work == nil)
+    }
+
+    @Test("a message does not wait any more where it was found, in another's turn, that nothing can be tried")
+    func void() throws {
+        let queue = try TemporaryQueue()
+        let runner = try queue.runner()
+        let now = queue.world.now
+        DestinationMemory(queue: queue.path)[Array("two.example".utf8)] = FailingDestination(
+            since: now, failures: 1, next: now + .seconds(300), text: "down")
+        #expect(try unparked(runner, queue, "y@two.example", Self.two).destinations.isEmpty)
+        queue.world.absence = ["queue/local": .noEntry]
+        var happened: [Happening] = []
+        _ = try? runner.dispatcher.services.connect(for: Self.joe, &happened)
+        #expect(try unparked(runner, queue, "joe@example.org", Self.joe).destinations.isEmpty)
+    }
+
     @Test("no more messages are locked than there are files for, and what is beyond that waits for its turn")
     func files() throws {
         let queue = try TemporaryQueue(["remote-concurrency": "4"])

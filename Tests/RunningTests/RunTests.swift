@@ -120,6 +120,40 @@ import Unix
         #expect(try queue.queue.names(in: bucket).ids.count == 2)
     }
 
+    @Test("what waits longer than the longest of the old intervals is not looked at each minute for that")
+    func longerIntervals() throws {
+        let queue = try TemporaryQueue(["retry-intervals": "5m"])
+        queue.world.behaviour = { $0.answerAll(.deferred, "down", isOfDestination: true) }
+        let runner = try queue.runner(.watch, kicks: try queue.listen())
+        _ = try runner.goRound()
+        try queue.configure(["retry-intervals": "1h"])
+        for number in 0..<2 { try queue.inject(to: "u\(number)@gone.example") }
+        let begin = queue.world.monotonic
+        while Self.seconds(queue.world, since: begin) < 29 * 60 { _ = try runner.goRound() }
+        // It was never tried: nothing but its bucket says when that is to be.
+        #expect(
+            try queue.queue.names(in: .deferred(minute: queue.failing("gone.example")?.bucket ?? 0)).ids.count
+                == 1)
+        #expect(queue.logged("(delivery temporarily suspended: down)").count == 1)
+    }
+
+    @Test(
+        "a runner that had nothing to do reads all of the queue when it is woken, whatever the knock is about"
+    )
+    func woken() throws {
+        let queue = try TemporaryQueue()
+        let runner = try queue.runner(.watch, kicks: try queue.listen())
+        let begin = queue.world.monotonic
+        var ids: [MessageID] = []
+        queue.world.after(.seconds(5)) {
+            ids = try (0..<2).map { try queue.inject(to: "u\($0)@one.example") }
+            ServiceSocket.kick("\(queue.path)/kick", about: ids[1].bytes)
+        }
+        while queue.world.jobs.count < 2 { _ = try runner.goRound() }
+        #expect(Set(queue.world.jobs.map { $0.id }) == Set(ids.map { $0.bytes }))
+        #expect(Self.seconds(queue.world, since: begin) == 5)
+    }
+
     @Test("a runner whose queue is another by now settles what it has in hand, takes nothing more, and ends")
     func anotherQueue() throws {
         let queue = try TemporaryQueue()
@@ -233,6 +267,31 @@ import Unix
     }
 
     #if DEBUG
+        @Test("who may have to be told from others in a log is not tried where there is no room for one")
+        func room() throws {
+            /// How many calls the run made, and whether it found no room.
+            func attempt(at number: Int, _ recipients: [String]) throws -> (calls: Int, isFull: Bool) {
+                let queue = try TemporaryQueue()
+                let id = try queue.inject(to: recipients)
+                let runner = try queue.runner()
+                SystemCall.arm(.fail(.noSpace), at: number)
+                try? runner.run()
+                let calls = SystemCall.callCount
+                SystemCall.arm(.none, at: 0)
+                let isFull = !queue.logged("error: \(id): ", "statvfs \(queue.path):").isEmpty
+                if isFull {
+                    #expect(try queue.world.jobs.isEmpty && queue.names("incoming") == [id.text])
+                }
+                return (calls, isFull)
+            }
+            for (recipients, expected) in [
+                (["x@one.example"], false), (["x@one.example", "y@one.example"], true),
+            ] {
+                let calls = try attempt(at: 0, recipients).calls
+                #expect(try (1...calls).contains { try attempt(at: $0, recipients).isFull } == expected)
+            }
+        }
+
         @Test(
             "a message that is accepted by a changed relais.conf is delivered by it, at whatever moment of a round that is"
         )

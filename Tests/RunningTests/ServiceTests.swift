@@ -68,7 +68,9 @@ import Unix
     func mended() throws {
         let queue = try TemporaryQueue()
         queue.world.absence = ["queue/remote": .noEntry]
-        queue.world.behaviour = { connection in
+        var times: [Int64] = []
+        queue.world.behaviour = { [world = queue.world] connection in
+            times.append(world.monotonic)
             for job in connection.jobs.indices { connection.report(job, .delivered) }
             // The first goes on, with nothing to do.
             connection.finish(after: connection.jobs.count == 1 ? .seconds(60) : .zero)
@@ -81,7 +83,80 @@ import Unix
         #expect(try queue.isEmpty)
         // The one that it is asked with, each second; and then all at once.
         #expect(queue.world.connections.first?.jobs.count == 1 && queue.world.jobs.count == 150)
+        #expect(times.count > 1 && times[1] - times[0] < 500_000)
         #expect(queue.world.attempts <= 12 + queue.world.connections.count)
+    }
+
+    @Test("the sender is warned of what waits for a deliverer that cannot be had")
+    func warned() throws {
+        let queue = try TemporaryQueue(["delay-warning": "4h"])
+        queue.world.absence = ["queue/local": .noEntry]
+        let id = try queue.inject(from: "ann@far.example", to: "joe@example.org", arrived: .seconds(5 * 3600))
+        try queue.run()
+        try queue.run()
+        #expect(queue.logged("\(id): sender delay notification").count == 1)
+        #expect(queue.world.jobs.map { $0.recipients[0].address } == [Array("ann@far.example".utf8)])
+        #expect(try queue.names("incoming") == [id.text])
+    }
+
+    @Test(
+        "what the operator wants tried now stays so until there is a deliverer, though its own time is later")
+    func askedFor() throws {
+        let queue = try TemporaryQueue()
+        queue.world.behaviour = { $0.answerAll(.deferred, "full") }
+        let id = try queue.inject(to: "joe@example.org")
+        try queue.run()
+        let message = try #require(try queue.claim(id, in: queue.bucket(in: 5)))
+        try queue.queue.move(message, to: .incoming)
+        _ = consume message
+        queue.world.absence = ["queue/local": .noEntry]
+        try queue.run()
+        #expect(try queue.names("incoming") == [id.text] && queue.world.jobs.count == 1)
+        queue.world.absence = [:]
+        queue.world.behaviour = { $0.deliverAll() }
+        try queue.run()
+        #expect(try queue.isEmpty)
+    }
+
+    @Test("a job that the deliverer may have, though its sending failed on the way, was an attempt")
+    func sentInPart() throws {
+        let queue = try TemporaryQueue()
+        queue.world.whenConnected = { connection in
+            connection.failsOnTheWay = .ended
+            connection.die(after: .milliseconds(1))
+        }
+        queue.world.behaviour = { _ in }
+        let id = try queue.inject(to: "x@one.example")
+        try queue.run()
+        #expect(try queue.history(of: id) == ["1 Z 4.3.0 the deliverer went away"])
+    }
+
+    @Test("a deliverer that ends without a report was there: its trouble is over")
+    func wordless() throws {
+        let queue = try TemporaryQueue()
+        queue.world.absence = ["queue/remote": .noEntry]
+        queue.world.behaviour = { $0.die(after: .milliseconds(1)) }
+        queue.world.after(.seconds(2)) { [world = queue.world] in world.absence = [:] }
+        try queue.inject(to: "x@one.example")
+        let runner = try queue.runner(.watch, kicks: try queue.listen())
+        let begin = queue.world.monotonic
+        while queue.world.monotonic - begin < 5_000_000 { _ = try runner.goRound() }
+        #expect(queue.world.connections.count == 1)
+        #expect(runner.dispatcher.services.allowance(for: .remote(Array("one.example".utf8))).count == .max)
+    }
+
+    @Test("what waits for a deliverer is there once, however many minutes it waits")
+    func waitingOnce() throws {
+        let queue = try TemporaryQueue()
+        queue.world.absence = ["queue/local": .noEntry]
+        for number in 0..<3 { try queue.inject(to: "u\(number)@example.org") }
+        let runner = try queue.runner(.watch, kicks: try queue.listen())
+        let begin = queue.world.monotonic
+        while queue.world.monotonic - begin < 600_000_000 {
+            _ = try runner.goRound()
+            #expect(runner.dispatcher.services.waitingCount <= 3)
+        }
+        #expect(runner.dispatcher.services.waitingCount > 0)
     }
 
     @Test(

@@ -28,6 +28,41 @@ import Unix
         #expect(queue.failing("one.example") == nil)
     }
 
+    @Test("a deliverer that reports now and then does not hang, however long all of it takes")
+    func alive() throws {
+        let queue = try TemporaryQueue([
+            "delivery-limit": "100s", "lookup-timeout": "10s", "data-timeout": "90s",
+        ])
+        queue.world.behaviour = { connection in
+            for job in connection.jobs.indices {
+                connection.report(job, .delivered, after: .seconds(150 * (job + 1)))
+            }
+            connection.finish()
+        }
+        for number in 0..<3 { try queue.inject(to: "u\(number)@one.example") }
+        let begin = queue.world.monotonic
+        try queue.run()
+        #expect(try queue.isEmpty)
+        #expect(queue.world.connections.count == 1 && Self.seconds(queue.world, since: begin) >= 450)
+    }
+
+    @Test("nobody is in anybody's way where no session is: who was slow goes with the others again")
+    func forgotten() throws {
+        let queue = try TemporaryQueue()
+        let runner = try queue.runner()
+        var taken: [String] = []
+        queue.world.behaviour = { connection in
+            self.note(runner, of: "one.example", connection, &taken)
+            connection.deliverAll()
+        }
+        runner.dispatcher.lanes.suspect(.remote(Array("one.example".utf8)))
+        _ = try runner.goRound()
+        try queue.inject(to: "x@one.example")
+        runner.intake.invalidate()
+        try runner.run()
+        #expect(taken == ["remote"])
+    }
+
     @Test(
         "destinations that are slow, and have all the sessions, give them up; their mail goes on beside the others"
     )

@@ -97,6 +97,8 @@ final class Connection: DelivererConnection {
     var isTaken = true
     /// How the sending of a job fails.
     var fails: ExchangeError?
+    /// The same, when some of it may be with the deliverer.
+    var failsOnTheWay: ExchangeError?
     /// Told when the runner calls it off.
     var whenCalledOff: (Connection) -> Void = { _ in }
     private var answers: [(at: Int64, progress: JobSender.Progress)] = []
@@ -117,6 +119,7 @@ final class Connection: DelivererConnection {
         if let fails { throw fails }
         jobs.append(job)
         contents.append((try? file.read(upTo: job.contentLength, at: job.contentOffset)) ?? [])
+        if let failsOnTheWay { throw failsOnTheWay }
     }
 
     func endBatch() throws(ExchangeError) {

@@ -76,8 +76,8 @@ final class Notifier {
     private func tell(_ work: Work, _ events: [LogEvent], number: Int) throws(QueueError) -> Bool {
         let message = work.message
         let sender = message.envelope.reversePath
+        // An attempt comes here once.
         let isFirst = !work.mayBeTold
-        work.mayBeTold = true
         guard sender.isEmpty else {
             let hasFailed = events.contains { $0.kind == .failed }
             try inject(
