@@ -3,14 +3,12 @@ package import Queue
 import Unix
 
 /// One delivering runner a host: the lock on its file in the queue. It holds until the process ends. Inside
-/// stands who has it and when it last said that it is at work, `PID SECONDS`, and which deliverers it cannot have.
+/// stands its `RunnerSign`.
 package final class RunnerLock {
     private let file: Descriptor
     private var nextBeat = Deadline.after(.zero)
 
     private static let rhythm = Duration.seconds(10)
-    /// A runner that has said nothing for so long hangs: it beats at least every second.
-    private static let deadAfter = Duration.seconds(300)
 
     private init(_ file: consuming Descriptor) { self.file = file }
 
@@ -30,8 +28,8 @@ package final class RunnerLock {
     func beat() {
         guard nextBeat.hasPassed else { return }
         nextBeat = .after(Self.rhythm)
-        // All ten digits of the time, so that no older line can show through.
-        try? file.write(Array("\(Identity.process) \(Time.now().seconds)\n".utf8), at: 0)
+        // As long as the one before, so that what stands behind it stays. (There are ten digits of the time.)
+        try? file.write(RunnerSign(lastSign: .now()).encoded, at: 0)
     }
 
     /// Says what is wrong with the deliverers, for who looks at the queue. It stays when this runner ends, and until the
@@ -43,14 +41,11 @@ package final class RunnerLock {
     }
 
     /// What is wrong with the runner that has the lock; nil if it is at work.
-    package static func trouble(_ queue: String) -> String? {
-        guard let text = try? Path.contents("\(queue)/runner.\(Host.bareName)") else { return nil }
-        let fields = (text.split(separator: .lf).first ?? []).split(separator: .space)
-        guard fields.count == 2, let seconds = Int64(strictDecimal: fields[1]) else { return nil }
-        let silent = Time.now() - Time(seconds: seconds)
-        guard silent > deadAfter else { return nil }
-        let process = String(decoding: fields[0], as: UTF8.self)
-        return "queue-runner \(process) holds the queue and has done nothing for "
+    package static func trouble(_ queue: QueueDirectory) -> String? {
+        guard let sign = (try? RunnerSign.ofThisHost(in: queue)) ?? nil else { return nil }
+        let silent = Time.now() - sign.lastSign
+        guard silent > RunnerSign.deadAfter else { return nil }
+        return "queue-runner \(sign.process) holds the queue and has done nothing for "
             + "\(silent.components.seconds) seconds; if it hangs, kill it"
     }
 

@@ -273,7 +273,7 @@ enum Main {
             try run(.watch, lock, kicks: socket.raw)
         } else {
             ServiceSocket.kick(kick)
-            if let trouble = RunnerLock.trouble(configuration.queueDirectory) { log.error(trouble) }
+            if let trouble = RunnerLock.trouble(queue) { log.error(trouble) }
             if isVerbose { say("another runner is at work; it has been kicked") }
         }
     }

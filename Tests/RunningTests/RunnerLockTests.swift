@@ -15,10 +15,12 @@ import Unix
         #expect(try RunnerLock.take(queue.path) == nil)
         let text = String(decoding: try queue.bytes(Self.file(queue)), as: UTF8.self)
         #expect(text.hasPrefix("\(Identity.process) ") && text.hasSuffix("\n"))
-        #expect(RunnerLock.trouble(queue.path) == nil)
+        #expect(RunnerLock.trouble(queue.queue) == nil)
         lock.note(local: "no line", remote: nil)
         #expect(
             String(decoding: try queue.bytes(Self.file(queue)), as: UTF8.self).hasSuffix("\nlocal no line\n"))
+        lock.beat()
+        #expect(try RunnerSign.ofThisHost(in: queue.queue)?.localTrouble == "no line")
         lock.note(local: nil, remote: nil)
         #expect(try queue.bytes(Self.file(queue)).split(separator: .lf).count == 1)
     }
@@ -29,7 +31,7 @@ import Unix
         let queue = try TemporaryQueue()
         let file = try Directory(queue.path).open(Self.file(queue), .createNew(mode: 0o600))
         try file.write(Array("4711 \(Time.now().seconds - age)\nlocal no line\n".utf8))
-        let trouble = RunnerLock.trouble(queue.path)
+        let trouble = RunnerLock.trouble(queue.queue)
         #expect((trouble != nil) == (age > 300))
         #expect(trouble?.contains("queue-runner 4711 holds the queue") ?? true)
     }
@@ -38,8 +40,8 @@ import Unix
         "what is no sign of a runner says nothing of one", arguments: ["", "x\n", "1 2 3\n", "1 -5\n", "1\n"])
     func strange(text: String) throws {
         let queue = try TemporaryQueue()
-        #expect(RunnerLock.trouble(queue.path) == nil)
+        #expect(RunnerLock.trouble(queue.queue) == nil)
         try Directory(queue.path).open(Self.file(queue), .createNew(mode: 0o600)).write(Array(text.utf8))
-        #expect(RunnerLock.trouble(queue.path) == nil)
+        #expect(RunnerLock.trouble(queue.queue) == nil)
     }
 }

@@ -16,7 +16,7 @@ package struct RunnerSign: Equatable {
     package static let deadAfter = Duration.seconds(300)
 
     /// That of this process.
-    package init(lastSign: Time, localTrouble: String?, remoteTrouble: String?) {
+    package init(lastSign: Time, localTrouble: String? = nil, remoteTrouble: String? = nil) {
         host = Host.bareName
         process = Identity.process
         inode = 0
