@@ -169,11 +169,15 @@ final class Operation {
             try export(message)
             return nil
         case .reroute(let target):
-            let (text, copy) = try Reroute(to: target, queue, configuration)
-                .apply(to: message, recipients: numbers)
-            // It is like what was chosen, perhaps, and is not to go round again.
-            if let copy { handled.insert(copy) }
-            return text
+            switch try Reroute(to: target, queue, configuration).apply(to: message, recipients: numbers) {
+            case .refused(let reason):
+                complain("\(message.id): left as it is: the copy is refused: \(reason)", .unavailable)
+                return nil
+            case .done(let text, let copy):
+                // It is like what was chosen, perhaps, and is not to go round again.
+                if let copy { handled.insert(copy) }
+                return text
+            }
         case .giveBack(let reason):
             return try ReturnToSender(reason, queue, configuration, log).apply(
                 to: message, recipients: numbers)

@@ -109,17 +109,24 @@ struct Reroute {
         return result
     }
 
-    /// What was done, in words, and the copy. A crash between the copy and the log leaves both; the same command then meets its
+    enum Outcome {
+        /// In words, with the copy.
+        case done(String, copy: MessageID?)
+        /// The copy was not taken: nothing is changed.
+        case refused(because: String)
+    }
+
+    /// A crash between the copy and the log leaves both; the same command then meets its
     /// own trace, for as long as the copy is in the queue.
     func apply(
         to message: ClaimedMessage, recipients wanted: [Int]
-    ) throws(QueueError) -> (text: String, copy: MessageID?) {
+    ) throws(QueueError) -> Outcome {
         try queue.checkRoom()
         guard let log = try MessageLog.open(for: message, in: queue, creating: true) else {
-            return ("", nil)
+            return .done("", copy: nil)
         }
         let numbers = wanted.filter(RecipientStates(log.events).isOpen)
-        guard !numbers.isEmpty else { return ("has no recipient left to send elsewhere", nil) }
+        guard !numbers.isEmpty else { return .done("has no recipient left to send elsewhere", copy: nil) }
         let parameters = ForwardedWishes.mail(Parameters(kept: message.envelope.parameters), by: .single)
         let envelope = Envelope(
             reversePath: message.envelope.reversePath, parameters: parameters.text,
@@ -136,8 +143,10 @@ struct Reroute {
                     copy throws(QueueError) in try copy.append(message)
                 }
             } catch {
-                guard case .queue(let error) = error else { throw .envelope }
-                throw error
+                switch error {
+                case .queue(let error): throw error
+                case .rejected: return .refused(because: "\(error)")
+                }
             }
         }
         let text = "rerouted \(target.inWords) as \(id)"
@@ -148,7 +157,8 @@ struct Reroute {
         try log.synchronize()
         try end(message, log)
         let count = message.envelope.recipients.count
-        return (numbers.count == count ? text : "\(numbers.count) of \(count) recipients \(text)", id)
+        return .done(
+            numbers.count == count ? text : "\(numbers.count) of \(count) recipients \(text)", copy: id)
     }
 
     /// A message with whose recipients nothing is left to do goes, unless somebody is to be told of it.
