@@ -34,24 +34,27 @@ extension Dispatcher {
 
     func makeRoom() {
         let (local, remote) = (lanes.local, lanes.remote)
-        if local.isFull { setAside(local.readyCount) { $0.lane === local && $0.isStalled } }
+        if local.isFull { setAside(in: local) { $0.isStalled } }
         guard remote.isFull else { return }
         // One that does not even end when it is called off gives up its place, and keeps its messages.
-        setAside(remote.readyCount) {
-            $0.lane === remote && $0.isCalledOff && $0.hasBeenSilent(for: Self.longestFarewell)
-        }
+        setAside(in: remote) { $0.isCalledOff && $0.hasBeenSilent(for: Self.longestFarewell) }
         let stalled = sessions.values.filter { $0.lane === remote && $0.isStalled }
-        let needed = remote.readyCount - stalled.filter { $0.isCalledOff }.count
-        for session in stalled.filter({ !$0.isCalledOff }).prefix(max(0, needed)) {
+        // Who was called off is about to give up a place.
+        var room = remote.room + stalled.count { $0.isCalledOff }
+        for session in stalled where !session.isCalledOff && remote.readyCount > room {
             session.callOff()
+            // What waits for it is not ready here any more.
             lanes.suspect(session.destination)
+            room += 1
         }
     }
 
     /// Lets sessions that say nothing go on beside the others, whose places they had: a command cannot be called off.
-    private func setAside(_ needed: Int, _ isInTheWay: (DelivererSession) -> Bool) {
-        let room = Self.mostSetAside - sessions.values.count { $0.isSetAside }
-        for session in sessions.values.filter(isInTheWay).prefix(max(0, min(needed, room))) {
+    private func setAside(in lane: Lane, _ isInTheWay: (DelivererSession) -> Bool) {
+        var left = Self.mostSetAside - sessions.values.count { $0.isSetAside }
+        for session in sessions.values.filter({ $0.lane === lane && isInTheWay($0) })
+        where left > 0 && lane.readyCount > lane.room {
+            left -= 1
             let destination = session.destination
             session.isSetAside = true
             session.lane.end(destination, .calledOff, stalled: session.isStalled)

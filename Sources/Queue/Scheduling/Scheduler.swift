@@ -61,7 +61,9 @@ package final class Scheduler<Key: Hashable, Sender: Hashable, Item> {
 
     package func count(of key: Key) -> Int { destinations[key]?.count ?? 0 }
     package func running(of key: Key) -> Int { destinations[key]?.running ?? 0 }
-    package var isFull: Bool { running >= limits.total }
+    /// How many more sessions there may be.
+    package var room: Int { max(0, limits.total - running) }
+    package var isFull: Bool { room == 0 }
     /// How many destinations could have a session if only there were room for one. Looks at all of them.
     package var readyCount: Int { destinations.values.count { $0.sponsor != nil } }
 
