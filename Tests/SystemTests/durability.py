@@ -1,6 +1,7 @@
 """Nothing accepted is lost: kill -9 at random moments, and what one message costs."""
-import os, random, re, signal, smtplib, subprocess, threading, time
-from harness import address, mailbox_text, need, run, test
+import os, random, re, shutil, signal, smtplib, subprocess, threading, time
+from harness import LeftOut, address, mailbox_text, need, run, test
+from looking import private_queue, put
 
 SEED = int(os.environ.get("RELAIS_SEED", "20261123"))
 MESSAGES, KILLS = 1000, 200
@@ -141,3 +142,15 @@ def cost(i):
     sendmail = system_calls(i.a.command("sendmail-compat", "-i", address(i.a)), b"Subject: cost\n\nHello.\n")
     assert sum(sendmail.values()) <= 90, (sum(sendmail.values()), sendmail)
     return f"smtpd {sum(smtpd.values())}, sendmail-compat {sum(sendmail.values())}"
+
+
+@test("a message that is claimed costs queue-runner one flock: the end of what it has open lets go of it")
+def claims(_):
+    host = private_queue("claims")
+    names = [put(host, "hold", "a@b.example", ["x@one.example"]) for _ in range(3)]
+    command = host.command("queue-runner", "--release", *names)
+    calls = system_calls(command, b"")
+    shutil.rmtree(host.directory)
+    if b"libswiftCore" in open(command[0], "rb").read():
+        raise LeftOut("debug programs let go by a call, for tests that fork")
+    assert calls["flock"] == len(names), calls
