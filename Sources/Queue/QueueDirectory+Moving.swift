@@ -111,7 +111,8 @@ extension QueueDirectory {
         return true
     }
 
-    /// Ends a message with whose recipients nothing is left to do: S7 to S9 of queue(5).
+    /// Ends a message with whose recipients nothing is left to do: S7 and S8 of queue(5). Done is it without the message; what
+    /// keeps its log from being removed is told, and tried again by `removeLeftLogs`.
     package func remove(_ message: ClaimedMessage, log: MessageLog?) throws(QueueError) {
         if let log, !log.endsInRemoval {
             try log.append([LogEvent(time: .now(), recipient: 0, kind: .removed)])
@@ -121,12 +122,25 @@ extension QueueDirectory {
             try withDirectory(message.place) { directory throws(SystemError) in
                 try directory.remove(message.id.text)
             }
-            guard let log else { return }
-            // A message that came back without its log would be delivered again.
-            try log.keepOrderOfNames()
-            try self.log.removeIfPresent(message.id.text)
         }
+        if let log { removeLog(of: message.id, opened: log) }
         tidy(message.place)
+    }
+
+    /// Of a message that is gone. `opened`: one that came back without its log would be delivered again.
+    func removeLog(of id: MessageID, opened: MessageLog?) {
+        do throws(SystemError) {
+            try opened?.keepOrderOfNames()
+            try log.removeIfPresent(id.text)
+        } catch { if leftLogs.insert(id.text).inserted { tellPassedOver(error) } }
+    }
+
+    /// Removes the logs that an ended message had to leave; not that of a message which has come back under its id.
+    package func removeLeftLogs() throws(QueueError) {
+        guard !leftLogs.isEmpty else { return }
+        try step(QueueError.move) { () throws(SystemError) in try root.descriptor.keepOrderOfNames() }
+        try removeLogs(try orphanLogs().filter { leftLogs.contains($0) })
+        leftLogs = []
     }
 
     /// Injects under an id that is the same at each attempt: an earlier one that got through is enough, wherever

@@ -52,18 +52,18 @@ extension QueueDirectory {
     /// Removes a message for good, whatever its file holds; false where it is gone, or somebody is just bringing it
     /// back. Nothing is left to do for it whatever a power cut brings back of it, so nothing is synced.
     package func destroy(_ id: MessageID, in place: Place) throws(QueueError) -> Bool {
-        try step(QueueError.move) { () throws(SystemError) in
+        let isGone = try step(QueueError.move) { () throws(SystemError) in
             try withDirectory(place) { directory throws(SystemError) in
                 guard let file = try directory.openIfPresent(id.text, .readWrite), try file.tryLock(),
                     let named = try directory.status(of: id.text), try named.isSameFile(as: file.status())
                 else { return false }
                 // Another name is that of a move that was cut: what is elsewhere too is mail, and keeps its log.
                 let isOnly = named.links == 1
-                guard try directory.removeIfPresent(id.text), isOnly else { return false }
-                try log.removeIfPresent(id.text)
-                return true
+                return try directory.removeIfPresent(id.text) && isOnly
             }
         }
+        if isGone { removeLog(of: id, opened: nil) }
+        return isGone
     }
 
     /// The bucket for what goes for good at `end`; where there is no room for a new one, the latest that there is.

@@ -15,6 +15,9 @@ package final class QueueDirectory {
     /// Told of each of these. One thing that cannot be read stops one thing: all else goes on.
     package var tellPassedOver: (SystemError) -> Void = { _ in }
 
+    /// Logs of messages that have ended, by name, which could not be removed yet: S8 of queue(5).
+    package internal(set) var leftLogs: Set<String> = []
+
     /// Opens the queue; fails with EACCES for who may not read it. Without `log/` nobody can know who has what.
     package init(_ path: String) throws(QueueError) {
         do throws(SystemError) {

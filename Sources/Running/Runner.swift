@@ -97,6 +97,7 @@ package final class Runner {
             dispatcher.services.forgetWaiting()
             // Not more than mail can wait for.
             emptyTrash(limit: 50)
+            removeLeftLogs()
         }
         for candidate in dispatcher.services.askAgain() { intake.comeBack(candidate) }
         if !isOver { takeMessages() }
@@ -165,6 +166,10 @@ package final class Runner {
             let count = try queue.emptyTrash(at: clock.now, limit: limit)
             if count > 0 { log.info("trash: \(count) message\(count == 1 ? "" : "s") gone for good") }
         } catch { log.error("trash: \(error)") }
+    }
+
+    private func removeLeftLogs() {
+        do throws(QueueError) { try queue.removeLeftLogs() } catch { log.error("\(error)") }
     }
 
     /// Waits for a kick, or for the next minute; false when it is time to end.

@@ -179,6 +179,7 @@
             }
             // What was told and passed over is not done.
             if let error = store.passedOver.first { throw QueueError.scan(error) }
+            if !store.leftLogs.isEmpty { throw QueueError.log(SystemError("unlink", .inputOutput, "log")) }
         }
 
         /// What the next runner, or the same client, does about it.

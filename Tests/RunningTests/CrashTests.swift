@@ -135,6 +135,28 @@
             #expect(queue.logged("\(id): sender non-delivery notification: \(report)").count == 1)
         }
 
+        @Test("a runner that goes on leaves no log of a message that ended, whatever call failed when it did")
+        func leftLogs() throws {
+            func attempt(at number: Int) throws -> Int {
+                let queue = try TemporaryQueue()
+                queue.world.behaviour = { $0.answerAll(.deferred, "full") }
+                try queue.inject(to: "x@one.example")
+                try queue.run()
+                queue.world.goOn(.seconds(300))
+                queue.world.behaviour = { $0.deliverAll() }
+                let runner = try queue.runner(.watch, kicks: try queue.listen())
+                SystemCall.arm(.fail(.inputOutput), at: number)
+                for _ in 0..<3 { _ = try? runner.goRound() }
+                let calls = SystemCall.callCount
+                SystemCall.arm(.none, at: 0)
+                let begin = queue.world.monotonic
+                while queue.world.monotonic - begin < 600_000_000 { _ = try runner.goRound() }
+                #expect(try queue.isEmpty, "call \(number)")
+                return calls
+            }
+            for number in 1...(try attempt(at: 0)) { _ = try attempt(at: number) }
+        }
+
         @Test(
             "a runner that could not write down what it did, and goes on, makes no second report or copy of what came in its own time"
         )
