@@ -105,7 +105,7 @@ extension QueueDirectory {
     private func removeIfEmpty(_ place: Place) throws(QueueError) -> Bool {
         guard let bucket = place.bucket else { return false }
         do throws(SystemError) { try Directory(place.parent, in: root).removeDirectory(bucket) } catch {
-            guard error.code == .notEmpty || error.code == .noEntry else { throw .move(error) }
+            if error.code != .notEmpty { try passOver(error) }
             return false
         }
         return true

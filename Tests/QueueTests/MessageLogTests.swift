@@ -31,6 +31,20 @@ import Unix
         }
     }
 
+    @Test("a log that tells of another file is begun anew, for whoever opens it next, too")
+    func anew() throws {
+        let queue = try TemporaryQueue()
+        let id = try queue.inject("hello\n")
+        let store = try QueueDirectory(queue.path)
+        let message = try #require(try store.claimFree(id, in: .incoming).message)
+        let event = LogEvent(time: Time(seconds: 1), recipient: 1, kind: .delivered, status: "2.0.0")
+        try queue.put(Array("message 1 2\n".utf8) + event.encoded, at: "log/\(id)")
+        let log = try #require(try MessageLog.open(for: message, in: store, creating: false))
+        #expect(log.events == [])
+        try log.append([event])
+        #expect(try MessageLog.open(for: message, in: store, creating: false)?.events == [event])
+    }
+
     #if DEBUG
         @Test(
             "a line of which a part was written does not spoil the one that is appended when there is room again"

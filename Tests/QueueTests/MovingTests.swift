@@ -98,6 +98,44 @@ import Unix
         }
     }
 
+    @Test("what is in the trash, and elsewhere too, keeps its log when it is gone from there")
+    func otherName() throws {
+        let queue = try TemporaryQueue()
+        let id = try queue.inject("hello\n")
+        let store = try QueueDirectory(queue.path)
+        let trash = Place.trash(minute: 1001, wasHeld: false)
+        try Directory("\(queue.path)/trash").makeDirectory("1001", mode: 0o700)
+        try Directory("\(queue.path)/incoming").link(
+            id.text, to: try Directory("\(queue.path)/\(trash.path)"), as: id.text)
+        try queue.put(Array("message 1 2\n".utf8), at: "log/\(id)")
+        #expect(try !store.destroy(id, in: trash))
+        #expect(try queue.names("log") == [id.text] && queue.names("incoming") == [id.text])
+        // Not at once while another test starts a child, which has our lock until its exec.
+        for _ in 0..<1000 {
+            if try store.destroy(id, in: .incoming) { break }
+            pause(.milliseconds(1))
+        }
+        #expect(try queue.names("incoming") == [] && queue.names("log") == [])
+    }
+
+    @Test("where a place cannot be read no log is taken for a leftover, and each trouble is told once")
+    func unreadable() throws {
+        let queue = try TemporaryQueue()
+        let id = MessageID.new(at: Self.now)
+        try queue.put(Array("message 1 2\n".utf8), at: "log/\(id)")
+        // No directory: its messages may be anywhere.
+        try queue.put([], at: "deferred/1000")
+        let store = try QueueDirectory(queue.path)
+        var told = 0
+        store.tellPassedOver = { _ in told += 1 }
+        #expect(try store.clean() == 0)
+        // It can neither be read nor removed.
+        #expect(try queue.names("log") == [id.text] && told == 2)
+        try Directory("\(queue.path)/deferred").remove("1000")
+        #expect(try QueueDirectory(queue.path).clean() == 1)
+        #expect(try queue.names("log") == [])
+    }
+
     @Test("links that are not ours are not taken for a move")
     func strangeLink() throws {
         let queue = try TemporaryQueue()

@@ -57,6 +57,32 @@ struct SchedulerTests {
         #expect(slow.running == 0 && slow.running(of: "x") == 0)
     }
 
+    @Test("A destination for which nothing waits any more is not ready, though it has a session")
+    func taken() throws {
+        let plan = plan()
+        plan.add(0, from: "a", to: "x")
+        _ = plan.next()
+        for item in 1...11 { plan.add(item, from: "a", to: "x") }
+        #expect(plan.readyCount == 1)
+        #expect(plan.removeAll(for: "x").count == 11 && plan.readyCount == 0)
+        #expect(plan.next() == nil)
+    }
+
+    @Test("A destination without sessions, and with nothing that waits, is as one that nothing is known of")
+    func forgotten() throws {
+        let plan = plan()
+        func sessions() -> Int {
+            for item in 0..<100 { plan.add(item, from: "a", to: "x") }
+            var count = 0
+            while plan.next() != nil { count += 1 }
+            _ = plan.removeAll(for: "x")
+            return count
+        }
+        #expect(sessions() == 4)
+        for _ in 0..<4 { plan.end("x", .badly) }
+        #expect(sessions() == 4)
+    }
+
     @Test("A session that ended lets the next begin")
     func succession() throws {
         let plan = plan()
