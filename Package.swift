@@ -187,6 +187,9 @@ let package = Package(
                 "Bytes",
             ],
             data: ["Dialogs"]),
+        tests("Jobs", ["Unix", "Mail", "Bytes"]),
+        // What a decision comes to is asked of a plan once.
+        tests("Recipients", ["Delivery", "Jobs", "Accounts", "Program", "Unix", "Mail", "Bytes"]),
         tests("Delivery", ["Recipients", "Jobs", "Accounts", "Program", "Unix", "Mail", "Bytes"]),
         tests("Checking", ["Recipients", "Jobs", "Accounts", "Program", "Unix", "Bytes"]),
         tests(

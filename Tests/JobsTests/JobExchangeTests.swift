@@ -57,7 +57,11 @@ private let delivered = EnhancedStatus(2, 0, 0)
             Report(
                 job: 0, recipient: 7, .forwarded, delivered, [UInt8]("forwarded"),
                 forward: Report.Forward(
-                    addresses: [[UInt8]("x@example.com"), [UInt8]("y")], reversePath: [],
+                    copies: [
+                        .init(
+                            reversePath: [],
+                            recipients: [Successor([UInt8]("x@example.com")), Successor([UInt8]("y"))])
+                    ],
                     header: [UInt8]("Delivered-To: b@example.net\n"))),
         ]
         for report in reports { try receiver.report(report) }

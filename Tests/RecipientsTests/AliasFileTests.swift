@@ -1,5 +1,4 @@
 import Bytes
-import Delivery
 import Recipients
 import TemporaryPlaces
 import Testing
