@@ -171,9 +171,11 @@ extension RecipientRules {
     ) throws(LookupFailure) -> RecipientDecision.Outcome {
         var shown: String { postmaster.escaped(limit: 64) }
         steps.note("postmaster is \(shown)")
-        if postmaster.contains(.ascii("@")) || postmaster.equalsFolded("postmaster") {
-            let isSelf = !postmaster.contains(.ascii("@"))
-            return isSelf ? .rootMailbox : .alias([UInt8]("postmaster"), [.address(postmaster)], owner: nil)
+        if postmaster.equalsFolded("postmaster") { return .rootMailbox }
+        if postmaster.contains(.ascii("@")) {
+            let isSomebody = try leadsToSomebody(RecipientAddress(postmaster))
+            return isSomebody
+                ? .alias([UInt8]("postmaster"), [.address(postmaster)], owner: nil) : .rootMailbox
         }
         if let found = try alias([postmaster.folded()]) {
             steps.note("alias \(shown), \(found.targets.count) targets")
@@ -181,6 +183,14 @@ extension RecipientRules {
         }
         // A postmaster who is configured but missing must not make us refuse postmaster's mail.
         return try mailbox(postmaster, nil, &steps) ?? .rootMailbox
+    }
+
+    /// Whether mail for an address goes to another host, to an alias or to an account: neither is postmaster's own at a domain of
+    /// this host, which would come back.
+    private func leadsToSomebody(_ address: RecipientAddress) throws(LookupFailure) -> Bool {
+        guard let domain = address.domain, isLocal(domain) else { return true }
+        if try alias(meantBy: address, in: nil, alias) != nil { return true }
+        return try hasAccount(address)
     }
 
     /// The account whose mail it is, if it may have mail.

@@ -129,6 +129,10 @@ private func short(_ outcome: RecipientDecision.Outcome) -> String {
         for (configured, expected) in [
             ("bob", "user bob"), ("missing", "root"), ("sales", "alias sales 2"), ("daemon", "root"),
             ("it@example.net", "alias postmaster 1"), ("postmaster", "root"),
+            ("bob@localhost", "alias postmaster 1"), ("sales@localhost", "alias postmaster 1"),
+            // They would come back.
+            ("postmaster@example.org", "root"), ("Postmaster+x@localhost", "root"),
+            ("missing@example.org", "root"),
         ] {
             var rules = rules
             rules.postmaster = Array(configured.utf8)
