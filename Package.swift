@@ -126,7 +126,7 @@ let package = Package(
         library("Queue", ["Unix", "Mail", "Bytes"]),
         library("MailStore", ["Unix", "Mail", "Bytes"]),
         library("Auth", ["Front", "Accounts", "Program", "Unix", "Bytes", "CCrypt"], linking: ["crypt"]),
-        library("SMTP", ["Mail", "Bytes"]),
+        library("SMTP", ["Mail", "SASL", "Bytes"]),
         library("POP3", ["SASL", "Bytes"]),
         library("IMAP", ["MIME", "Mail", "SASL", "Bytes"]),
         library("Jobs", ["Mail", "Unix", "Bytes"]),
@@ -144,7 +144,7 @@ let package = Package(
             ["SMTP", "Reception", "Queue", "Delivery", "Recipients", "Accounts"] + everyTool),
         tool(
             "queue-runner", ["Running", "Reception", "Checking", "Queue", "Accounts"] + everyTool),
-        tool("remote-deliver", ["SMTP", "MIME", "TLS", "Resolver", "Jobs", "Accounts"] + everyTool),
+        tool("remote-deliver", ["SMTP", "SASL", "MIME", "TLS", "Resolver", "Jobs", "Accounts"] + everyTool),
         tool("local-deliver", ["Delivery", "Recipients", "Jobs", "Accounts", "MailStore"] + everyTool),
         tool("pop3d", ["Front", "POP3", "MailStore"] + everyTool),
         tool("imapd", ["Front", "IMAP", "MIME", "MailStore", "Accounts"] + everyTool),

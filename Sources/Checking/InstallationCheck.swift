@@ -16,6 +16,7 @@ package struct InstallationCheck {
         findings += PlaceCheck.findings(installation)
         findings += AccessCheck.findings(installation)
         findings += CertificateCheck.findings(installation)
+        findings += RelayCheck.findings(installation)
         findings += ServiceCheck.findings(installation, ListenerSources(configuration))
         findings += UsersCheck.findings(installation)
         findings += AliasCheck.findings(installation)

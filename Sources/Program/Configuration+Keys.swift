@@ -5,7 +5,7 @@ import Unix
 package struct ConfigurationKey: Sendable {
     package enum ValueType: Sendable {
         case text, list, networks, number, bytes, duration, durations, log, choice(@Sendable () -> [String]),
-            addresses, servers, port
+            addresses, servers, port, relays
 
         package var expectation: String {
             switch self {
@@ -21,6 +21,8 @@ package struct ConfigurationKey: Sendable {
             case .addresses: "IP addresses"
             case .servers: "IP addresses, each perhaps with #port behind it"
             case .port: "a port number from 1 to 65535"
+            case .relays:
+                "hosts such as smtps://mail.example.net, perhaps with example.org=, .example.org= or from:me@example.com= in front, each once"
             }
         }
     }
@@ -182,6 +184,15 @@ extension Configuration {
 
     private static var sendingKeys: [ConfigurationKey] {
         [
+            parsed(
+                "relay-host", .relays, "",
+                "hosts that mail to others goes by way of; default: each domain's mail exchangers",
+                RelayTable.init
+            ) { $0.relayHost = $1 },
+            text(
+                "relay-passwords", "", "file with logins and passwords for these hosts; empty: none",
+                isAbsoluteOrEmpty
+            ) { $0.relayPasswords = $1 },
             choice(
                 "smtp-tls", "opportunistic", "whether mail to other hosts is sent over TLS",
                 TransportSecurity.allCases.map { $0.rawValue }, TransportSecurity.init(rawValue:)

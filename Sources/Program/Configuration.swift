@@ -62,6 +62,8 @@ package struct Configuration: Equatable {
     package var tlsKey = ""
 
     // Sending
+    package var relayHost = RelayTable()
+    package var relayPasswords = ""
     package var smtpTLS = TransportSecurity.opportunistic
     package var tlsAuthorities = ""
     package var smtpPort: UInt16 = 25

@@ -113,6 +113,7 @@ extension Runner {
         Job.Destination(
             work.recipient(recipient), injectedBy: work.message.injector,
             isLocal: { configuration.isLocal(domain: $0) },
+            relay: { configuration.relay(for: $0, from: work.message.envelope.reversePath) },
             sharesUsers: { configuration.sharesUsers(domain: $0) },
             delimiter: configuration.recipientDelimiter.utf8.first)
     }

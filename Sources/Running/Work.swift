@@ -2,6 +2,7 @@ import Bytes
 import Jobs
 import Recipients
 import Mail
+import Program
 package import Queue
 package import Unix
 
@@ -137,10 +138,10 @@ struct Assignment {
 }
 
 extension Job.Destination {
-    /// Which destination a recipient belongs to.
+    /// Which destination a recipient belongs to. `relay`: by way of whom mail for another host's domain goes.
     init(
         _ recipient: Envelope.Recipient, injectedBy user: UInt32, isLocal: (ArraySlice<UInt8>) -> Bool,
-        sharesUsers: (ArraySlice<UInt8>) -> Bool, delimiter: UInt8?
+        relay: (ArraySlice<UInt8>) -> RelayHost?, sharesUsers: (ArraySlice<UInt8>) -> Bool, delimiter: UInt8?
     ) {
         if let route = recipient.route(injectedBy: user) {
             self = .remote(route)
@@ -150,6 +151,11 @@ extension Job.Destination {
         let at = address.lastIndex(of: .ascii("@"))
         var domain = at.map { address[($0 + 1)...] } ?? []
         guard at == nil || isLocal(domain) else {
+            // Whatever goes by way of one host goes over its sessions, and waits for it together.
+            if let relay = relay(domain) {
+                self = .remote(relay.name)
+                return
+            }
             // `example.org.` is the same destination as `example.org`.
             self = .remote((domain.last == .dot ? domain.dropLast() : domain).folded())
             return

@@ -88,6 +88,7 @@ package enum Path {
         try SystemCall.perform("unlink", path) { unsafe unlink(path) }
     }
 
+    package static func isReadable(_ path: String) -> Bool { unsafe CSystem.access(path, R_OK) == 0 }
     package static func isWritable(_ path: String) -> Bool { unsafe CSystem.access(path, W_OK) == 0 }
     package static func isExecutable(_ path: String) -> Bool { unsafe CSystem.access(path, X_OK) == 0 }
 

@@ -78,7 +78,8 @@ enum Task {
         case "reroute":
             guard let target = arguments.value("reroute").flatMap({ RerouteTarget($0) }) else {
                 throw UsageError(
-                    "--reroute takes user@domain, @domain, host, host:port, [address] or [address]:port")
+                    "--reroute takes user@domain, @domain, host, host:port, [address], [address]:port or smtps://host"
+                )
             }
             return .operate(.reroute(target), selection)
         case "return":

@@ -62,7 +62,12 @@ final class JobService {
         }
         for name in order {
             let end = Deadline.after(settings.deliveryLimit)
-            while !deliver(letters[name] ?? [], to: name, until: end) {}
+            let all = letters[name] ?? []
+            // Each by itself: what one has for its domain may be the route of others.
+            for letters in [all.filter { isRoute(name, $0) }, all.filter { !isRoute(name, $0) }]
+            where !letters.isEmpty {
+                while !deliver(letters, to: name, until: end) {}
+            }
         }
         do throws(ExchangeError) { try receiver.finish() } catch {
             log.warning("reports not taken: \(error)")
@@ -98,7 +103,7 @@ final class JobService {
     /// True when all are decided; else relais.conf has changed, and they are to be begun anew.
     private func deliver(_ letters: [OutgoingMessage], to name: [UInt8], until end: Deadline) -> Bool {
         _ = hasChanged()
-        let isRoute = isRoute(name, letters)
+        let isRoute = letters.allSatisfy { self.isRoute(name, $0) }
         let text = String(decoding: name, as: UTF8.self)
         // What the runner knew when it chose us is not true any more: it is to look again.
         if !isRoute, settings.isLocal(name[...]) {
@@ -110,13 +115,13 @@ final class JobService {
             }
             return true
         }
-        guard let destination = isRoute ? Destination(route: text) : Destination(mailDomain: text) else {
+        let hop: NextHop
+        do throws(NextHop.Unusable) { hop = try nextHop(name, text, isRoute: isRoute) } catch {
+            if isRoute { log.warning("\(error.reason)") }
             let outcome =
                 isRoute
-                ? ClientOutcome(
-                    .deferred, EnhancedStatus(4, 3, 5), Array("\(name.escaped()) is no host".utf8))
-                : ClientOutcome(
-                    .failed, EnhancedStatus(5, 1, 2), Array("\(name.escaped()) is no mail domain".utf8))
+                ? ClientOutcome(.deferred, EnhancedStatus(4, 3, 5), error.reason)
+                : ClientOutcome(.failed, EnhancedStatus(5, 1, 2), error.reason)
             for letter in letters { letter.decideRest(outcome) }
             return true
         }
@@ -124,8 +129,18 @@ final class JobService {
         RemoteDelivery(settings, log: log, for: Asker(socket: Self.socket), until: end) { [self] in
             isOutOfDate = isOutOfDate || hasChanged()
             return isOutOfDate
-        }.deliver(letters, to: destination, isRoute: isRoute)
+        }.deliver(letters, to: hop)
         return letters.allSatisfy { $0.isDecided }
+    }
+
+    private func nextHop(
+        _ name: [UInt8], _ text: String, isRoute: Bool
+    ) throws(NextHop.Unusable) -> NextHop {
+        if isRoute, RelayHost.hasScheme(name) { return try NextHop(relay: text, settings) }
+        guard let destination = isRoute ? Destination(route: text) : Destination(mailDomain: text) else {
+            throw NextHop.Unusable(reason: "\(name.escaped()) is no \(isRoute ? "host" : "mail domain")")
+        }
+        return NextHop(destination, isRoute: isRoute)
     }
 
     /// Takes over what relais.conf says now.
@@ -145,12 +160,10 @@ final class JobService {
     /// The domain of a recipient is a mail domain and nothing else, so that nobody reaches a host of ours by
     /// writing its address into a mail address (T71); another name was put there by our own configuration or
     /// operator, and may be any host.
-    private func isRoute(_ name: [UInt8], _ letters: [OutgoingMessage]) -> Bool {
-        !letters.contains { letter in
-            letter.transaction.recipients.contains { recipient in
-                guard let at = recipient.address.lastIndex(of: .ascii("@")) else { return false }
-                return recipient.address[(at + 1)...].equalsFolded(name)
-            }
+    private func isRoute(_ name: [UInt8], _ letter: OutgoingMessage) -> Bool {
+        !letter.transaction.recipients.contains { recipient in
+            guard let at = recipient.address.lastIndex(of: .ascii("@")) else { return false }
+            return recipient.address[(at + 1)...].equalsFolded(name)
         }
     }
 }

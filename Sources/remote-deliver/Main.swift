@@ -56,8 +56,10 @@ struct Main {
         }
         let log = Log(.stderr, name: configuration.syslogName, program: tool.name)
         let settings = Settings(configuration, log: log)
-        if arguments.has("explain") { ByHand.explain(settings, arguments.operands).leave() }
         do throws(UsageError) {
+            if arguments.has("explain") {
+                try ByHand.explain(settings, configuration.relayHost, arguments.operands).leave()
+            }
             try ByHand(
                 settings, log: log, dialect: arguments.has("lmtp") ? .lmtp : .smtp,
                 operands: arguments.operands

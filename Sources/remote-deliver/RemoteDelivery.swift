@@ -26,6 +26,8 @@ final class RemoteDelivery {
         var failed = 0
         /// Servers that let us in, and left recipients to others.
         var servers = 0
+        /// The same at each address: whoever guesses passwords at them all is shut out.
+        var loginIsRefused = false
 
         /// RFC 5321 §5.1 wants two addresses at least. Four servers are two hosts of two addresses each; every one of
         /// them is asked for the same recipients again.
@@ -44,15 +46,14 @@ final class RemoteDelivery {
         self.end = end ?? .after(settings.deliveryLimit)
     }
 
-    /// Decides every recipient of `letters`, unless it is out of date before the end. `isRoute`: somebody of ours named
-    /// the destination, and a mistake of his is no reason to send mail back.
-    func deliver(_ letters: [OutgoingMessage], to destination: Destination, isRoute: Bool = false) {
+    /// Decides every recipient of `letters`, unless it is out of date before the end.
+    func deliver(_ letters: [OutgoingMessage], to hop: NextHop) {
         let route: Route
-        do throws(NoRoute) { route = try settings.find(destination) } catch {
+        do throws(NoRoute) { route = try settings.find(hop.destination) } catch {
             let (kind, subject, detail) = error.enhancedStatus
-            let isOurs = isRoute && !error.isTemporary
+            let isOurs = hop.isRoute && !error.isTemporary
             let outcome = ClientOutcome(
-                error.isTemporary || isRoute ? .deferred : .failed,
+                error.isTemporary || hop.isRoute ? .deferred : .failed,
                 isOurs ? EnhancedStatus(4, 3, 5) : EnhancedStatus(kind, subject, detail),
                 Array(error.description.utf8))
             for letter in letters { letter.decideRest(outcome) }
@@ -61,10 +62,10 @@ final class RemoteDelivery {
         var reason = ClientOutcome(.deferred, EnhancedStatus(4, 4, 1), "no host could be tried")
         var relay = "none"
         var attempts = Attempts()
-        for server in Server.all(of: route, port: settings.port) {
-            guard attempts.areAllowed, !end.hasPassed, !asker.isGone else { break }
+        for server in Server.all(of: route, port: hop.port(settings)) {
+            guard attempts.areAllowed, !attempts.loginIsRefused, !end.hasPassed, !asker.isGone else { break }
             if relay != "none" { explain(letters, reason, relay, next: server) }
-            let why = deliver(letters, to: server, &attempts)
+            let why = deliver(letters, to: server, of: hop, &attempts)
             if letters.allSatisfy({ $0.isDecided }) || isOutOfDate() { return }
             // A host that refuses us for good does not speak for one that could not be asked.
             if why.verdict != .failed || reason.verdict == .failed || relay == "none" {
@@ -83,10 +84,10 @@ final class RemoteDelivery {
 
     /// Uses one server for as long as it gets anything done; why it did not go on. A session that ends
     /// before its time is a failed attempt, whatever it got done.
-    private func deliver(_ letters: [OutgoingMessage], to server: Server, _ attempts: inout Attempts)
-        -> ClientOutcome
-    {
-        var security = settings.security
+    private func deliver(
+        _ letters: [OutgoingMessage], to server: Server, of hop: NextHop, _ attempts: inout Attempts
+    ) -> ClientOutcome {
+        var security = hop.security(settings)
         var letUsIn = false
         while true {
             let before = undecided(letters, at: server)
@@ -97,7 +98,7 @@ final class RemoteDelivery {
                 return ClientOutcome(
                     .deferred, EnhancedStatus(4, 4, 1), "connect to \(server.relay): \(error.code)")
             }
-            let conversation = conversation(with: server, over: connection, security)
+            let conversation = conversation(with: server, of: hop, over: connection, security)
             if conversation.open() {
                 letUsIn = true
                 if let refusal = conversation.session.refusalOfTLS {
@@ -115,14 +116,26 @@ final class RemoteDelivery {
             }
             let failure = conversation.session.failure
             if failure != nil { attempts.failed += 1 }
+            if conversation.session.loginIsRefused {
+                attempts.loginIsRefused = true
+                complain(of: server, hop, failure)
+            }
             let left = undecided(letters, at: server)
-            if left == 0 || left == before || !attempts.areAllowed || end.hasPassed || asker.isGone
+            if left == 0 || left == before || !attempts.areAllowed || attempts.loginIsRefused || end.hasPassed
+                || asker.isGone
                 || isOutOfDate()
             {
                 if letUsIn { attempts.servers += 1 }
                 return failure ?? ClientOutcome(.deferred, EnhancedStatus(4, 4, 7), "out of time")
             }
         }
+    }
+
+    /// The operator is told: until he mends it, all mail that goes there waits.
+    private func complain(of server: Server, _ hop: NextHop, _ failure: ClientOutcome?) {
+        let user = hop.login.map { "as \($0.user.escaped(limit: 100))" } ?? "without a password"
+        let reason = failure.map { $0.text.escaped(limit: 300) } ?? ""
+        log.warning("\(server.relay): not let in \(user): \(reason)")
     }
 
     private func undecided(_ letters: [OutgoingMessage], at server: Server) -> Int {
@@ -139,16 +152,18 @@ final class RemoteDelivery {
     }
 
     private func conversation(
-        with server: Server, over connection: Connection, _ security: Configuration.TransportSecurity
+        with server: Server, of hop: NextHop, over connection: Connection,
+        _ security: Configuration.TransportSecurity
     ) -> Conversation {
         let wanted: ClientSession.Security =
             switch security {
             case .off: .off
             case .opportunistic: .opportunistic
-            case .required, .verified: .required
+            case .required, .verified: hop.relay?.scheme == .smtps ? .implicit : .required
             }
         let session = ClientSession(
-            name: settings.hostname, peer: server.name, dialect: dialect, security: wanted)
+            name: settings.hostname, peer: server.name, dialect: dialect, security: wanted,
+            relay: hop.clientRelay)
         return Conversation(session, over: connection, settings, until: end, for: asker) {
             [self] connection, deadline throws(Connection.Failure) in
             try startTLS(over: connection, to: server, isVerified: security == .verified, by: deadline)

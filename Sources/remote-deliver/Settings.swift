@@ -15,6 +15,7 @@ struct Settings {
     let sources: [IPAddress]
     let security: Configuration.TransportSecurity
     let authorities: String?
+    let relayPasswords: String
     let connectTimeout: Duration
     let deliveryLimit: Duration
     let messagesPerSession: Int
@@ -44,6 +45,7 @@ struct Settings {
         sources = configuration.outgoingAddress
         security = configuration.smtpTLS
         authorities = configuration.tlsAuthorities.isEmpty ? nil : configuration.tlsAuthorities
+        relayPasswords = configuration.relayPasswords
         connectTimeout = configuration.connectTimeout
         deliveryLimit = configuration.deliveryLimit
         messagesPerSession = configuration.messagesPerSession
@@ -64,7 +66,7 @@ struct Settings {
         case .content: dataBlockTimeout
         case .endOfData: dataTimeout
         case .quit: Self.quitTimeout
-        case .greeting, .hello, .startTLS, .mail, .recipient, .reset: replyTimeout
+        case .greeting, .hello, .startTLS, .authenticate, .mail, .recipient, .reset: replyTimeout
         }
     }
 

@@ -47,7 +47,7 @@ import Unix
                 $0.equalsFolded("here") || $0.starts(with: "v.".utf8) || $0.starts(with: "V.".utf8)
                     || $0.starts(with: "w.".utf8)
             },
-            sharesUsers: { $0.equalsFolded("here") }, delimiter: .ascii("+"))
+            relay: { _ in nil }, sharesUsers: { $0.equalsFolded("here") }, delimiter: .ascii("+"))
         #expect(destination == expected)
     }
 }

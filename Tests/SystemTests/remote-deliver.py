@@ -8,14 +8,14 @@ printed has a control byte in it, and (where the row says so) the server heard e
 """
 import concurrent.futures, re, shutil, subprocess, sys
 from outgoing_servers import CERTIFICATES, CONFIGURATION, MESSAGE, PROGRAM, make_certificates
-import outgoing_forms, outgoing_hosts, outgoing_rows, outgoing_service
+import outgoing_forms, outgoing_hosts, outgoing_relay, outgoing_rows, outgoing_service
 
 WANTED = sys.argv[2:]
 
 HOSTS = ["", ".", "..", "a..b", ".a", "[", "]", "[]", "[]:25", "[a", "a]", "[a]b", "[a]:", "[a]:0", "[a]:65536", "[a]:-1",
          ":25", "a:", "a:0", "a:65536", "a:-1", "a:+5", "a:2x", "a:99999999999999999999", "a b", "a\nb", "a;b", "$(id)",
          "a@b", "[1.2.3]", "[1.2.3.4.5]", "[256.1.1.1]", "[IPv6:192.0.2.1]", "[IPv6:zz]", "::1", "2001:db8::1:25",
-         "a" * 64, ".".join(["a" * 63] * 5), "\x1b[2J", "a\\.b", "/tmp/x", "-"]
+         "smtp://", "smtps://[", "lmtp://a.example", "smtps://@a.example", "smtps://a.example:0", "a" * 64, ".".join(["a" * 63] * 5), "\x1b[2J", "a\\.b", "/tmp/x", "-"]
 SETTINGS = ["", "=", "x", "x=y", "smtp-port", "smtp-port=", "smtp-port=0", "smtp-port=65536", "smtp-port=x", "smtp-port=+25",
             "smtp-tls=maybe", "reply-timeout=", "reply-timeout=0", "reply-timeout=-1s", "reply-timeout=1w", "reply-timeout=x",
             "reply-timeout=99999999999999999999s", "dns-servers=x", "dns-servers=127.0.0.1#0", "dns-servers=127.0.0.1#x",
@@ -34,7 +34,7 @@ def check_wrong(words):
     return f"{words}: exit {done.returncode}, {done.stdout!r}, {done.stderr!r}"
 
 
-TRIALS = [function for module in (outgoing_service, outgoing_hosts, outgoing_forms)
+TRIALS = [function for module in (outgoing_service, outgoing_hosts, outgoing_forms, outgoing_relay)
           for name, function in vars(module).items() if name.startswith("trial_")]
 try:
     make_certificates(CERTIFICATES)

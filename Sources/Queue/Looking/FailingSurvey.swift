@@ -16,7 +16,11 @@ package struct FailingSurvey {
 
     package static let mostHeads = 100_000
 
-    package init(of queue: QueueDirectory, mostHeads: Int = mostHeads) throws(QueueError) {
+    /// `destination`: the name of that of a recipient, nil for one of this host.
+    package init(
+        of queue: QueueDirectory, mostHeads: Int = mostHeads,
+        destination: (QueuedMessage, Envelope.Recipient) -> [UInt8]?
+    ) throws(QueueError) {
         var found: [[UInt8]: Entry] = [:]
         for (domain, state) in DestinationMemory(queue: queue.path).all() {
             found[domain] = Entry(domain: domain, state: state, waiting: 0)
@@ -27,7 +31,9 @@ package struct FailingSurvey {
             try queue.forEachMessage(in: places) { message throws(QueueError) in
                 left -= 1
                 guard left >= 0 else { return false }
-                for domain in try queue.openDomains(of: message) { found[domain]?.waiting += 1 }
+                for domain in try queue.openDestinations(of: message, destination) {
+                    found[domain]?.waiting += 1
+                }
                 return true
             }
         }
@@ -39,12 +45,12 @@ package struct FailingSurvey {
 }
 
 extension QueueDirectory {
-    /// The domains for which something of a message is still to be done. Its log is read only where there
+    /// The destinations for which something of a message is still to be done. Its log is read only where there
     /// are several.
-    fileprivate func openDomains(of message: QueuedMessage) throws(QueueError) -> Set<[UInt8]> {
-        let domains = message.envelope.recipients.map {
-            $0.route(injectedBy: message.injector) ?? $0.domain
-        }
+    fileprivate func openDestinations(
+        of message: QueuedMessage, _ destination: (QueuedMessage, Envelope.Recipient) -> [UInt8]?
+    ) throws(QueueError) -> Set<[UInt8]> {
+        let domains = message.envelope.recipients.map { destination(message, $0) }
         let all = Set(domains.compactMap { $0 })
         guard all.count > 1 else { return all }
         var isDone = [Bool](repeating: false, count: domains.count)

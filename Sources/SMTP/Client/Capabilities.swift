@@ -1,4 +1,5 @@
 import Bytes
+package import SASL
 
 /// What a server says that it can do (RFC 5321 §4.1.1.1). Keywords that mean nothing to us are passed over,
 /// and so is nonsense behind those that do (T66).
@@ -11,6 +12,8 @@ package struct Capabilities: Equatable {
     /// Whether SIZE is there at all, and the largest message if it names one (RFC 1870 §4).
     package var declaresSize = false
     package var largestMessage: UInt64?
+    /// Ways to log in that we know.
+    package var mechanisms: [ClientMechanism] = []
 
     package init() {}
 
@@ -29,6 +32,10 @@ package struct Capabilities: Equatable {
                 startTLS = true
             } else if keyword.equalsFolded("DSN") {
                 deliveryStatusNotifications = true
+            } else if keyword.equalsFolded("AUTH") || keyword.hasPrefixFolded("AUTH=") {
+                // RFC 4954 §3. Behind an equals sign, as of before there was an RFC, some servers say it once more.
+                mechanisms += words.dropFirst().compactMap { ClientMechanism($0) }
+                mechanisms += ClientMechanism(keyword.dropFirst(5)).map { [$0] } ?? []
             } else if keyword.equalsFolded("SIZE") {
                 declaresSize = true
                 // 0 means no fixed limit, and a number beyond 64 bits is none for us either.

@@ -13,6 +13,7 @@ extension ClientSession {
         case .extendedHello: handleExtendedHello(reply)
         case .hello: handleHello(reply)
         case .startTLS: handleStartTLS(reply)
+        case .authenticate: handleAuthenticate(reply)
         case .mail: handleMail(reply)
         case .recipient(let index): handleRecipient(reply, index)
         case .data: handleData(reply)
@@ -24,7 +25,7 @@ extension ClientSession {
     }
 
     /// A refusal that concerns the session, not a recipient: never permanent, another host may know better.
-    private func refusal(_ reply: ServerReply, _ stage: ClientStage) -> ClientOutcome {
+    func refusal(_ reply: ServerReply, _ stage: ClientStage) -> ClientOutcome {
         ClientOutcome(.deferred, Self.temporary(reply.status), said(reply, to: stage))
     }
 
@@ -84,14 +85,14 @@ extension ClientSession {
     /// Asks for TLS if it is wanted and offered, or is ready.
     private mutating func secure() {
         if isEncrypted || security == .off {
-            phase = .idle
+            logIn()
         } else if capabilities.startTLS {
             send("STARTTLS", as: .startTLS)
         } else if security == .required {
             let reason = "TLS is required, but was not offered by host \(text(peer))"
             end(ClientOutcome(.deferred, EnhancedStatus(4, 7, 4), reason))
         } else {
-            phase = .idle
+            logIn()
         }
     }
 
@@ -103,13 +104,14 @@ extension ClientSession {
             end(refusal(reply, .startTLS))
         } else {
             refusalOfTLS = reply.text
-            phase = .idle
+            logIn()
         }
     }
 
     // MARK: - Envelope
 
     private mutating func handleMail(_ reply: ServerReply) {
+        if isLoginMissing(reply, .mail) { return }
         mailWasAccepted = reply.severity == .done
         switch reply.severity {
         case .done: break
@@ -121,7 +123,7 @@ extension ClientSession {
 
     private mutating func handleRecipient(_ reply: ServerReply, _ index: Int) {
         // After a refused MAIL the replies to pipelined recipients say nothing new.
-        guard mailWasAccepted == true else { return }
+        guard mailWasAccepted == true, !isLoginMissing(reply, .recipient) else { return }
         switch reply.severity {
         case .done: accepted.append(index)
         // RFC 5321 §4.5.3.1.10: too many recipients; older servers say 552 and mean the same.

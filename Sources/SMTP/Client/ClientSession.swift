@@ -1,5 +1,6 @@
 import Bytes
 import Mail
+import SASL
 
 /// The client's half of an SMTP or LMTP session (RFC 5321 §3, RFC 2033), touching no descriptor and no clock.
 ///
@@ -11,8 +12,8 @@ import Mail
 package struct ClientSession {
     package enum Dialect: Equatable { case smtp, lmtp }
 
-    /// Whether the session must be, may be, or shall not be encrypted.
-    package enum Security: Equatable { case off, opportunistic, required }
+    /// Whether the session must be, may be, or shall not be encrypted; or is so from the first byte (RFC 8314 §3.3).
+    package enum Security: Equatable { case off, opportunistic, required, implicit }
 
     /// What is to be done next.
     package enum Step: Equatable {
@@ -30,7 +31,7 @@ package struct ClientSession {
     }
 
     enum Command: Equatable {
-        case greeting, extendedHello, hello, startTLS, mail, recipient(Int), data, reset, quit
+        case greeting, extendedHello, hello, startTLS, authenticate, mail, recipient(Int), data, reset, quit
         /// The recipients that this reply decides; none after an empty message.
         case endOfData([Int])
 
@@ -39,6 +40,7 @@ package struct ClientSession {
             case .greeting: .greeting
             case .extendedHello, .hello: .hello
             case .startTLS: .startTLS
+            case .authenticate: .authenticate
             case .mail: .mail
             case .recipient: .recipient
             case .data: .data
@@ -57,8 +59,13 @@ package struct ClientSession {
     let peer: [UInt8]
     let dialect: Dialect
     let security: Security
+    let relay: ClientRelay?
+    /// While we log in, and behind that.
+    var exchange: ClientExchange?
+    /// What the exchange begins with, where it did not fit behind the command.
+    var pendingResponse: [UInt8]?
     package internal(set) var capabilities = Capabilities()
-    package internal(set) var isEncrypted: Bool
+    package internal(set) var isEncrypted = false
 
     var parser = ReplyParser()
     var output: [UInt8] = []
@@ -84,17 +91,23 @@ package struct ClientSession {
     package internal(set) var failure: ClientOutcome?
     /// What the server said to STARTTLS, if the session went on in the clear after that.
     package internal(set) var refusalOfTLS: [UInt8]?
+    /// Whether the session failed because we could not log in, for a reason that time does not mend.
+    package internal(set) var loginIsRefused = false
 
     /// A session that is about to read the greeting. `name` is ours, `peer` the server for people:
-    /// `mx.example[192.0.2.1]`. `isEncrypted`: TLS from the first byte.
+    /// `mx.example[192.0.2.1]`. `relay`: for a host that somebody of ours chose. With `.implicit` the handshake comes first.
     package init(
-        name: String, peer: String, dialect: Dialect = .smtp, security: Security, isEncrypted: Bool = false
+        name: String, peer: String, dialect: Dialect = .smtp, security: Security, relay: ClientRelay? = nil
     ) {
         self.name = Array(name.utf8)
         self.peer = Array(peer.utf8)
         self.dialect = dialect
         self.security = security
-        self.isEncrypted = isEncrypted
+        self.relay = relay
+        if security == .implicit {
+            phase = .handshake
+            awaited = []
+        }
     }
 
     /// Most recipients that are named before their replies are read: so many replies fit into the buffers
@@ -207,6 +220,11 @@ package struct ClientSession {
         parser.discard()
         isEncrypted = true
         capabilities = Capabilities()
+        guard security != .implicit else {
+            phase = .opening
+            awaited = [.greeting]
+            return
+        }
         sayHello()
     }
 

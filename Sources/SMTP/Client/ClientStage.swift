@@ -4,6 +4,7 @@ package enum ClientStage: String, Equatable, CaseIterable {
     case greeting = "connecting"
     case hello = "EHLO"
     case startTLS = "STARTTLS"
+    case authenticate = "AUTH"
     case mail = "MAIL FROM"
     case recipient = "RCPT TO"
     case data = "DATA"

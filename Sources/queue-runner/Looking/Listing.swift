@@ -1,6 +1,7 @@
 import Bytes
 import Program
 import Queue
+import Running
 import Unix
 
 /// What waits in the queue: as Postfix's mailq prints it, byte for byte but for the width of an id, so that
@@ -107,9 +108,12 @@ struct Reasons {
     }
 
     mutating func destination(
-        of recipient: Envelope.Recipient, injectedBy user: UInt32
+        of recipient: Envelope.Recipient, in message: QueuedMessage
     ) -> FailingDestination? {
-        guard let domain = recipient.route(injectedBy: user) ?? recipient.domain else { return nil }
+        guard
+            let domain = configuration.nextHop(
+                of: recipient, from: message.envelope.reversePath, injectedBy: message.injector)
+        else { return nil }
         if domain != latest.domain { latest = (domain, memory[domain]) }
         return latest.state
     }

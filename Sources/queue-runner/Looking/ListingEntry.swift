@@ -28,8 +28,7 @@ struct ListingEntry {
                 Waiting(
                     address: recipient.address, route: recipient.route(injectedBy: message.injector),
                     reason: reasons.deliverer(of: recipient, in: message, last) ?? last?.text
-                        ?? reasons.destination(of: recipient, injectedBy: message.injector)?
-                        .text ?? "",
+                        ?? reasons.destination(of: recipient, in: message)?.text ?? "",
                     last: last, attempts: states.attempts[index + 1] ?? 0))
         }
         self.waiting = waiting

@@ -2,6 +2,7 @@ import Bytes
 import Checking
 import Program
 import Queue
+import Running
 import Unix
 
 /// `--status`: what a monitor wants to know of the queue, and what an operator should look into.
@@ -24,7 +25,10 @@ struct Status {
         self.now = now
         hostname = configuration.hostname
         census = try QueueCensus(of: queue, at: now)
-        failing = try FailingSurvey(of: queue)
+        failing = try FailingSurvey(of: queue) { message, recipient in
+            configuration.nextHop(
+                of: recipient, from: message.envelope.reversePath, injectedBy: message.injector)
+        }
         runners = try queue.runnerSigns().map { ($0, $0.isAtWork(at: now)) }
         let free = try? Path.freeSpace(configuration.queueDirectory)
         freeBytes = free.map { Int(clamping: $0.bytes) } ?? 0

@@ -89,6 +89,10 @@ struct Story {
         var text = "<\(recipient.address.escaped())>: \(standing(of: number))\n"
         if let route = recipient.route(injectedBy: message.injector) {
             text += "  goes by way of \(route.escaped()), as the operator said\n"
+        } else if let domain = recipient.domain, !configuration.isLocal(domain: domain),
+            let line = configuration.relayHost.line(for: domain[...], from: message.envelope.reversePath)
+        {
+            text += "  goes as relay-host says: \(Array(line.text.utf8).escaped(limit: 300))\n"
         }
         for event in events where event.recipient == number { text += "  \(sentence(for: event))\n" }
         if states.isOpen(number),
@@ -97,8 +101,7 @@ struct Story {
             text += "  is due, and nobody can be had to deliver it:\n    "
             text += "\(Array(trouble.utf8).escaped(limit: 1000))\n"
         }
-        if states.isOpen(number), let state = reasons.destination(of: recipient, injectedBy: message.injector)
-        {
+        if states.isOpen(number), let state = reasons.destination(of: recipient, in: message) {
             text +=
                 "  its destination has been failing since \(state.since.inWords(at: now)); "
                 + "\(times(state.failures, "attempt")) failed; the next \(state.next.inWords(at: now)); "

@@ -1,6 +1,7 @@
 import Bytes
 import Program
 import Queue
+import Running
 import Unix
 
 /// One operator's command, done to each message that was chosen. It waits for nobody: a message that a runner has
@@ -194,9 +195,10 @@ final class Operation {
     private func askDestinations(of message: ClaimedMessage) {
         let memory = DestinationMemory(queue: queue.path)
         for recipient in message.envelope.recipients {
-            guard let destination = recipient.route(injectedBy: message.injector) ?? recipient.domain else {
-                continue
-            }
+            guard
+                let destination = configuration.nextHop(
+                    of: recipient, from: message.envelope.reversePath, injectedBy: message.injector)
+            else { continue }
             memory[destination]?.next = .now()
         }
     }

@@ -15,37 +15,22 @@ enum RerouteTarget {
     /// To the same address, by way of this host and not of the domain's mail exchangers.
     case route([UInt8])
 
-    /// `user@domain`, `@domain`, `host`, `host:port`, `[192.0.2.1]` or `[2001:db8::1]:port`.
+    /// `user@domain`, `@domain`, `host`, `host:port`, `[192.0.2.1]`, `[2001:db8::1]:port` or `smtps://login@host`.
     init?(_ text: String) {
         let bytes = Array(text.utf8)
-        if bytes.first == .ascii("@") {
+        if RelayHost.hasScheme(bytes) {
+            guard let relay = RelayHost(text) else { return nil }
+            self = .route(relay.name)
+        } else if bytes.first == .ascii("@") {
             guard Address([.ascii("x")] + bytes) != nil else { return nil }
             self = .domain(Array(bytes.dropFirst()))
         } else if bytes.contains(.ascii("@")) {
             guard Address(bytes) != nil else { return nil }
             self = .address(bytes)
         } else {
-            guard Self.isRoute(bytes) else { return nil }
+            guard RelayHost.isRoute(bytes) else { return nil }
             self = .route(bytes.folded())
         }
-    }
-
-    /// As far as that can be told without a resolver: a name or an address literal, perhaps a port.
-    private static func isRoute(_ text: [UInt8]) -> Bool {
-        guard text.count <= 255 else { return false }
-        var host = text[...]
-        if text.last != .ascii("]"), let colon = text.lastIndex(of: .ascii(":")) {
-            guard let port = UInt16(strictDecimal: text[(colon + 1)...]), port > 0 else { return false }
-            host = text[..<colon]
-        }
-        if host.first == .ascii("["), host.last == .ascii("]") {
-            host = host.dropFirst().dropLast()
-            if host.contains(.ascii(":")) || host.allSatisfy({ $0.isDigit || $0 == .dot }) {
-                let address = host.hasPrefixFolded("IPv6:") ? host.dropFirst(5) : host
-                return IPAddress(String(decoding: address, as: UTF8.self)) != nil
-            }
-        }
-        return Address([UInt8]("x@") + host) != nil
     }
 
     var inWords: String {

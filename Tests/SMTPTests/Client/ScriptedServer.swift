@@ -45,11 +45,12 @@ struct ScriptedServer {
 
     init(
         _ rows: Row..., dialect: ClientSession.Dialect = .smtp,
-        security: ClientSession.Security = .off
+        security: ClientSession.Security = .off, relay: ClientRelay? = nil
     ) {
         self.rows = rows + Self.usual
         session = ClientSession(
-            name: "client.example", peer: "mx.example[192.0.2.1]", dialect: dialect, security: security)
+            name: "client.example", peer: "mx.example[192.0.2.1]", dialect: dialect, security: security,
+            relay: relay)
     }
 
     private mutating func answer(_ command: String) {
@@ -98,7 +99,7 @@ struct ScriptedServer {
 
     /// Drives the session until it is idle or closed.
     mutating func run(content: String = "Subject: x\n\nbody\n") {
-        if wire.isEmpty, !session.isIdle { answer("greeting") }
+        if wire.isEmpty, session.awaited.first == .greeting { answer("greeting") }
         var encoder = DataEncoder()
         for _ in 0..<10_000 {
             switch session.next() {
@@ -107,6 +108,7 @@ struct ScriptedServer {
             case .startTLS:
                 tlsHandshakes += 1
                 session.tlsBegan()
+                if session.awaited.first == .greeting { answer("greeting") }
             case .content:
                 hear(encoder.encode(Array(content.utf8)))
                 session.contentSent(encoder.end())
