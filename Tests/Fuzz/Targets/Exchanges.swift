@@ -10,6 +10,7 @@ extension FuzzTarget {
     static let exchanges = [
         FuzzTarget(name: "jobs", run: jobs), FuzzTarget(name: "reports", run: reports),
         FuzzTarget(name: "records", run: records), FuzzTarget(name: "sasl", run: sasl),
+        FuzzTarget(name: "sasl-client", run: saslClient),
     ]
 
     /// A deliverer to whom the input is said, with four files.
@@ -131,6 +132,32 @@ extension FuzzTarget {
             }
             for line in lines {
                 if case .verify = exchange.take(line) { try promise("one login an exchange", false) }
+            }
+        }
+    }
+
+    /// Challenges of a server at which we log in, a line each. With functions that are none: it is the form that is tried.
+    private static func saslClient(_ input: [UInt8], _ seen: inout Findings) throws(Violation) {
+        let functions = SCRAMFunctions(
+            hash: { [UInt8($0.count & 255)] },
+            hmac: { key, text in [key.first ?? 0, UInt8(text.count & 255)] },
+            derive: { password, salt, count in [UInt8(count & 255)] + salt.prefix(8) + password })
+        let credentials = Credentials(user: Array("u,=".utf8), password: Array("p".utf8))
+        for mechanism in ClientMechanism.allCases {
+            var exchange = ClientExchange(mechanism, credentials, nonce: Array("n".utf8), functions)
+            seen.note("initial", ifAny: exchange.initialResponse())
+            var responses = 0
+            for line in input.split(separator: .lf, omittingEmptySubsequences: false) {
+                guard let response = exchange.respond(to: Array(line)) else {
+                    try promise("it is over", exchange.respond(to: Array(line)) == nil)
+                    break
+                }
+                responses += 1
+                seen.note("response", response)
+            }
+            try promise("an exchange ends", responses <= 2)
+            if mechanism == .scramSHA256 {
+                try promise("a proof has two answers", !exchange.isProven || responses == 2)
             }
         }
     }

@@ -1,5 +1,6 @@
 import Bytes
 import Mail
+import SASL
 import SMTP
 
 extension FuzzTarget {
@@ -111,23 +112,33 @@ extension FuzzTarget {
             try promise("no bare line end is sent", hasOnlyCRLF(output))
             seen.note("sent", output)
         }
+        let functions = SCRAMFunctions(
+            hash: { $0 }, hmac: { $0 + $1 }, derive: { password, _, _ in password })
+        let login = ClientRelay.Login(
+            Credentials(user: Array("u".utf8), password: Array("p".utf8)), nonce: Array("n".utf8), functions)
+        seen.note("logged in", try converse(.smtp, input, ClientRelay(login: login)))
     }
 
     /// A session whose server says the input, whatever it was asked.
-    private static func converse(_ dialect: ClientSession.Dialect, _ input: [UInt8]) throws(Violation)
-        -> [UInt8]
-    {
+    private static func converse(
+        _ dialect: ClientSession.Dialect, _ input: [UInt8], _ relay: ClientRelay? = nil
+    ) throws(Violation) -> [UInt8] {
         var session = ClientSession(
-            name: "here", peer: "there[192.0.2.1]", dialect: dialect, security: .opportunistic)
+            name: "here", peer: "there[192.0.2.1]", dialect: dialect, security: .opportunistic, relay: relay)
+        var isEncrypted = false
         var output: [UInt8] = []
         var pieces = input.pieces(of: 40)[...]
         var transactions = 0
         while true {
             switch session.next() {
-            case .write(let bytes): output += bytes
+            case .write(let bytes):
+                try promise("no login in the clear", isEncrypted || !bytes.hasPrefixFolded("AUTH"))
+                output += bytes
             case .read:
                 if let piece = pieces.popFirst() { session.receive(piece) } else { session.lost(.closed) }
-            case .startTLS: session.tlsBegan()
+            case .startTLS:
+                isEncrypted = true
+                session.tlsBegan()
             case .content:
                 var encoder = DataEncoder()
                 session.contentSent(encoder.encode(Array("a\n.\n".utf8)) + encoder.end())
