@@ -2,6 +2,7 @@
 import shutil
 import beside_aliases
 import beside_hosts
+import beside_relay
 import beside_sendmail
 import beside_smtp_in
 import beside_smtp_out
@@ -9,7 +10,7 @@ import beside_soa
 from harness import Tally, temporary
 
 # Each has run_table(both), which returns its Table.
-TABLES = [beside_smtp_in, beside_smtp_out, beside_sendmail, beside_aliases, beside_soa]
+TABLES = [beside_smtp_in, beside_smtp_out, beside_sendmail, beside_aliases, beside_soa, beside_relay]
 
 
 def run_suite(words):
