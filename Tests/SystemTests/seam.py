@@ -185,7 +185,9 @@ def changed_configuration(i):
                 input=b"Subject: while it is damaged\n\n")
             eventually(lambda: "what was read before still holds" in log_of(host), "the words about the damage")
             assert subprocess.run(["pgrep", "-f", f"{host.config} --kick"], capture_output=True).stdout == process, "another runner came"
-            assert log_of(host).count("what was read before still holds") == 1
+            # A local-deliver that is at work may see it, too.
+            told = [line for line in log_of(host).splitlines() if "queue-runner[" in line and "what was read before still holds" in line]
+            assert len(told) == 1, told
             assert "5.4.6" not in log_of(host) and "status=bounced" not in log_of(host), log_of(host)
         finally:
             with open(host.config, "w") as file:
