@@ -71,8 +71,8 @@ package struct Job: Equatable {
     package static let mostInBatch = 100
     /// Longest path, with what SMTPUTF8 and odd quoting can make of one (RFC 5321 §4.5.3.1.3 says 256).
     package static let longestPath = 512
-    /// Longest parameter text of a MAIL or RCPT command.
-    package static let longestParameters = 2048
+    /// Longest parameter text of a MAIL or RCPT command: as long as smtpd takes a command, and what the queue adds.
+    package static let longestParameters = 4096 + 1024
     /// No valid job has more bytes on the wire, so that a sender within the limits above never fails.
     static let longestRecord = mostRecipients * (longestPath + longestParameters + 40) + 8192
 }
@@ -81,7 +81,8 @@ extension Job {
     static let kind: StaticString = "job2"
     static let endOfBatch: StaticString = "end1"
 
-    var isWithinLimits: Bool {
+    /// Whether a deliverer would take it.
+    package var isWithinLimits: Bool {
         !recipients.isEmpty && recipients.count <= Self.mostRecipients
             && reversePath.count <= Self.longestPath && parameters.count <= Self.longestParameters
             && recipients.allSatisfy {

@@ -120,20 +120,40 @@ final class DelivererSession {
         return assignments[job]
     }
 
+    /// What never became part of a batch.
+    struct Unsent {
+        let assignment: Assignment
+        let reason: String
+        /// Whether it never will, so that this was an attempt: it must not wait for ever.
+        let isHopeless: Bool
+
+        init(_ assignment: Assignment, _ reason: String, isHopeless: Bool = false) {
+            self.assignment = assignment
+            self.reason = reason
+            self.isHopeless = isHopeless
+        }
+    }
+
     /// Hands everything over; what could not be sent is in the result when it never became part of the
     /// batch, else `unsettled`.
-    func send(_ all: [Assignment], from queue: QueueDirectory) -> [(assignment: Assignment, reason: String)] {
-        var unsent: [(assignment: Assignment, reason: String)] = []
+    func send(_ all: [Assignment], from queue: QueueDirectory) -> [Unsent] {
+        var unsent: [Unsent] = []
         for assignment in all {
+            let job = job(of: assignment)
+            guard job.isWithinLimits else {
+                let reason = "an address or its parameters are longer than a deliverer takes"
+                unsent.append(Unsent(assignment, reason, isHopeless: true))
+                continue
+            }
             let file: Descriptor
             do throws(QueueError) {
                 file = try queue.openForDelivery(assignment.work.message)
             } catch {
-                unsent.append((assignment, "\(error)"))
+                unsent.append(Unsent(assignment, "\(error)"))
                 continue
             }
             do throws(ExchangeError) {
-                try connection.send(job(of: assignment), file: file)
+                try connection.send(job, file: file)
                 keep(assignment)
             } catch {
                 if error == .timedOut { isBlocked = true }
@@ -141,7 +161,7 @@ final class DelivererSession {
                 if assignments.count < connection.jobCount {
                     keep(assignment)
                 } else {
-                    unsent.append((assignment, "the deliverer takes no more"))
+                    unsent.append(Unsent(assignment, "the deliverer takes no more"))
                 }
             }
         }

@@ -89,7 +89,17 @@ final class Dispatcher {
         sessions[session.raw] = session
         let unsent = session.send(Array(assignments), from: queue)
         if session.isBlocked { withhold(session, services.isSilent(destination, &happened), &happened) }
-        for (assignment, reason) in unsent { happened.append(.withheld(assignment, because: reason)) }
+        for unsent in unsent {
+            let (assignment, reason) = (unsent.assignment, unsent.reason)
+            guard unsent.isHopeless else {
+                happened.append(.withheld(assignment, because: reason))
+                continue
+            }
+            for number in assignment.recipients {
+                happened.append(.unreported(number, of: assignment.work, because: reason))
+            }
+            happened.append(.completed(assignment.work))
+        }
         return happened
     }
 

@@ -138,7 +138,7 @@ private let delivered = EnhancedStatus(2, 0, 0)
             (with(3, "a\nb"), "reverse-path"), (with(3, "a\0b"), "reverse-path"),
             (with(3, String(repeating: "a", count: 513)), "reverse-path"),
             (with(4, "SIZE=1\r"), "mail-parameters"),
-            (with(4, String(repeating: "a", count: 2049)), "mail-parameters"),
+            (with(4, String(repeating: "a", count: Job.longestParameters + 1)), "mail-parameters"),
             (with(5, "elsewhere"), "destination"), (with(5, ""), "destination"),
             (with(6, "b\u{1b}"), "destination"),
             (with(7, "-1"), "content-offset"), (with(8, "+1"), "content-length"),

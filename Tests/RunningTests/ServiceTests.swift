@@ -211,6 +211,22 @@ import Unix
         #expect(try queue.queue.names(in: queue.bucket(in: 4)).ids == [id])
     }
 
+    @Test("what is too long for any deliverer has its attempts, and its sender hears of it in the end")
+    func tooLong() throws {
+        let queue = try TemporaryQueue(["queue-lifetime": "1d", "delay-warning": "0"])
+        let longest = "ORCPT=rfc822;" + String(repeating: "x", count: Job.longestParameters - 13)
+        let id = try queue.inject(
+            from: "ann@far.example", to: "x@one.example \(longest)", "y@two.example \(longest)x")
+        try queue.run()
+        #expect(queue.world.jobs.map { $0.recipients[0].index } == [1])
+        let reason = "an address or its parameters are longer than a deliverer takes"
+        #expect(try queue.history(of: id).contains("2 Z 4.3.0 \(reason)"))
+        queue.world.goOn(.seconds(86400))
+        try queue.run()
+        #expect(queue.logged("\(id): to=<y@two.example>", "dsn=5.4.7", reason).count == 1)
+        #expect(try queue.names("deferred").isEmpty && queue.names("log").isEmpty)
+    }
+
     @Test("a job that was never handed over is no attempt")
     func unsent() throws {
         let queue = try TemporaryQueue()
