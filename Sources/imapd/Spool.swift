@@ -21,11 +21,18 @@ final class Spool {
     func write(_ bytes: [UInt8]) throws(StoreFailure) {
         var output: [UInt8] = []
         output.reserveCapacity(bytes.count + 1)
-        for byte in bytes {
-            if lastWasCR, byte != .lf { output.append(.cr) }
-            lastWasCR = byte == .cr
-            if !lastWasCR { output.append(byte) }
+        // One that ended the part before it waits for what comes.
+        if lastWasCR, let first = bytes.first, first != .lf { output.append(.cr) }
+        if let last = bytes.last { lastWasCR = last == .cr }
+        var start = 0
+        var position = 0
+        while let cr = bytes.firstIndex(of: .cr, from: position) {
+            position = cr + 1
+            guard position == bytes.count || bytes[position] == .lf else { continue }
+            output.append(run: bytes[start..<cr])
+            start = position
         }
+        output.append(run: bytes[start...])
         try put(output)
     }
 
