@@ -72,6 +72,16 @@ def uninstall(_):
     os.chmod(directory + "/spool/incoming", 0o755)
     again = installed(directory, "--no-users")
     assert re.search(r"^mended: \S*/spool/incoming: was 755 .*, is 3733 ", again, re.M), again
+    with open(directory + "/conf/relay-passwords", "w") as file:
+        os.fchmod(file.fileno(), 0o644)
+    again = installed(directory, "--no-users")
+    assert re.search(r"^mended: \S*/conf/relay-passwords: was 644 .*, is 600 ", again, re.M), again
+    os.rename(directory + "/conf/relay-passwords", directory + "/elsewhere")
+    os.chmod(directory + "/elsewhere", 0o640)
+    with open(directory + "/conf/relais.conf", "a") as file:
+        file.write(f"relay-passwords =  {directory}/elsewhere \n")
+    assert re.search(r"^mended: \S*/elsewhere: was 640 .*, is 600 ", installed(directory, "--no-users"), re.M)
+    os.unlink(directory + "/elsewhere")
     with open(directory + "/spool/incoming/mail", "w"):
         pass
     installed(directory, script="uninstall")

@@ -248,6 +248,28 @@ in_mode("relais.conf for root alone", r"relais\.conf: relaisd, relaisq.*ordinary
 in_mode("a log that only root may write", r"/log: relaisd.* cannot write it", "{directory}/log", 0o600)
 
 
+def relay(told, what, mode, owner, text):
+    @fault(what, told)
+    def plant(i):
+        before, path = open(CONF).read(), "/etc/relais/relay-passwords"
+        with open(path, "w") as file:
+            file.write(text)
+        os.chmod(path, mode)
+        shutil.chown(path, owner)
+        with open(CONF, "a") as file:
+            file.write(f"relay-host = smtps://me@mail.example.net\nrelay-passwords = {path}\n")
+        yield
+        restore({CONF: before.encode()})
+        os.unlink(path)
+
+
+relay(r"relay-passwords: others may read or change the passwords in it: chmod 0600", "passwords of relay-host that anybody may read", 0o644, "relaisr",
+      "mail.example.net me x\n")
+relay(r"relay-passwords: relaisr cannot read it: chown relaisr .*; chmod 0600", "passwords of relay-host that are root's", 0o600, "root", "mail.example.net me x\n")
+relay(r"relay-passwords:1: expected", "a password of relay-host without its login", 0o600, "relaisr", "mail.example.net x\n")
+relay(r"no password of me: add a line `mail.example.net me password`", "a login of relay-host without its password", 0o600, "relaisr", "mail.example.net you x\n")
+
+
 @fault("a users file that anybody may read", r"users: holds passwords and anybody may read it")
 def open_users(i):
     before = open(CONF).read()
