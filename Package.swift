@@ -138,7 +138,7 @@ let package = Package(
             "Running",
             ["Reception", "Recipients", "Jobs", "Accounts", "Queue", "Program", "Mail", "Unix", "Bytes"]),
 
-        tool("smtpd", ["Front", "SMTP", "Reception", "Queue", "Recipients"] + everyTool),
+        tool("smtpd", ["Front", "SASL", "SMTP", "Reception", "Queue", "Recipients", "Accounts"] + everyTool),
         tool(
             "sendmail-compat",
             ["SMTP", "Reception", "Queue", "Delivery", "Recipients", "Accounts"] + everyTool),
@@ -175,7 +175,7 @@ let package = Package(
         tests("Queue", ["Unix", "Mail", "Bytes"]),
         tests("MailStore", ["Unix", "Mail", "Bytes"]),
         tests("Auth", ["Front", "Accounts", "Program", "Unix", "Bytes"]),
-        tests("SMTP", ["DialogFiles", "Mail", "Bytes"], data: ["Dialogs"]),
+        tests("SMTP", ["DialogFiles", "Mail", "SASL", "Bytes"], data: ["Dialogs"]),
         tests(
             "POP3",
             ["DialogFiles", "pop3d", "Front", "SASL", "MailStore", "Program", "Unix", "Mail", "Bytes"],

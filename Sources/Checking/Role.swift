@@ -36,7 +36,8 @@ struct Role: Equatable {
 
     private static let units = [
         "local-deliver--service": "local", "remote-deliver--service": "remote", "tls-relay": "tls",
-        "checkpasswordpop3d": "login-pop3", "checkpasswordimapd": "login-imap",
+        "checkpassword--service": "login-auth", "checkpasswordpop3d": "login-pop3",
+        "checkpasswordimapd": "login-imap",
     ]
 
     static let users = ["relaisd", "relaisq", "relaisr", "relaisn", "relaist", "relaisa"]
@@ -53,6 +54,7 @@ struct Role: Equatable {
             Role(.socket(service("queue/local")), "root", "local-deliver", ["--service"]),
             Role(.socket(service("queue/remote")), "relaisr", "remote-deliver", ["--service"]),
             Role(.socket(net("tls")), "relaist", "tls-relay", []),
+            Role(.socket(net("auth")), "root", "checkpassword", ["--service"]),
             Role(.socket(net("pop3")), "root", "checkpassword", ["--service", "pop3d"]),
             Role(.socket(net("imap")), "root", "checkpassword", ["--service", "imapd"]),
         ]
@@ -70,7 +72,7 @@ struct Role: Equatable {
         let kind =
             isDatagram ? "dgram unix wait" : place == .network ? "stream tcp nowait" : "stream unix nowait"
         var words = [program] + arguments.filter { $0.utf8.first == UInt8(ascii: "-") }
-        if let follower = arguments.last, program == "checkpassword" {
+        if let follower = arguments.last, program == "checkpassword", follower != "--service" {
             words += ["\(libexec)/\(follower)", "--mailbox"]
         }
         return "\(name) \(kind).1000000 \(user) \(libexec)/\(program) \(words.joined(separator: " "))"

@@ -18,14 +18,6 @@ package final class Connection {
             self.patience = patience
             self.session = session
         }
-
-        /// Of who reads mail, up to the login.
-        package static func ofReaders(_ configuration: Configuration) -> Limits {
-            Limits(
-                total: configuration.readerConnections,
-                perAddress: configuration.readerConnectionsPerAddress, patience: .seconds(60),
-                session: .seconds(300))
-        }
     }
 
     package let client: Client

@@ -1,3 +1,4 @@
+package import Program
 package import SASL
 import Unix
 
@@ -66,5 +67,14 @@ package struct LoginServer {
         case .later: .undecided
         case .tooManySessions: .tooManySessions
         }
+    }
+}
+
+extension Connection.Limits {
+    /// Of who reads mail, up to the login.
+    package static func ofReaders(_ configuration: Configuration) -> Self {
+        Self(
+            total: configuration.readerConnections, perAddress: configuration.readerConnectionsPerAddress,
+            patience: .seconds(60), session: .seconds(300))
     }
 }

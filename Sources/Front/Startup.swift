@@ -56,6 +56,8 @@ package enum Startup {
 package enum ServedProtocol {
     /// `hostname` is ours.
     case smtp(hostname: String)
+    /// SMTP for who logs in (RFC 6409), on connections that strangers' mail cannot take.
+    case submission(hostname: String)
     case pop3
     case imap
 
@@ -63,6 +65,7 @@ package enum ServedProtocol {
     package var name: String {
         switch self {
         case .smtp: "smtp"
+        case .submission: "submission"
         case .pop3: "pop3"
         case .imap: "imap"
         }
@@ -71,7 +74,7 @@ package enum ServedProtocol {
     /// There is no configuration that can be used, and so no name of ours.
     package var unavailable: String {
         switch self {
-        case .smtp: "421 4.3.5 Service not available: its configuration is being mended\r\n"
+        case .smtp, .submission: "421 4.3.5 Service not available: its configuration is being mended\r\n"
         case .pop3: "-ERR [SYS/TEMP] The service is not available for now\r\n"
         case .imap: "* BYE [UNAVAILABLE] The service is not available for now\r\n"
         }
@@ -80,7 +83,8 @@ package enum ServedProtocol {
     /// No slot is left.
     var busy: String {
         switch self {
-        case .smtp(let hostname): "421 4.3.2 \(hostname) Too many connections, try again later\r\n"
+        case .smtp(let hostname), .submission(let hostname):
+            "421 4.3.2 \(hostname) Too many connections, try again later\r\n"
         case .pop3: "-ERR [IN-USE] Too many connections, try again later\r\n"
         case .imap: "* BYE [UNAVAILABLE] Too many connections, try again later\r\n"
         }
@@ -89,7 +93,7 @@ package enum ServedProtocol {
     /// A deadline passed.
     var timeout: String {
         switch self {
-        case .smtp(let hostname): "421 4.4.2 \(hostname) Timeout\r\n"
+        case .smtp(let hostname), .submission(let hostname): "421 4.4.2 \(hostname) Timeout\r\n"
         case .pop3: "-ERR Timeout\r\n"
         case .imap: "* BYE Timeout\r\n"
         }
@@ -103,6 +107,9 @@ package enum ServedProtocol {
     var isLoggedAsPostfix: Bool { isSMTP }
 
     private var isSMTP: Bool {
-        if case .smtp = self { true } else { false }
+        switch self {
+        case .smtp, .submission: true
+        case .pop3, .imap: false
+        }
     }
 }

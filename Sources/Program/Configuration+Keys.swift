@@ -136,6 +136,11 @@ extension Configuration {
                 "users and their passwords in Dovecot's passwd-file form; empty: the system's",
                 isAbsoluteOrEmpty
             ) { $0.usersFile = $1 },
+            text(
+                "sender-logins-file", "",
+                "who may send under an address that is not their own, as `address: login, ...`; empty: nobody",
+                isAbsoluteOrEmpty
+            ) { $0.senderLoginsFile = $1 },
             duration("program-timeout", "1000s", "how long a |program may take") { $0.programTimeout = $1 },
             number(
                 "reader-connections", "400", 1...100_000,

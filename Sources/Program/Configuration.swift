@@ -31,6 +31,7 @@ package struct Configuration: Equatable {
     package var userSource = UserSource.files
     package var firstUserID: UInt32 = 1000
     package var usersFile = ""
+    package var senderLoginsFile = ""
     package var programTimeout: Duration = .seconds(1000)
 
     // Places

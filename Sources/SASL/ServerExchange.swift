@@ -1,3 +1,5 @@
+import Bytes
+
 /// One authentication exchange from the server's side (RFC 4422 §3): `begin` once, then `take` for each of the client's
 /// responses, as long as the step is a challenge. It knows no secrets: what comes out is for somebody to verify who does.
 package struct ServerExchange {
@@ -11,6 +13,8 @@ package struct ServerExchange {
     }
 
     private let mechanism: Mechanism
+    /// LOGIN: who it is, while the password is waited for.
+    private var user: [UInt8]?
     private var isOver = false
 
     package init(_ mechanism: Mechanism) { self.mechanism = mechanism }
@@ -18,9 +22,14 @@ package struct ServerExchange {
     /// `initialResponse`: what came with the mechanism's name. RFC 4422 §5: a client that speaks first and sent nothing with it
     /// is asked by a challenge without data.
     package mutating func begin(_ initialResponse: [UInt8]?) -> Step {
-        guard let initialResponse else { return .challenge([]) }
+        guard let initialResponse else {
+            return .challenge(mechanism == .login ? Self.askingForUser : [])
+        }
         return take(initialResponse)
     }
+
+    private static let askingForUser = Array("Username:".utf8)
+    private static let askingForPassword = Array("Password:".utf8)
 
     package mutating func take(_ response: [UInt8]) -> Step {
         guard !isOver else { return .malformed }
@@ -28,6 +37,19 @@ package struct ServerExchange {
         case .plain:
             isOver = true
             return Credentials(plain: response).map { .verify($0) } ?? .malformed
+        case .login: return takeLogin(response)
         }
+    }
+
+    /// Name and password, each asked for.
+    private mutating func takeLogin(_ response: [UInt8]) -> Step {
+        isOver = true
+        guard !response.isEmpty, !response.contains(.nul) else { return .malformed }
+        guard let user else {
+            user = response
+            isOver = false
+            return .challenge(Self.askingForPassword)
+        }
+        return .verify(Credentials(user: user, password: response))
     }
 }

@@ -14,6 +14,8 @@ package enum Command: Equatable {
     case verify
     case help
     case startTLS
+    /// RFC 4954 §4; the response in base 64, as it came.
+    case authenticate(mechanism: [UInt8], initialResponse: [UInt8]?)
     /// One of those that we know of and do not do.
     case notImplemented
     /// What a browser, a proxy or an attack on one sends (T23).
@@ -54,7 +56,7 @@ extension Command {
             ("STARTTLS", { cursor, _ throws(CommandError) in try bare(.startTLS, "STARTTLS", cursor) }),
             ("EXPN", { _, _ throws(CommandError) in .notImplemented }),
             ("ETRN", { _, _ throws(CommandError) in .notImplemented }),
-            ("AUTH", { _, _ throws(CommandError) in .notImplemented }),
+            ("AUTH", { cursor, _ throws(CommandError) in try authenticate(cursor) }),
             ("BDAT", { _, _ throws(CommandError) in .notImplemented }),
             ("TURN", { _, _ throws(CommandError) in .notImplemented }),
             ("XCLIENT", { _, _ throws(CommandError) in .notImplemented }),
@@ -130,6 +132,13 @@ extension Command {
     {
         guard cursor.isAtEnd || cursor.peek?.isWhitespace == true else { throw .syntax(form) }
         do { return try Parameters(cursor.rest) } catch { throw .syntax(form) }
+    }
+
+    /// RFC 4954 §4: `"AUTH" SP sasl-mech [SP initial-response]`.
+    private static func authenticate(_ cursor: Cursor) throws(CommandError) -> Command {
+        let words = cursor.rest.split { $0.isWhitespace }.map(Array.init)
+        guard words.count == 1 || words.count == 2 else { throw .syntax("AUTH mechanism") }
+        return .authenticate(mechanism: words[0], initialResponse: words.count == 2 ? words[1] : nil)
     }
 
     private static func verify(_ cursor: Cursor) throws(CommandError) -> Command {

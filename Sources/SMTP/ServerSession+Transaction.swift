@@ -1,5 +1,6 @@
 import Bytes
 import Mail
+import SASL
 
 /// What each command does to the transaction, and what it is answered.
 extension ServerSession {
@@ -18,7 +19,7 @@ extension ServerSession {
             return Reply(
                 214, EnhancedStatus(2, 0, 0), "EHLO HELO MAIL RCPT DATA RSET NOOP QUIT VRFY HELP STARTTLS")
         case .notImplemented: return .notImplemented
-        case .quit, .startTLS, .foreign: return .ok
+        case .quit, .startTLS, .authenticate, .foreign: return .ok
         }
     }
 
@@ -33,11 +34,16 @@ extension ServerSession {
             "DSN",
         ]
         if settings.offersTLS, !isEncrypted { lines.append("STARTTLS") }
+        if offersLogin { lines.append("AUTH" + Mechanism.allCases.map { " \($0.name)" }.joined()) }
         return Reply(250, nil, lines: lines)
     }
 
     private mutating func mail(_ sender: Address?, _ raw: Parameters) -> Reply {
         guard !helo.isEmpty else { return .helloFirst }
+        if let refusal = refusalBeforeLogin {
+            envelopeWasRefused = true
+            return refusal
+        }
         guard transaction == nil else { return .nestedMail }
         envelopeWasRefused = true
         // AUTH is not offered, but who it names decides nothing here: RFC 4954 §5 wants it read as `<>` then.

@@ -1,5 +1,6 @@
 import Bytes
 import Mail
+package import SASL
 
 /// The server's side of an SMTP session (RFC 5321): bytes of the client in, replies out, everything else through
 /// a `MailHandler`. It touches no descriptor and keeps no more than a line.
@@ -13,11 +14,12 @@ package struct ServerSession {
         package var clientIsOurs: Bool
         /// Whether a LF alone ends a line: the client is a program on a pipe.
         package var isOnPipe: Bool
+        package var login: Login
 
         package init(
             hostname: String, sizeLimit: Int, recipientLimit: Int, offersTLS: Bool,
             clientIsOurs: Bool = false,
-            isOnPipe: Bool = false
+            isOnPipe: Bool = false, login: Login = .none
         ) {
             self.hostname = hostname
             self.sizeLimit = sizeLimit
@@ -25,6 +27,15 @@ package struct ServerSession {
             self.offersTLS = offersTLS
             self.clientIsOurs = clientIsOurs
             self.isOnPipe = isOnPipe
+            self.login = login
+        }
+
+        /// Whether clients say who they are.
+        package enum Login: Sendable, Equatable {
+            /// They are not even asked.
+            case none
+            /// Before the first message; without TLS only where a password may come `inClear`.
+            case required(inClear: Bool)
         }
     }
 
@@ -34,6 +45,8 @@ package struct ServerSession {
         case proceed
         /// Send the output, then start TLS and call `startedTLS`, or `refuseTLS`.
         case startTLS
+        /// Send the output, ask whether that is right, and call `loggedIn` or `loginFailed`.
+        case verify(Credentials)
         /// Send the output and close.
         case close
         /// The same, because of what the client did: it may go on talking.
@@ -51,7 +64,7 @@ package struct ServerSession {
     /// A line that has not ended by then is no mistake any more.
     package static let longestSkippedLine = 1 << 16
 
-    enum State { case command, skippingLine, data }
+    enum State { case command, skippingLine, authenticating, data }
 
     let settings: Settings
     let handler: any MailHandler
@@ -72,6 +85,11 @@ package struct ServerSession {
     package internal(set) var helo: [UInt8] = []
     package internal(set) var isExtended = false
     package private(set) var isEncrypted = false
+    /// Under what name the client has logged in.
+    package internal(set) var login: [UInt8]?
+    /// How it does, or did.
+    var exchange: (lines: LineExchange, mechanism: Mechanism)?
+    var failedLogins = 0
     /// The last thing that the client did, for the log: a verb of ours, `DATA`, `UNKNOWN`; `CONNECT` at first.
     package private(set) var stage: String = "CONNECT"
 
@@ -83,7 +101,18 @@ package struct ServerSession {
     }
 
     /// RFC 3848: the keyword for the trace field.
-    package var protocolName: StaticString { !isExtended ? "SMTP" : isEncrypted ? "ESMTPS" : "ESMTP" }
+    package var protocolName: StaticString {
+        switch (isExtended, isEncrypted, login != nil) {
+        case (false, _, _): "SMTP"
+        case (true, false, false): "ESMTP"
+        case (true, true, false): "ESMTPS"
+        case (true, false, true): "ESMTPA"
+        case (true, true, true): "ESMTPSA"
+        }
+    }
+
+    /// Whether the client is one of our own, or has said who it is.
+    var isOurs: Bool { settings.login == .none ? settings.clientIsOurs : login != nil }
 
     package var greeting: [UInt8] { Reply(220, nil, "\(settings.hostname) ESMTP relais").wire }
 
@@ -92,18 +121,20 @@ package struct ServerSession {
         switch state {
         case .data: return readData(input)
         case .skippingLine: return skipLine(input)
-        case .command: break
+        case .command, .authenticating: break
         }
         guard let (end, next) = endOfLine(input) else {
             guard input.count >= Self.longestLine else {
                 return Step(consumed: 0, output: [], next: .proceed)
             }
             state = .skippingLine
+            exchange = nil
             skipped = 0
             return skipLine(input)
         }
         let line = input[input.startIndex..<end]
         let consumed = next - input.startIndex
+        if state == .authenticating { return readResponse(line, consumed) }
         guard consumed <= Self.longestLine else { return refuse(.lineTooLong, line, consumed) }
         return execute(line, consumed)
     }
@@ -157,7 +188,7 @@ package struct ServerSession {
         }
         let command: Command
         do throws(CommandError) {
-            command = try Command.read(line, isOurs: settings.clientIsOurs)
+            command = try Command.read(line, isOurs: isOurs)
             stage = Self.verb(line)
         } catch {
             stage = "UNKNOWN"
@@ -173,6 +204,8 @@ package struct ServerSession {
         }
         switch command {
         case .startTLS: return startTLS(line, consumed)
+        case .authenticate(let mechanism, let initial):
+            return authenticate(mechanism, initial, consumed)
         case .quit: return Step(consumed: consumed, output: Reply.bye.wire, next: .close)
         case .foreign:
             note(.notSMTP, line)
@@ -215,13 +248,15 @@ package struct ServerSession {
         isEncrypted = true
         helo = []
         isExtended = false
+        login = nil
+        exchange = nil
         forgetTransaction()
     }
 
     package var refusalOfTLS: [UInt8] { Reply.tlsNotAvailable.wire }
 
     /// Counts and reports a refusal; too many of them end the session.
-    private mutating func refuse(
+    mutating func refuse(
         _ reply: Reply, _ line: ArraySlice<UInt8>, _ consumed: Int, _ fault: Tolerance.Fault = .syntax,
         recipient: Address? = nil
     ) -> Step {
@@ -234,11 +269,13 @@ package struct ServerSession {
     }
 
     private func note(_ reply: Reply, _ line: ArraySlice<UInt8>, _ recipient: Address? = nil) {
-        let argument = line.drop { $0.isAlpha }.prefix(300)
+        // What is no command where passwords are asked for may be one.
+        let isSecret = settings.login != .none && stage == "UNKNOWN" || line.hasPrefixFolded("AUTH")
+        let argument = isSecret ? [] : line.drop { $0.isAlpha }.prefix(300)
         handler.note(
             RefusedCommand(
-                reply: reply, verb: Self.verb(line), argument: Array(argument), recipient: recipient,
-                transaction: transaction))
+                reply: reply, verb: isSecret ? String(stage) : Self.verb(line), argument: Array(argument),
+                recipient: recipient, transaction: transaction))
     }
 
     private static func verb(_ line: ArraySlice<UInt8>) -> String {

@@ -14,7 +14,7 @@ package enum Sandbox {
     package enum Role {
         /// smtpd. It runs getent where `user-source` says so; a relais.conf that says so only later, in the middle of a
         /// session, makes recipients wait for the next one.
-        case reception(runsGetent: Bool)
+        case reception(runsGetent: Bool, seesPasswords: Bool)
         /// pop3d and imapd before the login: a stranger's password goes through them.
         case login
         /// pop3d behind the login. imapd, which starts charset-decode when a text needs it, has no role yet.
@@ -29,7 +29,7 @@ package enum Sandbox {
         /// fork(2), posix_spawn(3) and threads: none of these programs ever makes one.
         var startsNothing: Bool {
             switch self {
-            case .reception(let runsGetent): !runsGetent
+            case .reception(let runsGetent, _): !runsGetent
             case .checkpassword: false
             case .login, .maildrop, .tlsRelay, .remoteDeliver, .charsetDecode: true
             }
@@ -38,8 +38,9 @@ package enum Sandbox {
         /// What is in its memory must not get into a file, nor be read by another process of the same user.
         var keepsSecrets: Bool {
             switch self {
+            case .reception(_, let seesPasswords): seesPasswords
             case .login, .checkpassword, .tlsRelay: true
-            case .reception, .maildrop, .remoteDeliver, .charsetDecode: false
+            case .maildrop, .remoteDeliver, .charsetDecode: false
             }
         }
     }

@@ -53,12 +53,19 @@ final class MaildirMaildrop: Maildrop {
     private(set) var sizes: [Int]
     private(set) lazy var uniqueIDs: [[UInt8]] = maildrop.messages.map { $0.uniqueID }
 
+    /// A session that has just said goodbye may not have let go yet.
+    private static let patience = Duration.milliseconds(500)
+
     /// Fails with ENOENT where there is no Maildir, with EAGAIN while another session has it.
     init(_ path: String, output: ByteStream) throws(SystemError) {
         self.output = output
         maildrop = try POP3Maildir(path)
         lock = try Self.openLock(path)
-        guard try lock.tryLock() else { throw SystemError("flock", .again, path) }
+        let deadline = Deadline.after(Self.patience)
+        while try !lock.tryLock() {
+            guard !deadline.hasPassed else { throw SystemError("flock", .again, path) }
+            pause(.milliseconds(10))
+        }
         try maildrop.look()
         sizes = maildrop.messages.map { $0.size }
     }

@@ -1,5 +1,7 @@
+import Bytes
 import Front
 import Program
+import SASL
 import SMTP
 import Sandbox
 import Unix
@@ -8,10 +10,13 @@ import Unix
 @main
 enum Main {
     static let tool = Tool(
-        "smtpd", synopsis: "[-C file] [--tls]",
+        "smtpd", synopsis: "[-C file] [--submission] [--tls]",
         summary:
             "Receive mail by SMTP on standard input and output; started by inetd, a process a connection.",
-        options: [.config, .flag(nil, "tls", "speak TLS from the first byte (the submissions port)")],
+        options: [
+            .config, .flag(nil, "submission", "serve who logs in, and nobody else (RFC 6409)"),
+            .flag(nil, "tls", "speak TLS from the first byte (the submissions port)"),
+        ],
         farewell: ServedProtocol.smtp(hostname: "").unavailable)
 
     static func main() {
@@ -20,13 +25,17 @@ enum Main {
         Startup.silenceError()
         let source = Startup.source(tool, arguments, of: .smtp(hostname: ""))
         let configuration = source.current
-        Startup.enter(.reception(runsGetent: configuration.userSource == .getent), tool)
+        let isSubmission = arguments.has("submission")
+        Startup.enter(
+            .reception(runsGetent: configuration.userSource == .getent, seesPasswords: isSubmission), tool)
         let log = configuration.openLog("smtpd")
         let limits = Connection.Limits(
             total: configuration.smtpConnections, perAddress: configuration.smtpConnectionsPerAddress,
             patience: configuration.smtpTimeout, session: configuration.smtpSessionLimit)
-        Connection.serve(.smtp(hostname: configuration.hostname), limits, configuration, log) {
-            Server(source, log, $0).run(tls: arguments.has("tls"))
+        let hostname = configuration.hostname
+        let service = isSubmission ? ServedProtocol.submission(hostname: hostname) : .smtp(hostname: hostname)
+        Connection.serve(service, limits, configuration, log) {
+            Server(source, log, $0, isSubmission: isSubmission).run(tls: arguments.has("tls"))
         }
         ExitStatus.ok.leave()
     }
@@ -38,6 +47,8 @@ struct Server {
     private let log: Log
     private let connection: Connection
     private let handler: QueueingHandler
+    private let isSubmission: Bool
+    private let logins: LoginService
     private var client: Client { connection.client }
     private var stream: ByteStream { connection.stream }
 
@@ -49,11 +60,13 @@ struct Server {
     private static let farewell = Duration.seconds(2)
     private static let mostUnread = 64
 
-    init(_ source: ConfigurationSource, _ log: Log, _ connection: Connection) {
+    init(_ source: ConfigurationSource, _ log: Log, _ connection: Connection, isSubmission: Bool) {
         configuration = source.current
         self.log = log
         self.connection = connection
-        handler = QueueingHandler(source, log, connection.client)
+        self.isSubmission = isSubmission
+        handler = QueueingHandler(source, log, connection.client, isSubmission: isSubmission)
+        logins = LoginService(configuration.netSocket("auth"))
     }
 
     /// Serves the client to the end of the session, which goes on for as long as messages come.
@@ -62,7 +75,9 @@ struct Server {
             hostname: configuration.hostname, sizeLimit: configuration.messageSizeLimit,
             recipientLimit: configuration.recipientLimit,
             offersTLS: !configuration.tlsCertificate.isEmpty && client.address != nil,
-            clientIsOurs: client.mayRelay, isOnPipe: client.address == nil)
+            clientIsOurs: client.mayRelay, isOnPipe: client.address == nil,
+            login: isSubmission
+                ? .required(inClear: configuration.allowsPlaintextLogin(from: client.address)) : .none)
         var session = ServerSession(settings, handler: handler, isEncrypted: tls)
         let failure = connection.talk { () throws(StreamError) in
             if tls { handler.learnOwnAddress() }
@@ -102,6 +117,9 @@ struct Server {
                 } else {
                     try stream.write(session.refusalOfTLS)
                 }
+            case .verify(let credentials):
+                try stream.flush()
+                guard try logIn(credentials, &session) else { return try sendAway() }
             case .proceed:
                 guard step.consumed == 0 else { continue }
                 try stream.flush()
@@ -121,6 +139,31 @@ struct Server {
             stream.consume(stream.buffered.count)
             guard (try? stream.fill()) == true else { return }
         }
+    }
+
+    /// Asks who holds the passwords. False when the client has guessed often enough.
+    private func logIn(
+        _ credentials: Credentials, _ session: inout ServerSession
+    ) throws(StreamError) -> Bool {
+        let mechanism = session.mechanism ?? "PLAIN"
+        let answer = logins.ask(
+            LoginRequest(
+                user: credentials.user, password: credentials.password, client: client.address,
+                start: SessionStart(tag: [], pipelined: [], isEncrypted: connection.tls != nil)), client: nil)
+        guard answer != .accepted else {
+            handler.loggedIn(as: credentials.user, by: mechanism)
+            try stream.write(session.loggedIn(as: credentials.user))
+            return true
+        }
+        let isTemporary = answer == .later
+        let why = isTemporary ? "it could not be decided" : "authentication failure"
+        log.warning(
+            "\(client.name): SASL \(mechanism) authentication failed: \(why), "
+                + "sasl_username=\(credentials.user.escaped(limit: 100))")
+        let (output, isOver) = session.loginFailed(isTemporary: isTemporary)
+        try stream.write(output)
+        if isOver { log.info("too many errors after \(session.stage) from \(client.name)") }
+        return !isOver
     }
 
     /// False when TLS cannot be had, and nothing was said.

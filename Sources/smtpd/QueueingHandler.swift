@@ -1,10 +1,11 @@
+import Accounts
 import Bytes
-import Recipients
 import Front
 import Mail
 import Program
 import Queue
 import Reception
+import Recipients
 import SMTP
 import Unix
 
@@ -14,14 +15,18 @@ final class QueueingHandler: MailHandler {
     var greeting: (helo: [UInt8], protocolName: StaticString) = ([], "SMTP")
     /// What TLS was agreed on, if any.
     var tls: String?
+    /// Who has logged in, and how.
+    private var login: (user: [UInt8], mechanism: StaticString)?
 
     private let source: ConfigurationSource
     private var configuration: Configuration
     private let log: Log
     private let client: Client
+    /// Whether clients log in, and are nobody before.
+    private let isSubmission: Bool
     private var rules: RecipientRules
     private let filters: [any Filter]
-    private var reception: Reception
+    private lazy var reception = doors()
     private var message: IncomingMessage?
     /// For the message that is about to come.
     private var blank: Blank?
@@ -34,30 +39,49 @@ final class QueueingHandler: MailHandler {
     private lazy var ownAddress = SocketAddress.own(of: 0).ip
 
     /// `filters`: besides those that every client's mail goes through.
-    init(_ source: ConfigurationSource, _ log: Log, _ client: Client, filters: [any Filter] = []) {
+    init(
+        _ source: ConfigurationSource, _ log: Log, _ client: Client, isSubmission: Bool = false,
+        filters: [any Filter] = []
+    ) {
         self.source = source
         self.log = log
         self.client = client
+        self.isSubmission = isSubmission
         self.filters = filters
         configuration = source.current
-        rules = Self.rules(source.current, client)
-        reception = Self.reception(source.current, client, filters)
+        rules = RecipientRules(source.current)
+        rules.mayRelay = isOurs
     }
 
-    private static func rules(_ configuration: Configuration, _ client: Client) -> RecipientRules {
-        var rules = RecipientRules(configuration)
-        rules.mayRelay = client.mayRelay
-        return rules
+    /// Whether the client is one of our own, by its address or by a password.
+    private var isOurs: Bool { isSubmission ? login != nil : client.mayRelay }
+
+    /// From here on the mail is `user`'s.
+    func loggedIn(as user: [UInt8], by mechanism: StaticString) {
+        login = (user, mechanism)
+        rules.mayRelay = true
+        reception = doors()
     }
 
-    /// RFC 5321 §6.4: what a client of our own hands in is completed; a stranger's message is his.
-    private static func reception(
-        _ configuration: Configuration, _ client: Client, _ filters: [any Filter]
-    ) -> Reception {
+    /// RFC 5321 §6.4, RFC 6409 §8: what a client of our own hands in is completed; a stranger's message is his.
+    private func doors() -> Reception {
+        let configuration = configuration
         var all: [any Filter] = [FreeSpace(configuration)]
-        if client.mayRelay { all.append(Completion { author(of: $0, configuration) }) }
+        if isOurs { all.append(Completion { Self.author(of: $0, configuration) }) }
+        if let login { all.append(senderCheck(login.user)) }
         all.append(HopLimit())
         return Reception(configuration, from: .client(client.address), through: all + filters)
+    }
+
+    private func senderCheck(_ user: [UInt8]) -> SenderCheck {
+        let rights = SenderRights(
+            of: user, rules, configuration.accounts, table: configuration.senderLoginsFile)
+        return SenderCheck(of: user.escaped(limit: 64)) { address throws(Rejection) in
+            do throws(LookupFailure) { return try rights.include(address) } catch {
+                throw Rejection(
+                    451, EnhancedStatus(4, 3, 0), "Sender lookup failed, try again later", cause: error.text)
+            }
+        }
     }
 
     private static func author(
@@ -86,8 +110,9 @@ final class QueueingHandler: MailHandler {
             configuration = source.current
             // It may be in another queue.
             blank = nil
-            rules = Self.rules(configuration, client)
-            reception = Self.reception(configuration, client, filters)
+            rules = RecipientRules(configuration)
+            rules.mayRelay = isOurs
+            reception = doors()
         }
     }
 
@@ -138,9 +163,9 @@ final class QueueingHandler: MailHandler {
         do throws(QueueError) {
             let message = try reception.begin(
                 envelope, on: blank.take(),
-                headerLimit: client.mayRelay ? SubmittedHeader.longest : Reception.usualHeaderLimit)
+                headerLimit: isOurs ? SubmittedHeader.longest : Reception.usualHeaderLimit)
             self.message = message
-            unlogged = "\(message.id): client=\(client.name)"
+            unlogged = "\(message.id): client=\(client.name)" + submitter
             message.append(
                 trace: TraceField.received(
                     helo: greeting.helo, hostName: nil, address: client.address?.description,
@@ -149,6 +174,12 @@ final class QueueingHandler: MailHandler {
                     at: DateTime(seconds: message.arrival.seconds)))
             return nil
         } catch { return reply(to: error) }
+    }
+
+    /// As Postfix has it in its line about the client.
+    private var submitter: String {
+        guard let login else { return "" }
+        return ", sasl_method=\(login.mechanism), sasl_username=\(login.user.escaped(limit: 100))"
     }
 
     /// Complete; the session has seen to it that each stands there once, as it was written.

@@ -90,13 +90,16 @@ import Unix
     func wrong() throws {
         for (others, seconds) in [(0, 2), (4, 2), (5, 4), (10, 6), (63, 10)] {
             let held = try waiting(others)
-            let decision = desk().decide(request("ann", "wrong"))
-            #expect(
-                decision.answer == .refused && decision.account == nil && decision.delay == .seconds(seconds))
-            decision.release()
+            let isDelayed = soon {
+                let decision = desk().decide(request("ann", "wrong"))
+                defer { decision.release() }
+                return decision.answer == .refused && decision.account == nil
+                    && decision.delay == .seconds(seconds)
+            }
+            #expect(isDelayed, "behind \(others)")
             withExtendedLifetime(held) {}
         }
-        #expect(logged.count == 5)
+        #expect(logged.count >= 5)
         #expect(
             Set(logged) == [
                 "imap-login: Aborted login (auth failed, 1 attempts): user=<ann>, method=PLAIN, rip=192.0.2.7"
@@ -111,7 +114,7 @@ import Unix
         #expect(others.allSatisfy { $0.delay == .seconds(2) })
         #expect(desk().decide(request("ann", "wrong")).delay == .seconds(4))
         first.release()
-        #expect(desk().decide(request("ann", "wrong")).delay == .seconds(2))
+        #expect(soon { desk().decide(request("ann", "wrong")).delay == .seconds(2) })
         others.forEach { $0.release() }
     }
 

@@ -91,7 +91,7 @@ import Testing
         #expect(
             Self.roles.map { $0.unit } == [
                 "relais-smtp", "relais-pop3", "relais-imap", "relais-kick", "relais-local", "relais-remote",
-                "relais-tls", "relais-login-pop3", "relais-login-imap",
+                "relais-tls", "relais-login-auth", "relais-login-pop3", "relais-login-imap",
             ])
     }
 

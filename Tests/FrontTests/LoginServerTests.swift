@@ -41,7 +41,8 @@ import Unix
                 ])
         case .imap:
             Words(
-                greeting: "* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID AUTH=PLAIN] relais ready\r\n",
+                greeting:
+                    "* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID AUTH=PLAIN AUTH=LOGIN] relais ready\r\n",
                 logins: [
                     ("a LOGIN ann secret\r\n", "a", ""),
                     ("b AUTHENTICATE PLAIN AGFubgBzZWNyZXQ=\r\n", "b", ""),

@@ -39,7 +39,7 @@ import Testing
     private static let refusal = "NO [PRIVACYREQUIRED] Use STARTTLS first\r\n"
 
     @Test(
-        "LOGINDISABLED stands in the greeting and in CAPABILITY as long as no password may come, AUTH=PLAIN from then on"
+        "LOGINDISABLED stands in the greeting and in CAPABILITY as long as no password may come, AUTH=PLAIN AUTH=LOGIN from then on"
     )
     func capabilities() {
         for (allows, encrypted) in [(false, false), (true, false), (false, true), (true, true)] {
@@ -48,7 +48,7 @@ import Testing
             let answer = run("a CAPABILITY\r\n", allowsPlaintext: allows, isEncrypted: encrypted).output
             for text in [greeting, answer] {
                 #expect(text.contains(" LOGINDISABLED") == (!allows && !encrypted), "\(text)")
-                #expect(text.contains(" AUTH=PLAIN") == (allows || encrypted), "\(text)")
+                #expect(text.contains(" AUTH=PLAIN AUTH=LOGIN") == (allows || encrypted), "\(text)")
                 #expect(text.contains(" STARTTLS") == !encrypted, "\(text)")
             }
         }
@@ -78,6 +78,13 @@ import Testing
         let outcome = run("a AUTHENTICATE PLAIN\r\nAHUAcA==\r\n", allowsPlaintext: false)
         #expect(outcome.logins == 0 && !outcome.output.contains("+ "))
         #expect(run("a AUTHENTICATE PLAIN\r\nAHUAcA==\r\n", allowsPlaintext: true).logins == 1)
+    }
+
+    @Test("the mechanism LOGIN asks for the name, and then for the password")
+    func asksTwice() {
+        let outcome = run("a AUTHENTICATE LOGIN\r\ndQ==\r\ncA==\r\n", allowsPlaintext: true)
+        #expect(outcome.output.hasPrefix("+ VXNlcm5hbWU6\r\n+ UGFzc3dvcmQ6\r\n") && outcome.logins == 1)
+        #expect(run("a AUTHENTICATE LOGIN dQ==\r\ncA==\r\n", allowsPlaintext: true).logins == 1)
     }
 
     @Test(

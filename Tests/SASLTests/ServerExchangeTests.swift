@@ -62,7 +62,7 @@ import SASL
     @Test("RFC 4422 §3.1: a mechanism is known by its whole name, in whatever case")
     func names() {
         for name in ["PLAIN", "plain", "Plain"] { #expect(Mechanism(Array(name.utf8)) == .plain) }
-        for name in ["", "PLAI", "PLAINS", "PLAIN ", "LOGIN", "CRAM-MD5", "EXTERNAL", "PLA\u{131}N"] {
+        for name in ["", "PLAI", "PLAINS", "PLAIN ", "LOGI", "CRAM-MD5", "EXTERNAL", "PLA\u{131}N"] {
             #expect(Mechanism(Array(name.utf8)) == nil)
         }
         for mechanism in Mechanism.allCases {
@@ -70,6 +70,32 @@ import SASL
             #expect(
                 (1...20).contains(name.count)
                     && name.allSatisfy { $0.isUpper || $0.isDigit || $0 == .ascii("-") || $0 == .ascii("_") })
+        }
+    }
+
+    @Test(
+        "LOGIN asks for the name and for the password; the name may come with the command, neither may be empty, and nothing comes behind"
+    )
+    func login() {
+        let (name, password) = (Array("test".utf8), Array("a b".utf8))
+        let asking = ServerExchange.Step.challenge(Array("Password:".utf8))
+        for comesAtOnce in [true, false] {
+            var exchange = ServerExchange(.login)
+            if comesAtOnce {
+                #expect(exchange.begin(name) == asking)
+            } else {
+                #expect(exchange.begin(nil) == .challenge(Array("Username:".utf8)))
+                #expect(exchange.take(name) == asking)
+            }
+            #expect(exchange.take(password) == .verify(Credentials(user: name, password: password)))
+            #expect(exchange.take(password) == .malformed)
+        }
+        for (first, second) in [([], password), (name, []), (name + [0], password), (name, [0])] {
+            var exchange = ServerExchange(.login)
+            var step = exchange.begin(first)
+            if step == asking { step = exchange.take(second) }
+            #expect(step == .malformed)
+            #expect(exchange.take(password) == .malformed)
         }
     }
 }

@@ -8,6 +8,7 @@ import Testing
 ///     our own client          it is in relay-networks
 ///     C: sent, CRLF behind it; \r \n \0 \\ \xHH are escapes
 ///     S: one line of a reply, exactly         S~ the same with * for anything
+///     log in                  clients log in, `test` with `secret`; `log in in the clear`: without TLS, too
 ///     closed                  the server ended the session
 ///     to a@b                  a recipient of the next message
 ///     M: a line of it
@@ -22,6 +23,7 @@ struct Dialog: CustomTestStringConvertible {
     var turns: [Turn] = [Turn()]
     var offersTLS = false
     var clientIsOurs = false
+    var login = ServerSession.Settings.Login.none
     var isClosed = false
     var messages: [FakeHandler.Message] = []
     var testDescription: String { name }
@@ -49,6 +51,7 @@ struct Dialog: CustomTestStringConvertible {
             case "closed": isClosed = true
             case "offer": offersTLS = true
             case "our": clientIsOurs = true
+            case "log": login = .required(inClear: text.hasSuffix("clear"))
             case "#": break
             default: Issue.record("\(name): what is \(line.kind)?")
             }

@@ -1,4 +1,5 @@
 import DialogFiles
+import SASL
 import SMTP
 import Testing
 
@@ -7,7 +8,7 @@ import Testing
         "every transcript in Dialogs happens as it is written, whatever the pieces",
         arguments: Dialog.all, [1, 7, 1 << 20])
     func asWritten(dialog: Dialog, cut: Int) {
-        var client = EngineClient(offersTLS: dialog.offersTLS, isOurs: dialog.clientIsOurs)
+        var client = EngineClient(dialog, offersTLS: dialog.offersTLS)
         for turn in dialog.turns {
             client.send(turn.sent, cut: cut)
             client.expect(turn.heard, dialog.name)
@@ -19,7 +20,7 @@ import Testing
 
     @Test("and the same where the client does not wait", arguments: Dialog.all.filter { !$0.offersTLS })
     func pipelined(dialog: Dialog) {
-        var client = EngineClient(offersTLS: false, isOurs: dialog.clientIsOurs)
+        var client = EngineClient(dialog, offersTLS: false)
         client.send(dialog.turns.flatMap(\.sent), cut: 1 << 20)
         client.expect(dialog.turns.flatMap(\.heard), dialog.name)
         #expect(client.isClosed == dialog.isClosed)
@@ -38,11 +39,11 @@ private struct EngineClient {
     private var heard: [UInt8]
     private var unread: [UInt8] = []
 
-    init(offersTLS: Bool, isOurs: Bool) {
+    init(_ dialog: Dialog, offersTLS: Bool) {
         session = ServerSession(
             .init(
                 hostname: "here", sizeLimit: 100_000, recipientLimit: 10, offersTLS: offersTLS,
-                clientIsOurs: isOurs),
+                clientIsOurs: dialog.clientIsOurs, login: dialog.login),
             handler: handler)
         heard = session.greeting
     }
@@ -67,8 +68,20 @@ private struct EngineClient {
             case .startTLS:
                 heard += session.readyForTLS
                 session.startedTLS()
+            case .verify(let credentials): verify(credentials)
             case .proceed: if step.consumed == 0 { return }
             }
+        }
+    }
+
+    private mutating func verify(_ credentials: Credentials) {
+        let user = String(decoding: credentials.user, as: UTF8.self)
+        if user == "test", credentials.password == Array("secret".utf8) {
+            heard += session.loggedIn(as: credentials.user)
+        } else {
+            let (output, isOver) = session.loginFailed(isTemporary: user == "later")
+            heard += output
+            isClosed = isOver
         }
     }
 

@@ -137,10 +137,12 @@ def cost(i):
     dialog = (f"EHLO x\r\nMAIL FROM:<x@far.example>\r\nRCPT TO:<{address(i.a)}>\r\nDATA\r\nSubject: cost\r\n\r\nHello.\r\n.\r\nQUIT\r\n").encode()
     smtpd = system_calls(i.a.command("smtpd"), dialog)
     flushes = sum(smtpd.get(name, 0) for name in ("fsync", "fdatasync", "syncfs", "sync_file_range"))
-    assert sum(smtpd.values()) <= 120, sum(smtpd.values())
+    # Swift's whole runtime makes some at its start.
+    more = 10 if os.environ.get("RELAIS_WHOLE_RUNTIME") else 0
+    assert sum(smtpd.values()) <= 120 + more, sum(smtpd.values())
     assert flushes == 1, smtpd
     sendmail = system_calls(i.a.command("sendmail-compat", "-i", address(i.a)), b"Subject: cost\n\nHello.\n")
-    assert sum(sendmail.values()) <= 90, (sum(sendmail.values()), sendmail)
+    assert sum(sendmail.values()) <= 90 + more, (sum(sendmail.values()), sendmail)
     return f"smtpd {sum(smtpd.values())}, sendmail-compat {sum(sendmail.values())}"
 
 

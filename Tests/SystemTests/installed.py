@@ -22,7 +22,7 @@ class Installed:
             os.chown(f"{directory}/home/{name}", account.pw_uid, account.pw_gid)
             run("chpasswd", input=f"{name}:right {name}\n".encode())
         base = instance.free_port_base()
-        self.ports = {"smtp": base, "pop3": base + 1, "imap2": base + 2}
+        self.ports = {"smtp": base, "pop3": base + 1, "imap2": base + 2, "submission": base + 3, "submissions": base + 4}
         run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=inst.example",
             "-keyout", "/etc/relais/key.pem", "-out", "/etc/relais/cert.pem")
         os.chmod("/etc/relais/key.pem", 0o640)

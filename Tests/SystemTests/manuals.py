@@ -104,7 +104,7 @@ def statuses(_):
 
 def keys_read():
     """{program: the keys of relais.conf that its sources ask for}: a key's property, or what the configuration makes of it."""
-    sources = lambda name: "".join(open(path).read() for path in glob.glob(os.path.join(TOP, "Sources", name, "**/*.swift"), recursive=True))
+    sources = lambda name: "".join(open(path).read() for path in glob.glob(os.path.join(TOP, "Sources", name if name.endswith(".swift") else name + "/**/*.swift"), recursive=True))
     table = re.sub(r"\s+", " ", open(os.path.join(TOP, "Sources/Program/Configuration+Keys.swift")).read())
     keys = {}  # property: key
     for row in re.split(r"(?=\b(?:text|list|parsed|choice|number|duration|size)\( ?\")", table)[1:]:
@@ -123,7 +123,7 @@ def keys_read():
             made[name] = set().union(made.get(name, set()), *(made.get(word, set()) for word in re.findall(r"\w+", body)))
     asked = lambda text: set().union(*(made.get(word, set()) for word in re.findall(r"(?:[cC]onfiguration|source\.current)\s*\.(\w+)", text)))
     # What libraries read of the configuration that they are given, by the word that says that they are.
-    made_of = {"RecipientRules": "Recipients", "Connection.serve": "Front", "LoginDesk": "Auth", "FreeSpace": "Reception/Filters"}
+    made_of = {"RecipientRules": "Recipients", "Connection.serve": "Front/[CS]*.swift", "ofReaders": "Front/LoginServer.swift", "LoginDesk": "Auth", "FreeSpace": "Reception"}
     parts = {word: asked(sources(library)) for word, library in made_of.items()}
     found = {}
     for program in PROGRAMS:

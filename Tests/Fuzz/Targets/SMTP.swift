@@ -60,8 +60,12 @@ extension FuzzTarget {
     }
 
     private static func converse(_ pieces: [ArraySlice<UInt8>], _ inbox: Inbox) throws(Violation) -> [UInt8] {
+        // One input in two is a client's that has to log in.
+        let asks = pieces.reduce(0) { $0 + $1.count } % 2 == 1
         var session = ServerSession(
-            .init(hostname: "here", sizeLimit: 500, recipientLimit: 5, offersTLS: true), handler: inbox)
+            .init(
+                hostname: "here", sizeLimit: 500, recipientLimit: 5, offersTLS: true,
+                login: asks ? .required(inClear: true) : .none), handler: inbox)
         var output: [UInt8] = []
         var buffer: [UInt8] = []
         var isOpen = true
@@ -76,6 +80,15 @@ extension FuzzTarget {
                 switch step.next {
                 case .proceed: break
                 case .startTLS: session.startedTLS()
+                case .verify(let credentials):
+                    try promise("credentials have a name", !credentials.user.isEmpty)
+                    if credentials.password.count % 2 == 0 {
+                        output += session.loggedIn(as: credentials.user)
+                    } else {
+                        let failure = session.loginFailed(isTemporary: credentials.user.count % 2 == 0)
+                        output += failure.output
+                        isOpen = !failure.isOver
+                    }
                 case .close, .sendAway: isOpen = false
                 }
             } while isOpen && !buffer.isEmpty && step.consumed > 0
