@@ -128,6 +128,14 @@ def waiting():
     raise RuntimeError("no deferral")
 
 
+def by_submission():
+    import smtplib, ssl
+    with smtplib.SMTP_SSL(a.address, a.ports["submissions"], timeout=60, context=ssl._create_unverified_context()) as laptop:
+        laptop.login(USER, "secret")
+        laptop.sendmail(f"{USER}@a.example", [f"{USER}@b.example"], f"From: {USER}@a.example\r\nSubject: from a laptop\r\n\r\nHello.\r\n")
+    return wait_for(b, "Subject: from a laptop")
+
+
 mbox_file = directory + "/a.example/mbox"
 mbox_config = directory + "/a.example/mbox.conf"
 with open(a.config) as settings, open(mbox_config, "w") as file:
@@ -138,6 +146,7 @@ show("a stranger hands one to smtpd over TLS; it goes to b.example by MX", stran
 show("the owner reads it by POP3 with STLS", by_pop)
 show("the owner reads the other by IMAP over TLS", by_imap)
 show("fetchmail fetches it by IMAP", by_fetchmail)
+show("a laptop logs in and submits one over TLS; it goes to b.example", by_submission)
 show("one message into an mbox, by hand", mbox)
 show("mail for an unknown user is refused at once", refused)
 show("mail for an unknown user elsewhere comes back", bounce)
