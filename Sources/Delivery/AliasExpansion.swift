@@ -106,7 +106,12 @@ package struct AliasExpansion {
                 return nil
             }
             let owner = try rules.owner(of: found) { names throws(LookupFailure) in try alias(ofAny: names) }
-            guard visited.insert(found.name).inserted else { return nil }
+            guard visited.insert(found.name).inserted else {
+                // What a domain's alias runs wants to know for whom: it is run for each.
+                let isRun = found.isCatchAll && found.targets.contains { $0.isServedByRelais }
+                if isRun { add(text, .targets, level.owner) }
+                return nil
+            }
             return Level(
                 rest: found.targets[...], name: found.name,
                 address: found.isCatchAll ? text : DeliveryPlan.qualified(found.name, address.domain),

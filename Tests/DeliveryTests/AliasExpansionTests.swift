@@ -65,6 +65,7 @@ import Testing
             ("a: i@here\ni@here: i@here, b", ["i@here/account b@here/account"]),
             ("a: i\ni@here: i\ni: x@far", ["x@far"]), ("a: z@here\n@here: x@far", ["x@far"]),
             ("a: z@here\n@here: y@here", ["y@here/account"]), ("a: z@here\n@here: |cat", ["z@here/targets"]),
+            ("a: z@here, y@here, Z@here\n@here: |cat, x@far", ["z@here/targets x@far y@here/targets"]),
             ("a: z@here, user@here\n@here: x@far", ["x@far user@here/account"]),
             ("a: i@here\ni@here: bob\nowner-i@here: o", ["owner-i@here: bob@here/account"]),
             ("a: z@here, i@here\n@here: x@far\ni@here: \"open", ["x@far i@here"]),
