@@ -30,8 +30,9 @@ struct NextHop {
     /// What the name of a destination, or a command line, says with a scheme in front. The file of passwords is read now: it is
     /// no longer than a relay is in use that this process holds any.
     init(relay text: String, _ settings: Settings) throws(Unusable) {
-        guard let relay = RelayHost(text) else { throw Unusable(reason: "\(text) is no host") }
-        guard let destination = relay.destination else { throw Unusable(reason: "\(text) is no host") }
+        guard let relay = RelayHost(text), let destination = relay.destination else {
+            throw Unusable(reason: "\(Array(text.utf8).escaped(limit: 300)) is no host")
+        }
         self.relay = relay
         self.destination = destination
         isRoute = true
