@@ -75,6 +75,7 @@ final class MaildirMailbox: Mailbox {
 
     func copy(_ indices: [Int], to name: [UInt8]) throws(StoreFailure) -> AppendResult {
         let target = try store.folder(name, readOnly: true)
+        try refreshKeywords()
         let delivery = try step { () throws(SystemError) in
             try MaildirDelivery(target.path, host: Host.name())
         }

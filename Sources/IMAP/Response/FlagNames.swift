@@ -9,13 +9,28 @@ enum FlagNames {
     ]
 
     static func names(_ flags: MessageFlags, _ keywords: KeywordNames) -> [[UInt8]] {
-        system.filter { flags.contains($0.flag) }.map { [UInt8]($0.name) }
-            + keywords.names(of: flags).filter(isKeyword)
+        system.filter { flags.contains($0.flag) }.map { [UInt8]($0.name) } + shown(keywords.names(of: flags))
     }
 
     /// All that a message can have.
     static func all(_ keywords: KeywordNames) -> [[UInt8]] {
-        system.map { [UInt8]($0.name) } + keywords.all.filter(isKeyword)
+        system.map { [UInt8]($0.name) } + shown(keywords.all)
+    }
+
+    /// The flags that a client can see, and so take away.
+    static func visible(_ keywords: KeywordNames) -> MessageFlags {
+        keywords.all.filter(isKeyword).reduce(into: MessageFlags.system) {
+            $0.formUnion(keywords.flags(named: $1))
+        }
+    }
+
+    /// What two numbers stand for is one keyword.
+    private static func shown(_ names: [[UInt8]]) -> [[UInt8]] {
+        var shown: [[UInt8]] = []
+        for name in names where isKeyword(name) && !shown.contains(where: { $0.equalsFolded(name) }) {
+            shown.append(name)
+        }
+        return shown
     }
 
     /// `flag-keyword = atom`: what other programs, and strangers in the header of a message, wrote elsewise is not repeated, for a
@@ -38,9 +53,8 @@ enum FlagNames {
         return (flags, keywords)
     }
 
-    /// The bit of a flag that is asked for by name; nil where no message can have it.
-    static func flag(_ name: [UInt8], _ keywords: KeywordNames) -> MessageFlags? {
-        system.first { name.equalsFolded($0.name) }?.flag
-            ?? keywords.number(of: name).map { MessageFlags(keyword: $0) }
+    /// The flag that is asked for by name, any of these; none where no message can have it.
+    static func flag(_ name: [UInt8], _ keywords: KeywordNames) -> MessageFlags {
+        system.first { name.equalsFolded($0.name) }?.flag ?? keywords.flags(named: name)
     }
 }

@@ -30,19 +30,18 @@ extension MailboxSession {
     /// FLAGS takes away what a client can see, and no letter that stands for nothing here.
     private func change(_ action: StoreAction, in mailbox: any Mailbox) throws(StoreFailure) -> FlagChange {
         let (system, names) = FlagNames.read(action.flags)
+        // Another session may have named some, or the names be others by now.
+        if !names.isEmpty || action.mode == .replace { try mailbox.refreshKeywords() }
         switch action.mode {
         case .add: return FlagChange(adding: system.union(try mailbox.flags(of: names)))
         case .remove:
-            // Another session may have named it.
-            if mailbox.keywords.flags(of: names) == nil { try mailbox.refreshKeywords() }
             // A keyword that the mailbox has not cannot be taken away, and need not be given a number.
-            let known = names.compactMap { FlagNames.flag($0, mailbox.keywords) }
-            return FlagChange(removing: known.reduce(into: system) { $0.formUnion($1) })
+            return FlagChange(
+                removing: names.reduce(into: system) { $0.formUnion(FlagNames.flag($1, mailbox.keywords)) })
         case .replace:
-            try mailbox.refreshKeywords()
             let flags = system.union(try mailbox.flags(of: names))
-            let visible = MessageFlags.system.union(mailbox.keywords.flags)
-            return FlagChange(adding: flags, removing: visible.subtracting(flags))
+            return FlagChange(
+                adding: flags, removing: FlagNames.visible(mailbox.keywords).subtracting(flags))
         }
     }
 

@@ -77,8 +77,7 @@ private final class Searcher {
         switch key {
         case .all: return true
         case .flag(let name, let isSet):
-            let flag = FlagNames.flag(name, mailbox.keywords)
-            return flag.map { list[index].flags.contains($0) } == true ? isSet : !isSet
+            return list[index].flags.isDisjoint(with: FlagNames.flag(name, mailbox.keywords)) != isSet
         case .recent: return list[index].isRecent
         case .new: return list[index].isRecent && !list[index].flags.contains(.seen)
         case .old: return !list[index].isRecent

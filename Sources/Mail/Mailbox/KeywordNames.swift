@@ -32,6 +32,15 @@ package struct KeywordNames: Equatable, Sendable {
         return flags
     }
 
+    /// The flags of all numbers that have this name: a file of keywords can say it twice.
+    package func flags(named name: [UInt8]) -> MessageFlags {
+        names.indices.reduce(into: MessageFlags()) { flags, number in
+            if let other = names[number], other.equalsFolded(name) {
+                flags.insert(MessageFlags(keyword: number))
+            }
+        }
+    }
+
     package var isFull: Bool { all.count >= MessageFlags.mostKeywords }
 
     /// The names of the keywords among `flags`; those without a name are nobody's to see.

@@ -78,7 +78,7 @@ extension Folder {
     /// rest can be had.
     package func readKeywords() throws(SystemError) {
         do throws(SystemError) {
-            if let bytes = try read("dovecot-keywords") { keywords = KeywordNames(file: bytes) }
+            keywords = try read("dovecot-keywords").map { KeywordNames(file: $0) } ?? KeywordNames()
         } catch {
             guard error.isForWantOfRights || error.code == .tooManyLinks || error.code == .isDirectory else {
                 throw error
