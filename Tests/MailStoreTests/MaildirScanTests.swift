@@ -48,4 +48,19 @@ import Unix
             #expect(try maildir.read("cur/1.a.h:2,") == "seen" && maildir.read("new/1.a.h") == nil)
         }
     }
+    @Test("of two names of one file one goes, once whoever may be renaming it has had its time")
+    func links() throws {
+        let maildir = try TemporaryMaildir()
+        try maildir.write("cur/1.a.h:2,S", "a")
+        let cur = try Directory(maildir.path + "cur")
+        try cur.link("1.a.h:2,S", to: cur, as: "1.a.h:2,")
+        let files = try Maildir(maildir.path)
+        var scan = try MaildirScan(files)
+        try scan.mend(files)
+        #expect(scan.files.count == 1 && scan.strays.count == 1)
+        #expect(try cur.names().count == 2)
+        try scan.mend(files, at: .now() + .seconds(31))
+        #expect(scan.strays.isEmpty && scan.files == [file(.cur, "1.a.h:2,")])
+        #expect(try cur.names() == ["1.a.h:2,"] && maildir.read("cur/1.a.h:2,") == "a")
+    }
 }

@@ -25,7 +25,7 @@ package struct MaildirFile: Equatable, Sendable {
         self.name = name
         self.inode = inode
         baseCount = name.firstIndex(of: .ascii(":"), from: 0) ?? name.count
-        flags = Self.info(name[baseCount...]).reduce(into: MessageFlags()) { flags, letter in
+        flags = Self.info(name[baseCount...]).letters.reduce(into: MessageFlags()) { flags, letter in
             if let flag = Self.flag(letter) { flags.insert(flag) }
         }
     }
@@ -35,11 +35,15 @@ package struct MaildirFile: Equatable, Sendable {
 
     package var base: MaildirBase { MaildirBase(name[..<baseCount]) }
 
-    /// What stands behind the last `:2,`, if nothing else does.
-    private static func info(_ rest: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
-        guard let colon = rest.lastIndex(of: .ascii(":")) else { return [] }
+    /// What stands behind the last `:2,`: flags, and from the next comma on what some programs add, which is none of ours.
+    private static func info(
+        _ rest: ArraySlice<UInt8>
+    ) -> (letters: ArraySlice<UInt8>, others: ArraySlice<UInt8>) {
+        guard let colon = rest.lastIndex(of: .ascii(":")) else { return ([], []) }
         let info = rest[(colon + 1)...]
-        return info.count >= 2 && info.starts(with: [.ascii("2"), .ascii(",")]) ? info.dropFirst(2) : []
+        guard info.count >= 2, info.starts(with: [.ascii("2"), .ascii(",")]) else { return ([], []) }
+        let letters = info.dropFirst(2).prefix { $0 != .ascii(",") }
+        return (letters, rest[letters.endIndex...])
     }
 
     private static func flag(_ letter: UInt8) -> MessageFlags? {
@@ -66,8 +70,10 @@ package struct MaildirFile: Equatable, Sendable {
 
     /// The same message in `cur` with other flags. What is no flag behind the comma stays.
     package func with(_ flags: MessageFlags) -> MaildirFile {
-        let others = Self.info(name[baseCount...]).filter { !$0.isAlphanumeric }
-        let text = Array(name[..<baseCount] + Self.mark + Self.letters(flags) + others)
+        let (letters, others) = Self.info(name[baseCount...])
+        let text = Array(
+            name[..<baseCount] + Self.mark + Self.letters(flags) + letters.filter { !$0.isAlphanumeric }
+                + others)
         return MaildirFile(.cur, text, inode: inode)
     }
 

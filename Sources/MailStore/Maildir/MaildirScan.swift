@@ -47,8 +47,9 @@ struct MaildirScan {
     }
 
     /// Gives a base of its own to each file that has another's: two messages are two. Copies made by other programs come to it
-    /// so, and what stands in `new` and in `cur`. Two names of one file are one message: they stay. Under the list's lock.
-    mutating func mend(_ maildir: Maildir) throws(SystemError) {
+    /// so, and what stands in `new` and in `cur`. Two names of one file are one message, which a crash has left in the middle of a
+    /// renaming: one of them goes, once nobody can be at it any more. Under the list's lock.
+    mutating func mend(_ maildir: Maildir, at time: Time = .now()) throws(SystemError) {
         guard !strays.isEmpty else { return }
         var random = Randomness()
         let host = MaildirDelivery.escaped(host: Host.name())
@@ -62,7 +63,9 @@ struct MaildirScan {
                     continue
                 }
                 if other.isSameFile(as: status) {
-                    links.append(stray)
+                    let isLeft = time - status.changed > Self.linkAge
+                    let isGone = isLeft ? try Self.removeLink(stray, maildir) : false
+                    if !isGone { links.append(stray) }
                     continue
                 }
             }
@@ -80,5 +83,18 @@ struct MaildirScan {
         }
         strays = links
         try maildir.synchronize()
+    }
+
+    /// Whoever renames by linking and unlinking is between the two for less.
+    private static let linkAge = Duration.seconds(30)
+
+    private static func removeLink(_ link: MaildirFile, _ maildir: Maildir) throws(SystemError) -> Bool {
+        do throws(SystemError) {
+            _ = try maildir.remove(link)
+            return true
+        } catch {
+            guard error.isForWantOfRoom || error.isForWantOfRights else { throw error }
+            return false
+        }
     }
 }

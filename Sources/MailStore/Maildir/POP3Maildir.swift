@@ -15,6 +15,8 @@ package final class POP3Maildir {
     private let maildir: Maildir
     private let sizes: KnownSizes
     package private(set) var messages: [Message] = []
+    /// Other names of files that are listed.
+    private var links: [MaildirFile] = []
 
     package init(_ path: String) throws(SystemError) {
         self.path = path
@@ -30,7 +32,10 @@ package final class POP3Maildir {
         var twins: Set<MaildirBase> = []
         if Self.mayHaveTwins(files) {
             var scan = MaildirScan(files)
-            do throws(SystemError) { scan = try separated() } catch {
+            do throws(SystemError) {
+                scan = try separated()
+                links = scan.strays
+            } catch {
                 // Names that cannot be changed: the whole of one tells them apart.
                 guard error.isForWantOfRoom || error.isForWantOfRights else { throw error }
                 twins = Set(Self.twins(scan.files).map { $0.base })
@@ -157,6 +162,12 @@ package final class POP3Maildir {
             } catch {
                 failed += left.count
                 left = []
+            }
+        }
+        for index in links.isEmpty ? [] : indices {
+            let file = messages[index].file
+            for link in links where link.base == file.base && link.inode == file.inode {
+                _ = try? maildir.remove(link)
             }
         }
         if indices.count > failed { try? maildir.synchronize() }
