@@ -40,6 +40,9 @@ package struct UIDList: Equatable {
 
     var isFull: Bool { next == UInt32.max }
 
+    /// A number that leaves none to give is not believed: mail that came later could not be listed.
+    static let mostBelieved: UInt32 = 1 << 31
+
     mutating func append(_ base: MaildirBase) {
         entries.append((next, [], base))
         next += 1
@@ -76,7 +79,7 @@ package struct UIDList: Equatable {
             let line = Self.withoutCR(line)
             if line.isEmpty { continue }
             guard let entry = header.isCurrent ? Self.entry(line) : Self.oldEntry(line), entry.uid > 0,
-                entry.uid < UInt32.max
+                entry.uid < Self.mostBelieved
             else {
                 isSound = false
                 faults.badLines.append(number)
@@ -130,7 +133,7 @@ package struct UIDList: Equatable {
                 }
             }
         }
-        return header.validity > 0 && header.next > 0 ? header : nil
+        return header.validity > 0 && (1...mostBelieved).contains(header.next) ? header : nil
     }
 
     private static func entry(_ line: ArraySlice<UInt8>) -> Entry? {

@@ -152,7 +152,7 @@ package struct UIDTable {
     private static func entry(_ line: ArraySlice<UInt8>) -> (name: ArraySlice<UInt8>, entry: Entry)? {
         let words = line.split(separator: .space, maxSplits: 2)
         guard words.count == 3, let validity = UInt32(strictDecimal: words[0]), validity > 0,
-            let next = UInt32(strictDecimal: words[1])
+            let next = UInt32(strictDecimal: words[1]), next <= UIDList.mostBelieved
         else { return nil }
         return (words[2], Entry(validity: validity, next: next))
     }
