@@ -244,13 +244,13 @@ package struct FolderTree {
         Subscriptions(directory: path, file: "subscriptions", separator: Self.separator)
     }
 
-    /// Those that a client can understand.
     package func subscriptions() throws(Failure) -> [[UInt8]] {
-        try step { () throws(SystemError) in try subscribed.names() }.filter { ModifiedUTF7.isValid($0) }
+        try step { () throws(SystemError) in try subscribed.shown() }
     }
 
     package func setSubscribed(_ name: [UInt8], _ isSubscribed: Bool) throws(Failure) {
-        if !Self.isInbox(name) { _ = try Self.checked(name) }
+        // What no mailbox can be called may stand there all the same, and can go.
+        if isSubscribed, !Self.isInbox(name) { _ = try Self.checked(name) }
         try step { () throws(SystemError) in try subscribed.set(name, isSubscribed) }
     }
 }

@@ -12,7 +12,18 @@ struct Subscriptions {
 
     private static let version2 = [UInt8]("V\t2\n\n")
 
+    /// What a client can understand, each once.
+    func shown() throws(SystemError) -> [[UInt8]] {
+        var seen: Set<[UInt8]> = []
+        return try names().filter { ModifiedUTF7.isValid($0) && seen.insert($0).inserted }
+    }
+
+    /// INBOX is one name, whatever its letters.
     func names() throws(SystemError) -> [[UInt8]] {
+        try stored().map { FolderTree.isInbox($0) ? [UInt8]("INBOX") : $0 }
+    }
+
+    private func stored() throws(SystemError) -> [[UInt8]] {
         let bytes = try Path.contents(directory + file, limit: 1 << 20) ?? []
         guard bytes.starts(with: [UInt8]("V\t2\n")) else {
             // An editor may have written CRLF.

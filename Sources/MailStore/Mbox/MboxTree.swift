@@ -215,13 +215,13 @@ package struct MboxTree {
 
     // MARK: Subscriptions
 
-    /// Those that a client can understand.
     package func subscriptions() throws(Failure) -> [[UInt8]] {
-        try step { () throws(SystemError) in try subscribed.names() }.filter { ModifiedUTF7.isValid($0) }
+        try step { () throws(SystemError) in try subscribed.shown() }
     }
 
     package func setSubscribed(_ name: [UInt8], _ isSubscribed: Bool) throws(Failure) {
-        if !FolderTree.isInbox(name) { _ = try checked(name) }
+        // What no mailbox can be called may stand there all the same, and can go.
+        if isSubscribed, !FolderTree.isInbox(name) { _ = try checked(name) }
         try step { () throws(SystemError) in try subscribed.set(name, isSubscribed) }
     }
 }
