@@ -107,7 +107,7 @@ final class MboxMailbox: Mailbox {
             additions.append(
                 NumberedMbox.Addition(
                     source, flags: message.marks.flags.intersection(.system).union(keywords),
-                    date: Time(seconds: message.date)))
+                    date: Time(seconds: message.date), copying: message.marks))
         }
         let uids = try step { () throws(SystemError) in try target.append(additions) }
         return AppendResult(uidValidity: target.validity, uids: uids)

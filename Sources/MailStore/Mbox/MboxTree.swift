@@ -196,12 +196,15 @@ package struct MboxTree {
     package func rename(_ name: [UInt8], to newName: [UInt8]) throws(Failure) {
         guard !FolderTree.isInbox(name), !FolderTree.isInbox(newName) else { throw .badName }
         let (from, to) = (try checked(name), try checked(newName))
-        guard try kind(of: from) != nil else { throw .missing }
-        guard try kind(of: to) == nil else { throw .exists }
+        guard let kind = try kind(of: from) else { throw .missing }
+        guard try self.kind(of: to) == nil else { throw .exists }
         try step { () throws(SystemError) in
-            try makeParents(of: to)
             let (old, new) = (Path.split(path + from), Path.split(path + to))
             let here = try Directory(old.directory)
+            let isOurs = kind == .regular ? try Self.isMailbox(old.name, in: here) : kind == .directory
+            guard isOurs
+            else { throw SystemError("rename", .invalid, path + from) }
+            try makeParents(of: to)
             let there = try Directory(new.directory)
             try here.rename(old.name, to: there, as: new.name)
             try here.synchronize()

@@ -10,11 +10,15 @@ package final class NumberedMbox {
     /// A message on its way in.
     package struct Addition {
         let source: Extents
-        let flags: MessageFlags
+        /// What it is marked with, in another mbox perhaps: what we do not know goes with it.
+        let marks: MboxMarks
         let date: Time
 
-        package init(_ source: Extents, flags: MessageFlags, date: Time) {
-            (self.source, self.flags, self.date) = (source, flags, date)
+        package init(_ source: Extents, flags: MessageFlags, date: Time, copying marks: MboxMarks? = nil) {
+            (self.source, self.date) = (source, date)
+            var marks = marks ?? MboxMarks()
+            (marks.flags, marks.isOld) = (flags, false)
+            self.marks = marks
         }
     }
 
@@ -346,7 +350,8 @@ package final class NumberedMbox {
             let isKnown = try mbox.append(file) { appender throws(SystemError) in
                 for addition in additions {
                     // Recent to whoever looks first, as a delivered message is.
-                    let marks = MboxMarks(uid: notes.isAlone ? 0 : uid, flags: addition.flags, isOld: false)
+                    var marks = addition.marks
+                    marks.uid = notes.isAlone ? 0 : uid
                     let fields = MboxFields.text(marks, base: base, keywords: mbox.index.keywords, room: 0)
                     base = nil
                     try appender.append(
