@@ -87,9 +87,9 @@ private final class Searcher {
             return contains(set, list[index].uid, largest: list[list.count - 1].uid)
         case .larger(let size): return try mailbox.size(index) > Int(size)
         case .smaller(let size): return try mailbox.size(index) < Int(size)
-        case .before(let day): return try mailbox.internalDate(index) / 86400 < day
-        case .on(let day): return try mailbox.internalDate(index) / 86400 == day
-        case .since(let day): return try mailbox.internalDate(index) / 86400 >= day
+        case .before(let day): return try arrivalDay(index) < day
+        case .on(let day): return try arrivalDay(index) == day
+        case .since(let day): return try arrivalDay(index) >= day
         case .sentBefore(let day): return try sentDay(index).map { $0 < day } ?? false
         case .sentOn(let day): return try sentDay(index) == day
         case .sentSince(let day): return try sentDay(index).map { $0 >= day } ?? false
@@ -116,6 +116,12 @@ private final class Searcher {
             let ends = (range.first ?? largest, range.last ?? largest)
             return (min(ends.0, ends.1)...max(ends.0, ends.1)).contains(number)
         }
+    }
+
+    /// The day on which it came.
+    private func arrivalDay(_ index: Int) throws(StoreFailure) -> Int64 {
+        let seconds = try mailbox.internalDate(index)
+        return (seconds - (seconds < 0 ? 86_399 : 0)) / 86_400
     }
 
     /// The day of the Date field, without regard to its zone: RFC 3501 §6.4.4.
