@@ -172,7 +172,7 @@ import Unix
 
     @Test(
         "the file's own size decides, whatever its name says",
-        arguments: ["S=1,W=1", "S=4,W=99", "S=4", "W=4", "S=4,W=6"])
+        arguments: ["S=1,W=1", "S=4,W=99", "S=4", "W=4", "S=4,W=6", "S=4,W=5"])
     func sizes(said: String) throws {
         try maildir.write("cur/1.a.h,\(said):2,", "a\nb\n")
         #expect(try maildir.folder().size(at: 0) == 6)

@@ -16,11 +16,6 @@ package struct KeywordNames: Equatable, Sendable {
 
     /// All that have a name, in the order of their numbers.
     package var all: [[UInt8]] { names.compactMap { $0 } }
-    package var flags: MessageFlags {
-        names.indices.reduce(into: MessageFlags()) { flags, number in
-            if names[number] != nil { flags.insert(MessageFlags(keyword: number)) }
-        }
-    }
 
     /// The flags of these names; nil when one has no number.
     package func flags(of names: [[UInt8]]) -> MessageFlags? {

@@ -57,8 +57,6 @@ final class KnownSizes {
         let size: Int
         if let entry, entry.isOf(status, now: now) {
             size = entry.wire
-        } else if let said = file.wireSize(ofFile: status.size) {
-            size = said
         } else {
             guard let opened = try maildir.open(file) else { return nil }
             size = try WireLines.size(of: opened)

@@ -90,15 +90,9 @@ package struct MaildirFile: Equatable, Sendable {
 
     // MARK: Sizes
 
-    /// What the name says of the message's size in octets: on disk (`,S=`), and with CRLF (`,W=`). Only the file knows.
+    /// What the name says of the file's size in octets (`,S=`). Nor is believed what stands behind `,W=`, the size with CRLF:
+    /// only the file knows.
     var storedSize: Int? { number(behind: ",S=") }
-    private var wireSize: Int? { number(behind: ",W=") }
-
-    /// The size with CRLF, if the name says one that goes with the size that the file has.
-    package func wireSize(ofFile size: Int) -> Int? {
-        guard storedSize == size, let wireSize, wireSize >= size, wireSize / 2 <= size else { return nil }
-        return wireSize
-    }
 
     private func number(behind key: StaticString) -> Int? {
         let key = Array(key)
