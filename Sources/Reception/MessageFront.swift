@@ -105,21 +105,22 @@ package struct MessageStart {
 
     /// Takes lines that end in LF (or CRLF), cut anywhere; gives out what is known to belong to the message.
     package mutating func push(_ part: [UInt8]) -> [UInt8] {
-        guard var text = held else { return part }
-        if text.isEmpty { text = part } else { text += part }
+        guard let before = held else { return part }
+        let text = before.isEmpty ? part : before + part
+        var rest = text[...]
         while true {
-            let end = text.firstIndex(of: .lf)
-            if isDropping || Self.isSeparator(text) {
+            let end = rest.firstIndex(of: .lf)
+            if isDropping || Self.isSeparator(rest) {
                 // Of a line that is dropped nothing is held.
+                isDropping = end == nil
                 guard let end else {
-                    isDropping = true
                     held = []
                     return []
                 }
-                isDropping = false
-                text.removeSubrange(...end)
+                rest = rest[(end + 1)...]
                 continue
             }
+            let text = rest.startIndex == text.startIndex ? text : Array(rest)
             guard end != nil || text.count > Self.longest else {
                 held = text
                 return []
@@ -141,7 +142,7 @@ package struct MessageStart {
         return isHeader ? text : [.lf] + text
     }
 
-    private static func isSeparator(_ text: [UInt8]) -> Bool {
+    private static func isSeparator(_ text: ArraySlice<UInt8>) -> Bool {
         text.drop { $0 == .ascii(">") }.starts(with: "From ".utf8)
     }
 }

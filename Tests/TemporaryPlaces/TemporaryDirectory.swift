@@ -76,7 +76,7 @@ package final class TemporaryDirectory {
 
 /// Whether it is so within two seconds. A child that another test starts has a copy of every lock of this process between its
 /// fork and its exec: who waits for a lock's end asks again.
-package func soon(_ condition: () throws -> Bool) rethrows -> Bool {
+package func soon<Failure>(_ condition: () throws(Failure) -> Bool) throws(Failure) -> Bool {
     let deadline = Deadline.after(.seconds(2))
     while try !condition() {
         if deadline.hasPassed { return false }
