@@ -15,10 +15,13 @@ struct Role: Equatable {
     /// The queue-runner's socket is a datagram's, and it takes all of them itself.
     var isDatagram: Bool { arguments == ["--kick"] }
 
+    /// smtpd for who logs in is another service than smtpd for strangers.
+    var isSubmission: Bool { arguments.contains("--submission") }
+
     /// As people call it.
     var name: String {
         switch place {
-        case .network: Self.portNames[program] ?? program
+        case .network: isSubmission ? "submission" : Self.portNames[program] ?? program
         case .socket(let path): path
         }
     }
@@ -48,6 +51,7 @@ struct Role: Equatable {
         let service = configuration.serviceSocket
         return [
             Role(.network, "relaisd", "smtpd", []),
+            Role(.network, "relaisd", "smtpd", ["--submission"]),
             Role(.network, "relaisn", "pop3d", []),
             Role(.network, "relaisn", "imapd", []),
             Role(.socket(service("kick")), "relaisq", "queue-runner", ["--kick"]),

@@ -90,7 +90,8 @@ import Testing
         #expect(!told[0].text.contains("inetd"))
         #expect(
             Self.roles.map { $0.unit } == [
-                "relais-smtp", "relais-pop3", "relais-imap", "relais-kick", "relais-local", "relais-remote",
+                "relais-smtp", "relais-submission", "relais-pop3", "relais-imap", "relais-kick",
+                "relais-local", "relais-remote",
                 "relais-tls", "relais-login-auth", "relais-login-pop3", "relais-login-imap",
             ])
     }

@@ -30,7 +30,7 @@ def systemd_units(_):
     assert not ours, "\n".join(ours)
     assert not any("@" in line for name in names for line in open(f"{units}/{name}") if "=@" in line or "/@" in line), "a place was not filled in"
     # Socket, user and command of each, as inetd has them.
-    ports = {"25": "smtp", "110": "pop3", "995": "pop3s", "143": "imap2", "993": "imaps"}
+    ports = {"25": "smtp", "587": "submission", "465": "submissions", "110": "pop3", "995": "pop3s", "143": "imap2", "993": "imaps"}
     table = set()
     for name in (name for name in names if name.endswith(".socket")):
         socket_unit = unit(f"{units}/{name}")

@@ -34,9 +34,7 @@ enum ServiceCheck {
             let lines = sources.listeners.filter { $0.serves(role) }
             switch role.place {
             case .network:
-                let partner =
-                    role.program == "smtpd"
-                    ? nil : configuration.netSocket(role.program == "pop3d" ? "pop3" : "imap")
+                let partner = loginService(of: role).map { configuration.netSocket($0) }
                 let isAsked =
                     partner.map { path in sources.listeners.contains { $0.service == path } } ?? true
                 findings += network(role, lines, isWanted: isAsked, host) { probe.greeting(at: $0) }
@@ -58,8 +56,21 @@ enum ServiceCheck {
         switch role.program {
         case "tls-relay": !configuration.tlsCertificate.isEmpty
         case "checkpassword":
-            listeners.contains { !$0.isUnix && $0.programName == role.arguments.last }
+            listeners.contains {
+                !$0.isUnix
+                    && ($0.programName == role.arguments.last
+                        || role.arguments == ["--service"] && $0.arguments.contains("--submission"))
+            }
         default: true
+        }
+    }
+
+    /// Who judges the passwords of a network service.
+    private static func loginService(of role: Role) -> String? {
+        switch role.program {
+        case "pop3d": "pop3"
+        case "imapd": "imap"
+        default: role.isSubmission ? "auth" : nil
         }
     }
 

@@ -28,7 +28,9 @@ struct Listener: Equatable {
     func serves(_ role: Role) -> Bool {
         switch role.place {
         case .socket(let path): return service == path
-        case .network: return !isUnix && programName == role.program && !arguments.contains("--tls")
+        case .network:
+            return !isUnix && programName == role.program && !arguments.contains("--tls")
+                && arguments.contains("--submission") == role.isSubmission
         }
     }
 }
