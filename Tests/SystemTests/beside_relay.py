@@ -70,6 +70,8 @@ class Provider:
             for port, (offered, implicit) in PORTS.items():
                 file.write(f"{PROVIDER}:{port} inet n - n - - smtpd\n  -o smtpd_tls_wrappermode={'yes' if implicit else 'no'}\n")
                 file.write(f"  -o smtpd_sasl_mechanism_filter={offered}\n" if offered else "")
+        # beside_sendmail has put the other Postfix's directory there, in which files are missing that one needs to start.
+        run("umount", "/etc/postfix", check=False)
         # Postfix wants an address that the interface says it has.
         run("ip", "address", "add", PROVIDER + "/8", "dev", "lo")
         run("postfix", "-c", self.config, "start")
